@@ -1,0 +1,102 @@
+"""Actions between services: one Unix socket per service; who may open the socket may ask.
+
+One JSON line each way. Every request has an id (a retry with the same id gets the first answer and does nothing
+again), an actor, a reason and an expiry by the monotonic clock. Nothing else passes between services but the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import uuid
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from drivers.contract import Clock
+
+LINE_LIMIT = 64 * 1024
+REMEMBERED = 256  # answers kept for retries
+WAIT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing asked of a service."""
+
+    action: str  # "visit-start", "open", ...
+    actor: str  # "cli", "animator", an account id: never a name
+    reason: str
+    expires_mono_s: float  # of this boot; a request found later is refused
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of it: `done`, and one sentence for the person who asked."""
+
+    done: bool
+    says: str
+
+
+class AskError(Exception):
+    """The service could not be asked: it is not running, or did not answer in time."""
+
+
+Handler = Callable[[Request], Awaitable[Answer]]
+
+
+@contextlib.asynccontextmanager
+async def answering(run: Path, service: str, clock: Clock, handler: Handler) -> AsyncIterator[None]:
+    """Serve requests for `service` while the block runs. `handler` returns refusals as answers; it does not raise."""
+    answered: OrderedDict[str, asyncio.Future[Answer]] = OrderedDict()
+
+    async def judge(line: bytes) -> Answer:
+        try:
+            request = Request(**json.loads(line))
+        except (ValueError, TypeError) as error:
+            return Answer(done=False, says=f"not a request: {error}")
+        if request.expires_mono_s < clock.now().mono_s:
+            return Answer(done=False, says="too late: the request had expired")
+        first = answered.get(request.id)
+        if first is None:
+            first = answered[request.id] = asyncio.ensure_future(handler(request))  # type: ignore[assignment,arg-type]
+            while len(answered) > REMEMBERED:
+                answered.popitem(last=False)
+        return await asyncio.shield(answered[request.id])
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ValueError, TimeoutError):
+            line = await asyncio.wait_for(reader.readline(), WAIT_S)
+            writer.write(json.dumps(asdict(await judge(line))).encode() + b"\n")
+            await asyncio.wait_for(writer.drain(), WAIT_S)
+        writer.close()
+
+    path = run / "ask" / f"{service}.sock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    server = await asyncio.start_unix_server(serve, path, limit=LINE_LIMIT)
+    path.chmod(0o660)
+    try:
+        yield
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)
+
+
+async def ask(run: Path, service: str, request: Request) -> Answer:
+    """Ask `service` and return its answer. Raises AskError."""
+    try:
+        async with asyncio.timeout(WAIT_S):
+            reader, writer = await asyncio.open_unix_connection(run / "ask" / f"{service}.sock", limit=LINE_LIMIT)
+            try:
+                writer.write(json.dumps(asdict(request)).encode() + b"\n")
+                await writer.drain()
+                return Answer(**json.loads(await reader.readline()))
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, ValueError, TypeError) as error:
+        raise AskError(f"the service {service!r} could not be asked: {error}") from error

@@ -1,0 +1,124 @@
+"""The live picture: what each service sees right now, one small JSON file per service in the runtime directory.
+
+Written aside and renamed, so a reader sees the old picture or the new one. Its age is its staleness: a picture
+older than `STALE_S` says nothing any more ("nous ne savons pas"). Nobody reads another service's memory.
+It holds ids and quantities, no names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from cattrs import BaseValidationError
+from cattrs.preconf.json import make_converter
+
+from drivers.contract import Moment
+
+STALE_S = 10.0  # every service writes at least every 2 s
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDriver:
+    """One supervised driver."""
+
+    working: bool
+    why: str = ""  # the last error, while not working
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLink:
+    """One link. Health and cause are `rules.links` words."""
+
+    health: str
+    cause: str
+    since: datetime | None
+    rtt_s: float | None = None  # median of the last minute's echoes
+    loss_share: float | None = None  # of the last minute's echoes
+    sent: int = 0  # probes since this process started
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSupply:
+    """One supply of a device."""
+
+    name: str
+    colour: str
+    level_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDevice:
+    """One printing device."""
+
+    state: str  # contract.DeviceState, or "unknown" before the first look
+    reasons: tuple[str, ...] = ()
+    supplies: tuple[LiveSupply, ...] = ()
+    counter: int | None = None  # sides on the device's own display
+    visitor: bool = False  # somebody is badged in at its reader
+    waiting: int = 0  # jobs not ended
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDoor:
+    """The door."""
+
+    latch: str  # contract.LatchState or "unknown"
+    leaf: str  # rules.door.Passage
+    last_granted: datetime | None = None
+    last_refused: datetime | None = None
+    last_rule: str = ""  # the rule of the last decision
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One service's live picture; only the parts that are its own are filled."""
+
+    service: str
+    at: Moment
+    pid: int
+    version: str
+    drivers: Mapping[str, LiveDriver] = field(default_factory=dict)
+    links: Mapping[str, LiveLink] = field(default_factory=dict)
+    devices: Mapping[str, LiveDevice] = field(default_factory=dict)
+    door: LiveDoor | None = None
+    ledger_ok: bool = True
+    ledger_why: str = ""
+
+
+_json = make_converter()
+T = TypeVar("T")
+
+
+def write_picture(run: Path, picture: Picture) -> None:
+    """Put `picture` in its place under `run`/live, atomically. Raises OSError."""
+    folder = run / "live"
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / f".{picture.service}.{os.getpid()}"
+    aside.write_text(_json.dumps(picture), encoding="utf-8")
+    aside.replace(folder / f"{picture.service}.json")
+
+
+def read_pictures(run: Path) -> dict[str, Picture]:
+    """Return the pictures of all services that ever wrote one since boot; unreadable ones are left out."""
+    pictures: dict[str, Picture] = {}
+    for file in sorted((run / "live").glob("*.json")):
+        try:
+            picture = _json.loads(file.read_text(encoding="utf-8"), Picture)
+        except (OSError, ValueError, BaseValidationError):
+            continue
+        pictures[picture.service] = picture
+    return pictures
+
+
+def age_s(picture: Picture, now: Moment) -> float:
+    """Return how old a picture is, by the monotonic clock; infinity for one of another boot."""
+    if picture.at.boot != now.boot:
+        return float("inf")
+    return max(0.0, now.mono_s - picture.at.mono_s)

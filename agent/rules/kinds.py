@@ -1,0 +1,37 @@
+"""The one list of every kind of fact the ledger can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from agent.rules.door import DoorChanged, EntryDecided, LatchMoved
+from agent.rules.facts import Fact
+from agent.rules.health import DriverChanged, ServiceStarted
+from agent.rules.links import LinkChanged
+from agent.rules.members import RosterChanged
+from agent.rules.pages import PagesCounted
+from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
+from agent.rules.presence import VisitEnded, VisitStarted
+from agent.rules.tariff import StatementIssued
+
+FACTS: tuple[type[Fact], ...] = (
+    LinkChanged,
+    EntryDecided,
+    LatchMoved,
+    DoorChanged,
+    PagesCounted,
+    BooksOpened,
+    CopyVisitStarted,
+    CopyVisitEnded,
+    CopiesCounted,
+    PrintsUnmatched,
+    VisitStarted,
+    VisitEnded,
+    RosterChanged,
+    ServiceStarted,
+    DriverChanged,
+    StatementIssued,
+)
+
+KINDS: Mapping[str, type[Fact]] = MappingProxyType({fact.kind: fact for fact in FACTS})

@@ -1,0 +1,103 @@
+"""Double entry on paper: counter = prints + copies + unattributed.  (facts only for now; the rule follows)"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from agent.rules.facts import TIMED_DAYS, Fact, FormulaId, MemberId, Total, total
+
+
+@dataclass(frozen=True, slots=True)
+class BooksOpened(Fact):
+    """A device's counters were taken as the opening balance: first sight, another serial, or a counter that fell."""
+
+    kind: ClassVar[str] = "books-opened"
+
+    device: str
+    serial: str
+    epoch: int  # 1, 2, ... per device
+    print_mono: int
+    print_colour: int
+    copy_mono: int
+    copy_colour: int
+    why: str  # "first", "swapped", "fell"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyVisitStarted(Fact):
+    """A member badged at a copier."""
+
+    kind: ClassVar[str] = "copy-visit-started"
+    kept_for_days: ClassVar[int | None] = TIMED_DAYS
+
+    device: str
+    visit: str
+    member: MemberId
+    formula: FormulaId
+
+
+@dataclass(frozen=True, slots=True)
+class CopyVisitEnded(Fact):
+    """A member's time at a copier ended; what was copied is in CopiesCounted."""
+
+    kind: ClassVar[str] = "copy-visit-ended"
+    kept_for_days: ClassVar[int | None] = TIMED_DAYS
+
+    device: str
+    visit: str
+    why: str  # "badge-out", "next-badge", "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class CopiesCounted(Fact):
+    """The copy counters moved, and this is whose move it was: a member's, or nobody's (unattributed)."""
+
+    kind: ClassVar[str] = "copies-counted"
+    kept_for_days: ClassVar[int | None] = TIMED_DAYS
+
+    device: str
+    serial: str
+    epoch: int
+    visit: str  # "" = unattributed
+    member: MemberId  # "" = unattributed
+    formula: FormulaId
+    mono: int
+    colour: int
+    to_mono: int  # the counters after this move; with the sides they give the ones before
+    to_colour: int
+
+    def totals(self) -> tuple[Total, ...]:
+        """Sides by device, kind, colour and formula; and per member for billing."""
+        kind = "copy" if self.member else "unattributed"
+        rows = []
+        for colour, sides in (("mono", self.mono), ("colour", self.colour)):
+            rows.append(total("sides", sides, device=self.device, kind=kind, colour=colour, formula=self.formula))
+            if self.member:
+                rows.append(total("member_sides", sides, member=self.member, kind="copy", colour=colour))
+        return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class PrintsUnmatched(Fact):
+    """The print counters moved by more than the job records explain: the rest belongs to nobody (unattributed).
+
+    Negative when records said more than the counter did: a correction of what was already booked as unmatched.
+    """
+
+    kind: ClassVar[str] = "prints-unmatched"
+
+    device: str
+    serial: str
+    epoch: int
+    mono: int
+    colour: int
+    to_mono: int  # the print counters after this move
+    to_colour: int
+
+    def totals(self) -> tuple[Total, ...]:
+        """Add to the unattributed account of the device."""
+        return tuple(
+            total("sides", sides, device=self.device, kind="unattributed", colour=colour, formula="")
+            for colour, sides in (("mono", self.mono), ("colour", self.colour))
+        )

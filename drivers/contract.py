@@ -1,0 +1,312 @@
+"""The contract between the hardware and the house: roles, and what they observe.
+
+The one idea: a driver only *says what it saw*. Every observation is a frozen value stamped with the
+`Moment` it was seen at the edge; silence is an observation too. Judgement starts one floor up.
+This file is pure (no I/O, no clock, no thread) and knows no member and no money.
+
+Roles are Protocols with one or two methods. Each is played by a real driver, by `drivers.sim`, and held
+to one contract suite in `tests/drivers/`. All coroutines run on the caller's event loop; a driver that needs
+a thread keeps it to itself. The world's failures are `DriverError`; anything else is a bug.
+
+Units stand last in names: `_s` SI seconds as float, `_share` 0..1. Counts are whole numbers.
+A *side* is one face of paper with toner asked for (PWG 5100.7 "impression"), a *sheet* one piece of paper
+(RFC 8011 "media sheet").
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType, Protocol
+
+LinkId = NewType("LinkId", str)  # the name in the site file, e.g. "adsl1"
+DeviceId = NewType("DeviceId", str)  # a printer's or copier's name in the site file
+ReaderId = NewType("ReaderId", str)  # a card reader's name in the site file
+InputId = NewType("InputId", str)  # a digital input's name: "contact", "exit_button"
+
+
+class DriverError(Exception):
+    """The world failed: a cable, a daemon, a device. Supervised by the story that used the driver."""
+
+
+# --- time --------------------------------------------------------------------------------------------------
+
+
+class Trust(StrEnum):
+    """How far wall-clock time can be believed (a Pi has no clock of its own)."""
+
+    SYNCHRONISED = "synchronised"  # the kernel says an NTP server disciplines it (adjtimex, ntp_adjtime(3))
+    DRIFTING = "drifting"  # was synchronised during this boot, no longer
+    RESTORED = "restored"  # never during this boot; started from a saved time that is a lower bound
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One instant. Subtract `mono_s` for durations (same `boot` only); write down `utc`; show `trust`."""
+
+    utc: datetime  # aware, UTC
+    mono_s: float  # CLOCK_BOOTTIME seconds: counts through suspend
+    boot: str  # the kernel's boot id, so that `mono_s` of two boots is never subtracted
+    trust: Trust
+
+
+class Clock(Protocol):
+    """The only source of time. Virtual in the simulated site."""
+
+    def now(self) -> Moment:
+        """Return this instant. Never blocks."""
+
+
+# --- links -------------------------------------------------------------------------------------------------
+
+
+class ProbeKind(StrEnum):
+    """What was asked of the far end."""
+
+    ARP = "arp"  # who has the gateway's address? (RFC 826): says whether the box itself lives
+    ECHO = "echo"  # ICMP echo to a far target (RFC 792)
+
+
+class Outcome(StrEnum):
+    """What came back before the probe's deadline."""
+
+    REPLIED = "replied"
+    LOST = "lost"  # nothing in time
+    UNREACHABLE = "unreachable"  # an ICMP error for our probe (RFC 792 type 3, 11)
+    NO_CARRIER = "no_carrier"  # the interface is down or has no cable: nothing was sent
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReply:
+    """The fate of one probe, given at its reply or its deadline, whichever came first."""
+
+    at: Moment  # when the fate was known
+    link: LinkId
+    kind: ProbeKind
+    target: str  # an IPv4 address
+    outcome: Outcome
+    rtt_s: float | None  # None unless REPLIED
+
+
+class Prober(Protocol):
+    """Probes one link, pinned to it: its frames cannot leave by another."""
+
+    def replies(self) -> AsyncIterator[ProbeReply]:
+        """Yield the fate of every probe, one per probe, in the order the fates became known.
+
+        Raises DriverError if probing itself fails (no permission, no such interface): the link is then
+        UNKNOWN, never down.
+        """
+
+
+# --- paper -------------------------------------------------------------------------------------------------
+
+
+class JobState(StrEnum):
+    """RFC 8011 section 5.3.7, by keyword."""
+
+    PENDING = "pending"
+    HELD = "pending-held"
+    PROCESSING = "processing"
+    STOPPED = "processing-stopped"
+    CANCELED = "canceled"
+    ABORTED = "aborted"
+    COMPLETED = "completed"
+
+    @property
+    def ended(self) -> bool:
+        """Return True for the three terminal states."""
+        return self in {JobState.CANCELED, JobState.ABORTED, JobState.COMPLETED}
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolJob:
+    """One job as CUPS tells it: who asked, for what, and how it ended *in the spooler's eyes*.
+
+    Its counts are claims (measurably wrong in most interesting cases), never what is billed. No title:
+    titles do not leave the driver.
+    """
+
+    at: Moment
+    queue: str
+    job: int  # CUPS job-id; may be reissued after a crash, so never a key without `created_s`
+    created_s: int  # time-at-creation, Unix seconds
+    user: str  # job-originating-user-name, as claimed
+    state: JobState
+    uuid: str  # advisory: a client may choose it
+    claimed_sides: int  # job-impressions-completed
+    claimed_sheets: int  # job-media-sheets-completed
+    device_uri: str  # where the queue prints to
+
+
+class Spooler(Protocol):
+    """The print spooler: CUPS."""
+
+    async def bell(self, timeout_s: float) -> bool:
+        """Wait until something may have changed; False if `timeout_s` passed in silence. A hint only."""
+
+    async def jobs(self, first_job: int) -> tuple[SpoolJob, ...]:
+        """Return every job with id >= `first_job`, ascending; pages through the spooler's own limits.
+
+        Raises DriverError when the spooler does not answer in time.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceJob:
+    """One job record of the device itself: one physical attempt, and the only truth about paper."""
+
+    device: DeviceId
+    serial: str  # of the device that printed it (a swapped device is another device)
+    job: int  # the device's job-id
+    uuid: str  # the device's job-uuid, "" if it has none
+    user: str  # job-originating-user-name as the spooler passed it on, "" if the device keeps none
+    state: JobState
+    created_utc: datetime | None  # date-time-at-creation, None if the device has no clock
+    sides: int | None  # job-impressions-completed; None if the device does not say
+    sides_colour: int | None  # of these in colour (job-impressions-completed-col); None if it does not say
+    sheets: int | None  # job-media-sheets-completed
+    copies: int
+    two_sided: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """A device's life counters, in sides (PWG 5100.22 printer-impressions-completed-col and vendor splits).
+
+    They only grow, except at a reset or swap: a fall, or another serial, opens a new device epoch.
+    """
+
+    print_mono: int
+    print_colour: int
+    copy_mono: int
+    copy_colour: int
+    sheets: int
+
+    @property
+    def sides(self) -> int:
+        """Return the total the device's own display shows."""
+        return self.print_mono + self.print_colour + self.copy_mono + self.copy_colour
+
+
+class DeviceState(StrEnum):
+    """RFC 8011 section 5.4.11 printer-state, by keyword."""
+
+    IDLE = "idle"
+    PROCESSING = "processing"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """One supply (PWG 5100.13 printer-supply, RFC 3805 prtMarkerSupplies)."""
+
+    name: str  # "Black Toner"
+    colour: str  # "black", "cyan", ... or "" if none
+    level_share: float | None  # 0..1; None if the device cannot say
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReading:
+    """One look at a device. Counters and jobs were read so that no job moved between them if `settled`."""
+
+    at: Moment
+    device: DeviceId
+    serial: str
+    state: DeviceState
+    reasons: tuple[str, ...]  # printer-state-reasons keywords without "none", e.g. "media-empty-error"
+    supplies: tuple[Supply, ...]
+    counters: Counters | None  # None if the device does not tell print from copy
+    jobs: tuple[DeviceJob, ...]  # active and finished records the device still keeps
+    settled: bool  # idle before and after, same counters: the books may be closed here
+
+
+class Printer(Protocol):
+    """The printing device itself, asked directly and not through the spooler."""
+
+    async def read(self) -> DeviceReading:
+        """Return one consistent look. Raises DriverError when the device does not answer in time."""
+
+
+# --- cards, door -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CardNumber:
+    """A raw card number: upper-case hex, zero-padded to whole bytes, never truncated.
+
+    Its repr hides it: raw numbers appear in no log and no traceback. Only the roster's keyed hash is kept.
+    """
+
+    hex: str
+
+    def __repr__(self) -> str:
+        return "CardNumber(hidden)"
+
+
+@dataclass(frozen=True, slots=True)
+class BadgeRead:
+    """A card was presented: once per presentation, however often the reader repeats it."""
+
+    at: Moment  # when the last byte of the frame arrived
+    reader: ReaderId
+    card: CardNumber
+
+
+class CardReader(Protocol):
+    """A card reader. Malformed bytes are counted, never raised and never a badge."""
+
+    def badges(self) -> AsyncIterator[BadgeRead]:
+        """Yield badges as they are presented. Raises DriverError when the reader is lost."""
+
+
+class LatchState(StrEnum):
+    """What the latch process says of its relay line."""
+
+    RESTING = "resting"  # line inactive. Says nothing about the bolt.
+    RELEASED = "released"  # line active: the strike is fed (or cut, by its kind)
+
+
+@dataclass(frozen=True, slots=True)
+class LockChanged:
+    """The relay line changed, or the latch was lost and restarted."""
+
+    at: Moment
+    state: LatchState
+    why: str  # "released", "pulse-end", "relock", "cap", "parent-silent", "latch-restarted", ...
+
+
+class Lock(Protocol):
+    """The door's latch: owns the relay line through a process of its own."""
+
+    async def release(self, hold_s: float) -> Moment:
+        """Release now for `hold_s` (the latch caps it) and return when the line was seen active.
+
+        A second call during a pulse starts a full pulse, bounded by the cap. Raises DriverError if the latch
+        could not be reached within one second: the line is then at rest or about to be.
+        """
+
+    async def relock(self) -> None:
+        """End a pulse now (the door was opened). Harmless at rest."""
+
+    def changes(self) -> AsyncIterator[LockChanged]:
+        """Yield every change of the line, in order. Raises DriverError if no latch can be kept alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputChanged:
+    """A debounced digital input changed; the first observation after a start is its present level."""
+
+    at: Moment
+    input: InputId
+    active: bool
+
+
+class Inputs(Protocol):
+    """Door contact, exit button, and their like."""
+
+    def changes(self) -> AsyncIterator[InputChanged]:
+        """Yield the present level of every input, then every change. Raises DriverError when the chip is lost."""
