@@ -63,7 +63,7 @@ async def answering(run: Path, service: str, clock: Clock, handler: Handler) -> 
             return Answer(done=False, says="too late: the request had expired")
         first = answered.get(request.id)
         if first is None:
-            first = answered[request.id] = asyncio.ensure_future(handler(request))  # type: ignore[assignment,arg-type]
+            first = answered[request.id] = asyncio.ensure_future(handler(request))
             while len(answered) > REMEMBERED:
                 answered.popitem(last=False)
         return await asyncio.shield(answered[request.id])

@@ -1,7 +1,7 @@
-"""The site file: TOML read once into one frozen tree. A change is a restart.
+"""The shape of a site: one frozen tree, filled from the site file by `agent.sitefile`.
 
-Every section but [site] is optional: one link, no printer, a door only are all valid sites. All faults are
-reported at once, each with its line and its remedy; unknown keys are faults with a "did you mean".
+Every section but [site] is optional: one link, no printer, a door only are all valid sites. Units stand last in
+names; the comment beside each key is its documentation.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: systemd is told not to retry
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +118,22 @@ class WebConfig:
     billing_token_file: str = ""  # file with the token that opens /metrics/billing; empty: closed
 
 
+DEFAULT_FORMULAS: Mapping[str, FormulaConfig] = {
+    "subscriber": FormulaConfig("always", "abonné"),
+    "occasional": FormulaConfig("hours", "occasionnel"),
+}
+DEFAULT_HOURS: Mapping[str, tuple[str, ...]] = dict.fromkeys(
+    ("monday", "tuesday", "wednesday", "thursday", "friday"), ("09:00-18:00",)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """The whole site file."""
 
     site: SiteCard
-    hours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # "monday" -> ("09:00-18:00",)
-    formulas: Mapping[str, FormulaConfig] = field(default_factory=dict)  # default: subscriber, occasional
+    hours: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_HOURS)  # "monday" = ["09:00-18:00"]
+    formulas: Mapping[str, FormulaConfig] = field(default_factory=lambda: DEFAULT_FORMULAS)
     links: Mapping[str, LinkConfig] = field(default_factory=dict)
     spooler: SpoolerConfig | None = None
     printers: Mapping[str, PrinterConfig] = field(default_factory=dict)

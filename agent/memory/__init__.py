@@ -1,0 +1,1 @@
+"""The only SQLite: the ledger of facts, and the roster of people."""

@@ -1,0 +1,237 @@
+"""What every service stands on: its ledger, roster and clock, its supervised stories, its live picture, its watchdog.
+
+A service module only *wires*: it opens drivers and hands them to stories through `Standing.mind`. `stand` then runs
+it as a process: READY to systemd (sd_notify(3)) once the database opens and its head re-hashes, a watchdog fed by the
+same loop that publishes the picture, and an orderly end at SIGTERM or when the parent's pipe closes. The simulated
+site wires all services onto one loop in virtual time instead; the stories do not notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from agent.config import Places, Site
+from agent.live import LiveDevice, LiveDoor, LiveDriver, LiveLink, Picture, write_picture
+from agent.memory.ledger import Ledger
+from agent.memory.roster import RosterStore
+from agent.rules.health import ServiceStarted
+from agent.stories.supervise import Ward, supervise
+from drivers.contract import Clock, DriverError
+from drivers.sim import SimBuilding
+
+log = logging.getLogger(__name__)
+
+PUBLISH_S = 1.0
+SOON_S = 0.05  # a change is published this soon; several at once are one picture
+CHILD = "GARDIEN_CHILD"  # set by `gardien run`: standard input is the parent's pipe; its end is ours
+
+Story = Callable[[], Awaitable[None]]
+
+
+def gardien_version() -> str:
+    """Return the version, from its one place."""
+    try:
+        return version("gardien")
+    except PackageNotFoundError:
+        return "unpackaged"
+
+
+class Standing:
+    """One service's footing. Wiring fills it; `run` keeps it going until cancelled."""
+
+    def __init__(
+        self,
+        service: str,
+        site: Site,
+        places: Places,
+        clock: Clock,
+        ledger: Ledger,
+        roster: RosterStore,
+        building: SimBuilding | None = None,
+    ) -> None:
+        self.service, self.site, self.places, self.clock = service, site, places, clock
+        self.ledger, self.roster = ledger, roster
+        self._building = building
+        self.stack = contextlib.AsyncExitStack()  # drivers and sockets, closed in reverse order at the end
+        self._stories: list[Story] = []
+        self._drivers: dict[str, LiveDriver] = {}
+        self._links: dict[str, LiveLink] = {}
+        self._devices: dict[str, LiveDevice] = {}
+        self._door: LiveDoor | None = None
+        self._news = asyncio.Event()
+
+    @property
+    def building(self) -> SimBuilding:
+        """Return the simulated building that plays every `kind = "sim"` of this process; made at first use."""
+        if self._building is None:
+            self._building = SimBuilding(self.clock)
+        return self._building
+
+    @property
+    def simulates(self) -> bool:
+        """Tell whether anything here is simulated."""
+        return self._building is not None
+
+    def mind(self, driver: str, story: Story, longest_wait_s: float = 30.0) -> None:
+        """Supervise `story`, which lives by `driver`."""
+        ward = Ward(self.service, driver, longest_wait_s)
+        self._stories.append(lambda: supervise(ward, story, self.ledger, self.clock, self.show_driver))
+
+    def keep(self, story: Story) -> None:
+        """Run `story` beside the others, unsupervised: its failure is our bug."""
+        self._stories.append(story)
+
+    # the live picture: one setter per part, given to stories as their `show` --------------------------------
+
+    def show_driver(self, driver: str, live: LiveDriver) -> None:
+        """Show one driver's health."""
+        self._drivers[driver] = live
+        self._news.set()
+
+    def show_link(self, link: str, live: LiveLink) -> None:
+        """Show one link; published with the next regular picture unless its health changed."""
+        was = self._links.get(link)
+        self._links[link] = live
+        if was is None or (was.health, was.cause) != (live.health, live.cause):
+            self._news.set()
+
+    def show_device(self, device: str, live: LiveDevice) -> None:
+        """Show one printing device."""
+        self._devices[device] = live
+        self._news.set()
+
+    def show_door(self, live: LiveDoor) -> None:
+        """Show the door."""
+        self._door = live
+        self._news.set()
+
+    def picture(self) -> Picture:
+        """Return the picture of this instant."""
+        return Picture(
+            service=self.service,
+            at=self.clock.now(),
+            pid=os.getpid(),
+            version=gardien_version(),
+            drivers=dict(self._drivers),
+            links=dict(self._links),
+            devices=dict(self._devices),
+            door=self._door,
+            ledger_ok=not self.ledger.fault,
+            ledger_why=self.ledger.fault,
+        )
+
+    async def _publish(self) -> None:
+        while True:
+            write_picture(self.places.run, self.picture())
+            notify("WATCHDOG=1")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PUBLISH_S):
+                    await self._news.wait()
+                    await asyncio.sleep(SOON_S)
+            self._news.clear()
+
+    async def run(self) -> None:
+        """Run everything until cancelled; then close the drivers, the last opened first."""
+        at = self.clock.now()
+        key = f"{self.service}:{at.boot}:{at.mono_s:.6f}"
+        self.ledger.append(ServiceStarted(self.service, gardien_version()), at, key)
+        async with self.stack, asyncio.TaskGroup() as group:
+            group.create_task(self._publish(), name="publish")
+            for story in self._stories:
+                group.create_task(_forever(story))
+
+
+async def _forever(story: Story) -> None:
+    await story()
+
+
+Wire = Callable[[Standing], Awaitable[None]]
+
+
+async def stand(service: str, site: Site, places: Places, wire: Wire) -> None:
+    """Run one service as this process until SIGTERM, SIGINT or the parent's end. Raises LedgerError, DriverError."""
+    from drivers.clock import SystemClock
+
+    os.umask(0o007)
+    for folder in (places.state, places.run):
+        folder.mkdir(parents=True, exist_ok=True)
+    clock = SystemClock()
+    with Ledger.open(places.state / "ledger.db") as ledger:
+        roster = RosterStore.open(places.state, ledger, clock)
+        standing = Standing(service, site, places, clock, ledger, roster)
+        await wire(standing)
+        if standing.simulates:
+            await standing.stack.enter_async_context(obeying(standing))
+        running = asyncio.create_task(standing.run())
+        ending = asyncio.create_task(_end())
+        notify("READY=1")
+        await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
+        notify("STOPPING=1")
+        ending.cancel()
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+@contextlib.asynccontextmanager
+async def obeying(standing: Standing):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    """Let the simulated building of this process obey verbs, as the action `verb` of `gardien tell`."""
+    from agent.ask import Answer, Request, answering
+    from drivers.verbs import VerbError, parse
+
+    async def obey(request: Request) -> Answer:
+        try:
+            return Answer(done=True, says=standing.building.obey(parse(request.arguments.get("line", ""))))
+        except VerbError as error:
+            return Answer(done=False, says=str(error))
+
+    async with answering(standing.places.run, f"sim-{standing.service}", standing.clock, obey):
+        yield
+
+
+async def _end() -> None:
+    """Return when this process is asked to end."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    if os.environ.get(CHILD):
+
+        def parent_spoke() -> None:
+            if not os.read(sys.stdin.fileno(), 4096):
+                loop.remove_reader(sys.stdin.fileno())
+                ended.set()
+
+        loop.add_reader(sys.stdin.fileno(), parent_spoke)
+    await ended.wait()
+
+
+def notify(state: str) -> None:
+    """Tell systemd, where there is one (sd_notify(3)); silent elsewhere."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as unix:
+        unix.connect("\0" + address[1:] if address.startswith("@") else address)
+        unix.send(state.encode())
+
+
+def own_lock(path: Path) -> int:
+    """Hold an exclusive lock file for the life of this process. Raises DriverError if another holds it."""
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise DriverError(f"another gardien already runs here ({path.name})") from error
+    return handle

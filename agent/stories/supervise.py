@@ -1,0 +1,75 @@
+"""Keeps a story alive: the world may fail, we may not.
+
+A story that loses its driver (DriverError) or its ledger (LedgerError) is started again after a capped, jittered
+back-off. The operator reads one WARNING per loss, the ledger one DriverChanged per change. Any other exception is
+our bug: it passes through, ends the process, and systemd starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from agent.live import LiveDriver
+from agent.memory.ledger import Ledger, LedgerError
+from agent.rules.health import DriverChanged
+from drivers.contract import Clock, DriverError
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT_S = 0.5
+SETTLED_S = 2.0  # a story that ran this long has its driver back
+
+
+@dataclass(frozen=True, slots=True)
+class Ward:
+    """One supervised story: which service, which driver, how long the back-off may grow."""
+
+    service: str
+    driver: str  # "links.adsl1", "door.lock", "printers.copieur"
+    longest_wait_s: float = 30.0
+
+
+async def supervise(
+    ward: Ward,
+    story: Callable[[], Awaitable[None]],
+    ledger: Ledger,
+    clock: Clock,
+    show: Callable[[str, LiveDriver], None],
+) -> None:
+    """Run `story` for ever. Never returns; cancelled with its service."""
+    working: bool | None = None
+
+    def tell(now_working: bool, why: str) -> None:  # noqa: FBT001  (a local, called by keyword)
+        nonlocal working
+        at = clock.now()
+        if working is now_working:
+            return
+        if working is not None or not now_working:  # the first good start is no news
+            key = f"{ward.service}:{ward.driver}:{at.boot}:{at.mono_s:.6f}"
+            ledger.append(DriverChanged(ward.service, ward.driver, now_working, why), at, key)
+            log.warning("%s: %s", ward.driver, "back" if now_working else why)
+        working = now_working
+        show(ward.driver, LiveDriver(now_working, why, at.utc))
+
+    wait_s = FIRST_WAIT_S
+    while True:
+        task = asyncio.ensure_future(story())
+        try:
+            done, _ = await asyncio.wait({task}, timeout=SETTLED_S)
+            if not done:
+                tell(now_working=True, why="")
+                wait_s = FIRST_WAIT_S
+            await task
+            why = "the driver ended"
+        except (DriverError, LedgerError) as error:
+            why = str(error)
+        finally:
+            task.cancel()
+        log.debug("%s: %s", ward.driver, why)
+        tell(now_working=False, why=why)
+        await asyncio.sleep(wait_s * random.uniform(0.8, 1.2))  # noqa: S311  (jitter, not a secret)
+        wait_s = min(wait_s * 2, ward.longest_wait_s)

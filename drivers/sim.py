@@ -1,0 +1,438 @@
+"""The simulated building: one small seeded model that plays every role of the contract.
+
+It is a driver like any other (`kind = "sim"`), shipped and held to the same contract suites. It obeys the verbs of
+`drivers.verbs`, in real time or in virtual time (it only ever asks the event loop to wait). It judges nothing: a
+cut link just loses probes, a copier just counts. Nothing here is random but the loss of probes, by the seed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from drivers.contract import (
+    BadgeRead,
+    CardNumber,
+    Clock,
+    Counters,
+    DeviceId,
+    DeviceJob,
+    DeviceReading,
+    DeviceState,
+    InputChanged,
+    InputId,
+    JobState,
+    LatchState,
+    LinkId,
+    LockChanged,
+    Moment,
+    Outcome,
+    ProbeKind,
+    ProbeReply,
+    ReaderId,
+    SpoolJob,
+    Supply,
+)
+from drivers.verbs import BadgeVerb, CopyVerb, DeviceVerb, DoorVerb, LinkVerb, PrintVerb, Verb, VerbError
+
+DEADLINE_S = 1.0  # a lost probe's fate is known after this, or after the interval if that is shorter
+SIDE_S = 0.5  # one printed side takes this long
+KEPT_JOBS = 500  # records the simulated device keeps
+QUEUE = 1000
+
+
+@dataclass
+class _Line:
+    """One internet link."""
+
+    fault: str = ""  # "", "cut", "box", "unplug"
+    loss_share: float = 0.0
+    delay_s: float = 0.018
+    mending: asyncio.TimerHandle | None = None
+
+
+@dataclass
+class _Copier:
+    """One printing device: counters, records, supplies."""
+
+    serial: str
+    counters: Counters = field(default_factory=lambda: Counters(1000, 200, 300, 50, 1400))
+    jobs: deque[DeviceJob] = field(default_factory=lambda: deque(maxlen=KEPT_JOBS))
+    next_job: int = 1
+    paper: bool = True
+    toner: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("black", "cyan", "magenta", "yellow"), 0.6))
+    waiting: deque[tuple[PrintVerb, int]] = field(default_factory=deque)
+    busy: bool = False
+
+
+class SimBuilding:
+    """The building. Make one per event loop; hand its role objects to stories; send it verbs."""
+
+    def __init__(self, clock: Clock, seed: int = 1) -> None:
+        self.clock = clock
+        self._dice = random.Random(seed)  # noqa: S311  (a seeded model, not a secret)
+        self._lines: dict[str, _Line] = {}
+        self._copiers: dict[str, _Copier] = {}
+        self._readers: dict[str, asyncio.Queue[BadgeRead]] = {}
+        self._inputs: dict[str, bool] = {"contact": False, "exit_button": False}
+        self._input_news: asyncio.Queue[InputChanged] = asyncio.Queue(QUEUE)
+        self._spooled: dict[int, SpoolJob] = {}
+        self._bell = asyncio.Event()
+        self.lock = SimLock(clock)
+
+    # roles ------------------------------------------------------------------------------------------------
+
+    def prober(self, link: LinkId, gateway: str, targets: tuple[str, ...], interval_s: float) -> SimProber:
+        """Return the prober of one link."""
+        return SimProber(self, self._lines.setdefault(link, _Line()), link, gateway, targets, interval_s)
+
+    def printer(self, device: DeviceId) -> SimPrinter:
+        """Return one printing device."""
+        return SimPrinter(self, device, self._copiers.setdefault(device, _Copier(f"SIM-{device}")))
+
+    def spooler(self) -> SimSpooler:
+        """Return the spooler in front of the first device."""
+        return SimSpooler(self)
+
+    def reader(self, reader: ReaderId) -> SimCardReader:
+        """Return one card reader."""
+        return SimCardReader(self._readers.setdefault(reader, asyncio.Queue(QUEUE)))
+
+    def inputs(self) -> SimInputs:
+        """Return the door's inputs."""
+        return SimInputs(self)
+
+    # verbs ------------------------------------------------------------------------------------------------
+
+    def obey(self, verb: Verb) -> str:
+        """Do what a verb says and return one line about it. Raises VerbError for what this building lacks."""
+        match verb:
+            case LinkVerb():
+                return self._line_verb(verb)
+            case PrintVerb():
+                return self._print(verb)
+            case CopyVerb():
+                return self._copy(verb)
+            case DeviceVerb():
+                return self._device_verb(verb)
+            case BadgeVerb():
+                return self._badge(verb)
+            case DoorVerb():
+                return self._door(verb)
+            case _:
+                raise VerbError("visits are noted by the animator, not by the building")
+
+    def _line_verb(self, verb: LinkVerb) -> str:
+        line = self._lines.get(verb.link)
+        if line is None:
+            raise VerbError(f"no link {verb.link!r}; there are: {', '.join(sorted(self._lines)) or 'none'}")
+        if line.mending is not None:
+            line.mending.cancel()
+            line.mending = None
+        if verb.name == "mend":
+            line.fault, line.loss_share, line.delay_s = "", 0.0, _Line.delay_s
+        elif verb.name == "loss":
+            line.loss_share = verb.amount
+        elif verb.name == "delay":
+            line.delay_s = verb.amount
+        elif verb.name == "rate":
+            raise VerbError("the simulated lines have no rate; the peers have")
+        else:
+            line.fault = verb.name
+        if verb.for_s is not None:
+            mend = replace(verb, name="mend", for_s=None)
+            line.mending = asyncio.get_running_loop().call_later(verb.for_s, self.obey, mend)
+        return f"{verb.name} {verb.link}"
+
+    def _first_copier(self) -> tuple[str, _Copier]:
+        for name, copier in self._copiers.items():
+            return name, copier
+        raise VerbError("this building has no printing device")
+
+    def _print(self, verb: PrintVerb) -> str:
+        device, copier = self._first_copier()
+        now = self.clock.now()
+        job = len(self._spooled) + 1
+        self._spooled[job] = SpoolJob(
+            at=now,
+            queue=device,
+            job=job,
+            created_s=int(now.utc.timestamp()),
+            user=verb.user,
+            state=JobState.PENDING,
+            uuid=f"urn:uuid:sim-{job}",
+            claimed_sides=0,
+            claimed_sheets=0,
+            device_uri=f"sim:{device}",
+        )
+        while len(self._spooled) > KEPT_JOBS:
+            del self._spooled[min(self._spooled)]
+        copier.waiting.append((verb, job))
+        self._start(device, copier)
+        return f"job {job} from {verb.user}"
+
+    def _start(self, device: str, copier: _Copier) -> None:
+        if copier.busy or not copier.paper or not copier.waiting:
+            return
+        verb, job = copier.waiting.popleft()
+        copier.busy = True
+        self._spooled[job] = replace(self._spooled[job], state=JobState.PROCESSING)
+        sides = verb.pages * verb.copies
+        asyncio.get_running_loop().call_later(sides * SIDE_S, self._printed, device, copier, verb, job)
+
+    def _printed(self, device: str, copier: _Copier, verb: PrintVerb, job: int) -> None:
+        sides = verb.pages * verb.copies
+        sheets = -(-verb.pages // 2) * verb.copies if verb.two_sided else sides
+        colour = sides if verb.colour else 0
+        copier.jobs.append(
+            DeviceJob(
+                device=DeviceId(device),
+                serial=copier.serial,
+                job=copier.next_job,
+                uuid=f"urn:uuid:{copier.serial}-{copier.next_job}",
+                user=verb.user,
+                state=JobState.COMPLETED,
+                created_utc=self.clock.now().utc,
+                sides=sides,
+                sides_colour=colour,
+                sheets=sheets,
+                copies=verb.copies,
+                two_sided=verb.two_sided,
+            )
+        )
+        copier.next_job += 1
+        now = copier.counters
+        copier.counters = replace(
+            now,
+            print_mono=now.print_mono + sides - colour,
+            print_colour=now.print_colour + colour,
+            sheets=now.sheets + sheets,
+        )
+        copier.busy = False
+        self._spooled[job] = replace(
+            self._spooled[job], state=JobState.COMPLETED, claimed_sides=sides, claimed_sheets=sheets
+        )
+        self._bell.set()
+        self._start(device, copier)
+
+    def _copy(self, verb: CopyVerb) -> str:
+        _, copier = self._first_copier()
+        now, colour = copier.counters, verb.sides if verb.colour else 0
+        copier.counters = replace(
+            now,
+            copy_mono=now.copy_mono + verb.sides - colour,
+            copy_colour=now.copy_colour + colour,
+            sheets=now.sheets + verb.sides,
+        )
+        return f"{verb.sides} copied"
+
+    def _device_verb(self, verb: DeviceVerb) -> str:
+        device, copier = self._first_copier()
+        if verb.name == "paper":
+            copier.paper = verb.what == "in"
+            self._start(device, copier)
+        elif verb.what in copier.toner:
+            copier.toner[verb.what] = verb.level_share
+        else:
+            raise VerbError(f"no toner {verb.what!r}; there are: {', '.join(copier.toner)}")
+        self._bell.set()
+        return f"{verb.name} {verb.what}"
+
+    def _badge(self, verb: BadgeVerb) -> str:
+        queue = self._readers.get(verb.reader)
+        if queue is None:
+            raise VerbError(f"no reader {verb.reader!r}; there are: {', '.join(sorted(self._readers)) or 'none'}")
+        queue.put_nowait(BadgeRead(self.clock.now(), ReaderId(verb.reader), CardNumber(verb.card)))
+        return f"a card at {verb.reader}"
+
+    def _door(self, verb: DoorVerb) -> str:
+        if verb.name == "exit":
+            self._set_input("exit_button", active=True)
+            self._set_input("exit_button", active=False)
+        else:
+            self._set_input("contact", active=verb.name == "open")
+        return verb.name
+
+    def _set_input(self, name: str, *, active: bool) -> None:
+        if self._inputs[name] != active:
+            self._inputs[name] = active
+            self._input_news.put_nowait(InputChanged(self.clock.now(), InputId(name), active))
+
+    # what the roles read ------------------------------------------------------------------------------------
+
+    def rolls_loss(self, share: float) -> bool:
+        """Roll the seeded dice for one probe."""
+        return share > 0 and self._dice.random() < share
+
+    def input_levels(self) -> Mapping[str, bool]:
+        """Return the present level of every input."""
+        return self._inputs
+
+    def input_news(self) -> asyncio.Queue[InputChanged]:
+        """Return the queue of input changes (one consumer)."""
+        return self._input_news
+
+    def spooled(self) -> Mapping[int, SpoolJob]:
+        """Return the spooler's jobs by id."""
+        return self._spooled
+
+    async def wait_bell(self, timeout_s: float) -> bool:
+        """Wait for the spooler's bell."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._bell.wait()
+        except TimeoutError:
+            return False
+        self._bell.clear()
+        return True
+
+
+class SimProber:
+    """`contract.Prober` over a simulated line."""
+
+    def __init__(
+        self,
+        building: SimBuilding,
+        line: _Line,
+        link: LinkId,
+        gateway: str,
+        targets: tuple[str, ...],
+        interval_s: float,
+    ) -> None:
+        self._building, self._line, self._link = building, line, link
+        self._probes = ((ProbeKind.ARP, gateway), *((ProbeKind.ECHO, target) for target in targets))
+        self._interval_s = interval_s
+
+    async def replies(self) -> AsyncIterator[ProbeReply]:
+        """Yield one round of fates per interval."""
+        deadline_s = min(DEADLINE_S, self._interval_s)
+        while True:
+            outcomes = [(kind, target, *self._fate(kind)) for kind, target in self._probes]
+            lost = any(outcome is Outcome.LOST for _, _, outcome, _ in outcomes)
+            if lost:
+                await asyncio.sleep(deadline_s)
+            at = self._building.clock.now()
+            for kind, target, outcome, rtt_s in outcomes:
+                yield ProbeReply(at, self._link, kind, target, outcome, rtt_s)
+            await asyncio.sleep(self._interval_s - (deadline_s if lost else 0.0))
+
+    def _fate(self, kind: ProbeKind) -> tuple[Outcome, float | None]:
+        line = self._line
+        if line.fault == "unplug":
+            return Outcome.NO_CARRIER, None
+        beyond = kind is ProbeKind.ECHO
+        if line.fault == "box" or (beyond and (line.fault == "cut" or self._building.rolls_loss(line.loss_share))):
+            return Outcome.LOST, None
+        return Outcome.REPLIED, line.delay_s if beyond else 0.0004
+
+
+class SimPrinter:
+    """`contract.Printer` over a simulated copier."""
+
+    def __init__(self, building: SimBuilding, device: DeviceId, copier: _Copier) -> None:
+        self._building, self._device, self._copier = building, device, copier
+
+    async def read(self) -> DeviceReading:
+        """Return one look."""
+        copier = self._copier
+        reasons = [] if copier.paper else ["media-empty-error"]
+        reasons += [f"toner-{'empty-error' if share == 0 else 'low-warning'}" for share in self._low()]
+        state = DeviceState.PROCESSING if copier.busy else DeviceState.IDLE
+        return DeviceReading(
+            at=self._building.clock.now(),
+            device=self._device,
+            serial=copier.serial,
+            state=DeviceState.STOPPED if reasons and not copier.paper else state,
+            reasons=tuple(dict.fromkeys(reasons)),
+            supplies=tuple(Supply(f"{name} toner", name, share) for name, share in copier.toner.items()),
+            counters=copier.counters,
+            jobs=tuple(copier.jobs),
+            settled=not copier.busy,
+        )
+
+    def _low(self) -> list[float]:
+        return [share for share in self._copier.toner.values() if share < 0.1]
+
+
+class SimSpooler:
+    """`contract.Spooler` over the simulated queue."""
+
+    def __init__(self, building: SimBuilding) -> None:
+        self._building = building
+
+    async def bell(self, timeout_s: float) -> bool:
+        """Wait until a job ended or a device changed."""
+        return await self._building.wait_bell(timeout_s)
+
+    async def jobs(self, first_job: int) -> tuple[SpoolJob, ...]:
+        """Return the jobs from `first_job` on."""
+        return tuple(job for number, job in sorted(self._building.spooled().items()) if number >= first_job)
+
+
+class SimCardReader:
+    """`contract.CardReader` fed by verbs."""
+
+    def __init__(self, queue: asyncio.Queue[BadgeRead]) -> None:
+        self._queue = queue
+
+    async def badges(self) -> AsyncIterator[BadgeRead]:
+        """Yield badges as they are presented."""
+        while True:
+            yield await self._queue.get()
+
+
+class SimInputs:
+    """`contract.Inputs` over the simulated door."""
+
+    def __init__(self, building: SimBuilding) -> None:
+        self._building = building
+
+    async def changes(self) -> AsyncIterator[InputChanged]:
+        """Yield the levels at start, then every change."""
+        for name, active in self._building.input_levels().items():
+            yield InputChanged(self._building.clock.now(), InputId(name), active)
+        while True:
+            yield await self._building.input_news().get()
+
+
+class SimLock:
+    """`contract.Lock` without a process: the same pulse arithmetic on the loop's clock."""
+
+    def __init__(self, clock: Clock, cap_s: float = 10.0) -> None:
+        self._clock, self.cap_s = clock, cap_s
+        self._news: asyncio.Queue[LockChanged] = asyncio.Queue(QUEUE)
+        self._since_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def release(self, hold_s: float) -> Moment:
+        """Start a full pulse, bounded by the cap since the line first became active."""
+        now = self._clock.now()
+        if self._timer is None:
+            self._since_s = now.mono_s
+            self._tell(now, LatchState.RELEASED, "released")
+        else:
+            self._timer.cancel()
+        until_s = min(now.mono_s + hold_s, self._since_s + self.cap_s)
+        self._timer = asyncio.get_running_loop().call_later(until_s - now.mono_s, self._rest, "pulse-end")
+        return now
+
+    async def relock(self) -> None:
+        """End the pulse now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._rest("relock")
+
+    async def changes(self) -> AsyncIterator[LockChanged]:
+        """Yield every change of the line."""
+        while True:
+            yield await self._news.get()
+
+    def _rest(self, why: str) -> None:
+        self._timer = None
+        self._tell(self._clock.now(), LatchState.RESTING, why)
+
+    def _tell(self, at: Moment, state: LatchState, why: str) -> None:
+        self._news.put_nowait(LockChanged(at, state, why))

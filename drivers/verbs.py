@@ -1,0 +1,233 @@
+"""The one-line verbs that the simulated building and the peers obey. Pure.
+
+    cut LINK [90s] · box LINK [90s] · unplug LINK [90s] · mend LINK
+    loss LINK 0.1 · delay LINK 80ms · rate LINK 1000kbit
+    print USER PAGES [colour] [two-sided] [xCOPIES] · copy SIDES [colour] · paper out|in · toner COLOUR 0.04
+    badge READER CARD · arrive MEMBER [HH:MM] · leave MEMBER [HH:MM] · door open|close · exit
+
+They are typed at the demo's prompt, sent by `gardien tell`, or timed in a scenario.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+class VerbError(ValueError):
+    """The line is not a verb; the sentence says what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkVerb:
+    """Do something to a link."""
+
+    name: str  # cut, box, unplug, loss, delay, rate, mend
+    link: str
+    amount: float = 0.0  # loss: share; delay: seconds; rate: bit/s
+    for_s: float | None = None  # mended by itself after this
+
+
+@dataclass(frozen=True, slots=True)
+class PrintVerb:
+    """Print a document as a user."""
+
+    user: str
+    pages: int
+    colour: bool = False
+    two_sided: bool = False
+    copies: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CopyVerb:
+    """Copy at the glass."""
+
+    sides: int
+    colour: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceVerb:
+    """Change the copier: `paper` out or in, `toner` COLOUR to a share."""
+
+    name: str
+    what: str
+    level_share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class BadgeVerb:
+    """Present a card."""
+
+    reader: str
+    card: str  # hex
+
+
+@dataclass(frozen=True, slots=True)
+class VisitVerb:
+    """The animator notes an arrival or a departure."""
+
+    name: str  # arrive, leave
+    member: str
+    at: str = ""  # HH:MM, local; "" = now
+
+
+@dataclass(frozen=True, slots=True)
+class DoorVerb:
+    """Move the door leaf, or press the exit button."""
+
+    name: str  # open, close, exit
+
+
+Verb = LinkVerb | PrintVerb | CopyVerb | DeviceVerb | BadgeVerb | VisitVerb | DoorVerb
+
+GRAMMAR = {
+    "cut": "cut LINK [90s]",
+    "box": "box LINK [90s]",
+    "unplug": "unplug LINK [90s]",
+    "mend": "mend LINK",
+    "loss": "loss LINK 0.1",
+    "delay": "delay LINK 80ms",
+    "rate": "rate LINK 1000kbit",
+    "print": "print USER PAGES [colour] [two-sided] [x3]",
+    "copy": "copy SIDES [colour]",
+    "paper": "paper out|in",
+    "toner": "toner black 0.04",
+    "badge": "badge READER CARD",
+    "arrive": "arrive MEMBER [09:05]",
+    "leave": "leave MEMBER [11:15]",
+    "door": "door open|close",
+    "exit": "exit",
+}
+
+
+def parse(line: str) -> Verb:
+    """Read one line. Raises VerbError with the expected form."""
+    words = line.split()
+    if not words or words[0] not in GRAMMAR:
+        raise VerbError("verbs: " + " · ".join(GRAMMAR.values()))
+    name, rest = words[0], words[1:]
+    try:
+        return _PARSERS[name](name, rest)
+    except (ValueError, IndexError) as error:
+        raise VerbError(f"expected: {GRAMMAR[name]}") from error
+
+
+def _fault(name: str, rest: list[str]) -> Verb:
+    link, *span = rest
+    if len(span) > 1 or (name == "mend" and span):
+        raise ValueError
+    return LinkVerb(name, link, for_s=seconds(span[0]) if span else None)
+
+
+def _impair(name: str, rest: list[str]) -> Verb:
+    link, amount = rest
+    read = {"loss": _share, "delay": seconds, "rate": _bits}[name]
+    return LinkVerb(name, link, amount=read(amount))
+
+
+def _print(_name: str, rest: list[str]) -> Verb:
+    user, pages, *options = rest
+    copies = 1
+    for option in options:
+        if re.fullmatch(r"x[1-9][0-9]{0,2}", option):
+            copies = int(option[1:])
+        elif option not in ("colour", "two-sided"):
+            raise ValueError(option)
+    return PrintVerb(user, _count(pages), "colour" in options, "two-sided" in options, copies)
+
+
+def _copy(_name: str, rest: list[str]) -> Verb:
+    sides, *options = rest
+    if options not in ([], ["colour"]):
+        raise ValueError(options)
+    return CopyVerb(_count(sides), bool(options))
+
+
+def _paper(_name: str, rest: list[str]) -> Verb:
+    (what,) = rest
+    if what not in ("out", "in"):
+        raise ValueError(what)
+    return DeviceVerb("paper", what)
+
+
+def _toner(_name: str, rest: list[str]) -> Verb:
+    colour, level = rest
+    return DeviceVerb("toner", colour, _share(level))
+
+
+def _badge(_name: str, rest: list[str]) -> Verb:
+    reader, card = rest
+    if not re.fullmatch(r"(?:[0-9A-Fa-f]{2}){4,10}", card):
+        raise ValueError(card)
+    return BadgeVerb(reader, card.upper())
+
+
+def _visit(name: str, rest: list[str]) -> Verb:
+    member, *at = rest
+    if len(at) > 1 or (at and not re.fullmatch(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", at[0])):
+        raise ValueError(at)
+    return VisitVerb(name, member, at[0] if at else "")
+
+
+def _door(_name: str, rest: list[str]) -> Verb:
+    (what,) = rest
+    if what not in ("open", "close"):
+        raise ValueError(what)
+    return DoorVerb(what)
+
+
+def _exit(_name: str, rest: list[str]) -> Verb:
+    if rest:
+        raise ValueError(rest)
+    return DoorVerb("exit")
+
+
+_PARSERS = {
+    "cut": _fault,
+    "box": _fault,
+    "unplug": _fault,
+    "mend": _fault,
+    "loss": _impair,
+    "delay": _impair,
+    "rate": _impair,
+    "print": _print,
+    "copy": _copy,
+    "paper": _paper,
+    "toner": _toner,
+    "badge": _badge,
+    "arrive": _visit,
+    "leave": _visit,
+    "door": _door,
+    "exit": _exit,
+}
+
+
+def seconds(text: str) -> float:
+    """Read "90s", "1.5m", "2h", "80ms" or a bare number of seconds."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|)", text)
+    if not match:
+        raise ValueError(text)
+    return float(match[1]) * {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}[match[2]]
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(text)
+    return share
+
+
+def _bits(text: str) -> float:
+    match = re.fullmatch(r"([0-9]+)(kbit|mbit)", text)
+    if not match:
+        raise ValueError(text)
+    return float(match[1]) * {"kbit": 1e3, "mbit": 1e6}[match[2]]
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= 9999:
+        raise ValueError(text)
+    return count
