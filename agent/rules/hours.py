@@ -1,0 +1,117 @@
+"""When the place is open: weekly windows on the wall clock, judged as stretches of real time.
+
+The one idea: a window's bound is the *first instant at which the wall clock shows that time or later*. So a window
+is one unbroken stretch of real time, also in the two nights a year when the wall clock jumps: it never opens twice
+because an hour is repeated, and a bound inside the missing hour falls on the jump. A window belongs to the day it
+starts on; its end is exclusive. A closed day closes from midnight to midnight, and with it the windows that start on
+it, their stretch past midnight included. It never reads a clock and never knows a person.
+
+`local` is always aware, in the site's own zone (`zoneinfo`, IANA names).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import chain, pairwise
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+DAY_MIN = 24 * 60
+HORIZON_DAYS = 62  # how far `next_change` looks: longer than any holiday of a coworking space
+
+_WINDOW = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One opening: minutes after the midnight its day starts with; `end_min` past 24 h for a night."""
+
+    start_min: int  # 0..1439
+    end_min: int  # start_min+1..start_min+1439, exclusive
+
+
+@dataclass(frozen=True, slots=True)
+class WeeklyHours:
+    """The opening windows of each weekday, Monday first. Empty days are closed."""
+
+    days: tuple[tuple[Window, ...], ...] = ((),) * 7
+
+    @classmethod
+    def parse(cls, hours: Mapping[str, tuple[str, ...]]) -> WeeklyHours:
+        """Read `{"monday": ("09:00-18:00",)}`. Raises ValueError with one sentence per line, for every fault."""
+        faults = [f'hours: "{day}" is not a day; write one of {", ".join(DAYS)}' for day in hours if day not in DAYS]
+        days: list[tuple[Window, ...]] = []
+        for day in DAYS:
+            read = [_read(day, text) for text in hours.get(day, ())]
+            faults += [window for window in read if isinstance(window, str)]
+            windows = sorted((w for w in read if isinstance(w, Window)), key=lambda w: w.start_min)
+            if any(late.start_min < early.end_min for early, late in pairwise(windows)):
+                faults.append(f"hours.{day}: two windows overlap; join them into one")
+            days.append(tuple(windows))
+        if faults:
+            raise ValueError("\n".join(faults))
+        return cls(tuple(days))
+
+    def open_at(self, local: datetime, closures: frozenset[date]) -> bool:
+        """Say whether the place is open at this instant."""
+        if local.date() in closures:
+            return False
+        now = local.astimezone(UTC)
+        return any(start <= now < end for start, end in self._stretches(local, closures, ahead=0))
+
+    def next_change(self, local: datetime, closures: frozenset[date]) -> datetime | None:
+        """Return the next instant `open_at` changes its answer, in the zone of `local`.
+
+        None if nothing changes within `HORIZON_DAYS` (always open, or closed for good).
+        """
+        zone = _zone(local)
+        now = local.astimezone(UTC)
+        midnights = (instant(local.date() + timedelta(days=n), 0, zone) for n in range(1, HORIZON_DAYS + 1))
+        bounds = chain.from_iterable(self._stretches(local, closures, ahead=HORIZON_DAYS))
+        is_open = self.open_at(local, closures)
+        for bound in sorted({bound for bound in chain(midnights, bounds) if bound > now}):
+            there = bound.astimezone(zone)
+            if self.open_at(there, closures) is not is_open:
+                return there
+        return None
+
+    def _stretches(self, local: datetime, closures: frozenset[date], ahead: int) -> Iterator[tuple[datetime, datetime]]:
+        """Yield the windows from yesterday's to those `ahead` days later, as UTC instants [start, end)."""
+        zone = _zone(local)
+        for n in range(-1, ahead + 1):
+            day = local.date() + timedelta(days=n)
+            if day in closures:
+                continue
+            for window in self.days[day.weekday()]:
+                yield instant(day, window.start_min, zone), instant(day, window.end_min, zone)
+
+
+def instant(day: date, minute: int, zone: tzinfo) -> datetime:
+    """Return, in UTC, the first instant at which the wall clock shows `minute` minutes after `day` 00:00, or later."""
+    wall = datetime.combine(day, time()) + timedelta(minutes=minute)
+    at = min(wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    while at.astimezone(zone).replace(tzinfo=None) < wall:  # only in the missing hour: walk to the jump
+        at += timedelta(minutes=1)
+    return at
+
+
+def _zone(local: datetime) -> tzinfo:
+    """Return the zone of an aware local time."""
+    assert local.tzinfo is not None, "hours are judged on the site's own wall clock: pass an aware time"
+    return local.tzinfo
+
+
+def _read(day: str, text: str) -> Window | str:
+    """Read "09:00-18:00" or say what is wrong with it."""
+    found = _WINDOW.fullmatch(text)
+    if found is None:
+        return f'hours.{day}: "{text}" is not a window; write it as "09:00-18:00"'
+    start_h, start_m, end_h, end_m = map(int, found.groups())
+    start, end = start_h * 60 + start_m, end_h * 60 + end_m
+    if start >= DAY_MIN or end > DAY_MIN:
+        return f'hours.{day}: "{text}" passes 24:00; a night is written "22:00-02:00"'
+    if start == end:
+        return f'hours.{day}: "{text}" is empty; the whole day is "00:00-24:00"'
+    return Window(start, end if end > start else end + DAY_MIN)
