@@ -1,0 +1,268 @@
+"""CUPS, the print spooler, through pycups (libcups; RFC 8011 over its socket, RFC 3995 and 3996 for the bell).
+
+The one idea: *the job list is the cursor, the notification only a bell*. CUPS keeps about a hundred events and forgets
+them at every restart, so an event says "look now" and nothing else; what happened is read from the list of all jobs,
+ascending from a job-id (`Get-Jobs` with first-job-id), in pages no larger than the server's own cap of 500.
+
+What CUPS counts is a claim of its filters, often wrong: it is passed on as `claimed_*` and billed by nobody. Titles are
+never asked for. The driver never sends `notify-user-data` (pycups frees it twice) and never asks for "all" attributes
+(CUPS then leaves out most of them for jobs it has unloaded).
+
+Threads: libcups blocks without limit when cupsd hangs, and a connection must not be used by two threads. So one worker
+thread owns the one connection; callers queue calls to it and wait a bounded time. A call that hangs costs a DriverError
+and its thread, which is left behind (Python cannot stop it) and replaced; after `ABANDONED_LIMIT` such threads the
+driver makes no more until one of them comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import cups
+
+from drivers.contract import Clock, DriverError, JobState, SpoolJob
+
+CALL_S = 10.0  # one call; 500 jobs take some 20 ms
+BELL_EVERY_S = 0.25  # asking for notifications costs 0.14 ms
+PAGE = 500  # jobs per reply: the server's own cap
+PAGES_LIMIT = 400  # 200,000 jobs in one look is no print history of ours
+WAITING_LIMIT = 32  # calls queued to the worker
+ABANDONED_LIMIT = 4
+LEASE_S = 3600  # of the subscription: what a killed process leaves behind is gone in an hour
+EVENTS = ["job-created", "job-completed", "job-stopped", "server-started", "server-restarted"]
+ATTRIBUTES = [
+    "job-id",
+    "job-printer-uri",
+    "job-state",
+    "time-at-creation",
+    "job-originating-user-name",
+    "job-uuid",
+    "job-impressions-completed",  # not in CUPS's cache: naming it makes CUPS load an old job whole
+    "job-media-sheets-completed",
+]
+STATES = {
+    3: JobState.PENDING,
+    4: JobState.HELD,
+    5: JobState.PROCESSING,
+    6: JobState.STOPPED,
+    7: JobState.CANCELED,
+    8: JobState.ABORTED,
+    9: JobState.COMPLETED,
+}  # RFC 8011 section 5.3.7
+
+T = TypeVar("T")
+
+
+class CupsSpooler:
+    """The Spooler role, played by CUPS at `server` (socket path, or host:port), for the named queues.
+
+    Makes its thread and connection at the first call, and again after a failure. An asynchronous context manager:
+    leaving it cancels the subscription and ends the thread.
+    """
+
+    def __init__(self, clock: Clock, server: str, queues: Iterable[str], call_s: float = CALL_S) -> None:
+        self._clock = clock
+        self._server = server
+        self._queues = frozenset(queues)
+        self._call_s = call_s
+        self._worker: _Worker | None = None
+        self._abandoned: list[_Worker] = []
+        self._polling = asyncio.Lock()
+        self._rung = 0  # how often the bell rang
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.end()
+
+    async def bell(self, timeout_s: float) -> bool:
+        """Wait until CUPS noted an event, at most `timeout_s`; a restart of CUPS rings too. Raises DriverError."""
+        loop = asyncio.get_running_loop()
+        limit, heard = loop.time() + timeout_s, self._rung
+        while self._rung == heard:
+            left_s = limit - loop.time()
+            if left_s <= 0:
+                return False
+            async with self._polling:
+                if self._rung == heard and await self._call(_Worker.new_events):
+                    self._rung += 1
+            if self._rung == heard:
+                await asyncio.sleep(min(BELL_EVERY_S, left_s))
+        return True
+
+    async def jobs(self, first_job: int) -> tuple[SpoolJob, ...]:
+        """Return the jobs of our queues with id >= `first_job`, ascending. Raises DriverError."""
+        rows = await self._call(_Worker.device_uris)
+        found: list[SpoolJob] = []
+        for _ in range(PAGES_LIMIT):
+            start = first_job
+            page = await self._call(lambda worker: worker.page(start))  # noqa: B023  (awaited before `start` changes)
+            at = self._clock.now()
+            for job, attributes in sorted(page.items()):
+                name = str(attributes.get("job-printer-uri", "")).rsplit("/", 1)[-1]
+                if name in self._queues:
+                    found.append(_spool_job(at, job, name, rows.get(name, ""), attributes))
+            if len(page) < PAGE:
+                return tuple(found)
+            first_job = max(page) + 1
+        raise DriverError(f"CUPS lists more than {PAGE * PAGES_LIMIT} jobs: its history is never pruned")
+
+    async def _call(self, work: Callable[[_Worker], T]) -> T:
+        worker = self._worker or self._hire()
+        answer = worker.ask(work)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(answer), self._call_s)
+        except TimeoutError as error:
+            if self._worker is worker:
+                self._worker = None
+                self._abandoned.append(worker)
+                worker.end()
+            raise DriverError(f"CUPS at {self._server} does not answer: nothing within {self._call_s:.0f} s") from error
+
+    def _hire(self) -> _Worker:
+        self._abandoned = [worker for worker in self._abandoned if worker.thread.is_alive()]
+        if len(self._abandoned) >= ABANDONED_LIMIT:
+            raise DriverError(f"CUPS at {self._server} hangs: {len(self._abandoned)} calls never came back")
+        self._worker = _Worker(self._server)
+        return self._worker
+
+
+class _Worker:
+    """The thread that owns one connection. `ask` may be called from any thread; the rest runs on this one."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self._waiting: queue.Queue[tuple[Callable[[_Worker], Any], Future[Any]] | None] = queue.Queue(WAITING_LIMIT)
+        self._connection: Any = None
+        self._subscription = 0
+        self._sequence = 0  # of the last event seen
+        self._renewals = 0
+        self._ended = False
+        self.thread = threading.Thread(target=self._work, name="cups", daemon=True)
+        self.thread.start()
+
+    def ask(self, work: Callable[[_Worker], T]) -> Future[T]:
+        """Queue one call. Raises DriverError when too many wait already."""
+        answer: Future[T] = Future()
+        try:
+            self._waiting.put_nowait((work, answer))
+        except queue.Full as error:
+            raise DriverError(f"too many calls wait for CUPS at {self._server}") from error
+        return answer
+
+    def end(self) -> None:
+        """Let the thread finish after the call it is in. Never blocks."""
+        self._ended = True
+        with contextlib.suppress(queue.Full):  # a full queue means that it will look at `_ended` soon enough
+            self._waiting.put_nowait(None)
+
+    def _work(self) -> None:
+        while (task := self._waiting.get()) is not None:
+            work, answer = task
+            if answer.set_running_or_notify_cancel():
+                self._answer(work, answer)
+            if self._ended:
+                break
+        self._unsubscribe()
+
+    def _answer(self, work: Callable[[_Worker], Any], answer: Future[Any]) -> None:
+        """Do one call; a connection that broke since the last one (CUPS restarted) is made anew once."""
+        for last in (False, True):
+            try:
+                if self._connection is None:
+                    self._connect()
+                return answer.set_result(work(self))
+            except (cups.IPPError, cups.HTTPError, RuntimeError, OSError) as error:
+                self._connection = None
+                if last:
+                    answer.set_exception(DriverError(f"CUPS at {self._server}: {_words(error)}"))
+            except Exception as error:  # noqa: BLE001  (a bug: it belongs to the caller, not to this thread)
+                return answer.set_exception(error)
+        return None
+
+    def _connect(self) -> None:
+        host, _, port = self._server.rpartition(":")
+        if self._server.startswith("/"):
+            self._connection = cups.Connection(host=self._server)
+        else:
+            self._connection = cups.Connection(host=host, port=int(port))
+
+    def device_uris(self) -> dict[str, str]:
+        """Return where each queue prints to."""
+        return {name: str(of.get("device-uri", "")) for name, of in self._connection.getPrinters().items()}
+
+    def page(self, first_job: int) -> dict[int, Mapping[str, object]]:
+        """Return at most PAGE jobs from `first_job` on, with the named attributes."""
+        found: dict[int, Mapping[str, object]] = self._connection.getJobs(
+            which_jobs="all", my_jobs=False, first_job_id=first_job, limit=PAGE, requested_attributes=ATTRIBUTES
+        )
+        return found
+
+    def new_events(self) -> bool:
+        """Return True if CUPS noted something since the last call, or forgot who we are."""
+        if not self._subscription:
+            return self._subscribe()
+        try:
+            events = self._connection.getNotifications([self._subscription])["events"]
+        except cups.IPPError as error:
+            if error.args[0] == cups.IPP_NOT_FOUND:  # the lease ended, or CUPS lost its memory
+                return self._subscribe()
+            raise
+        numbers = [int(event.get("notify-sequence-number", 0)) for event in events]
+        news = any(number > self._sequence for number in numbers)
+        self._sequence = max([self._sequence, *numbers])
+        self._renewals += 1
+        if self._renewals * BELL_EVERY_S > LEASE_S / 2:
+            self._connection.renewSubscription(self._subscription, lease_duration=LEASE_S)
+            self._renewals = 0
+        return news
+
+    def _subscribe(self) -> bool:
+        self._subscription = self._connection.createSubscription(
+            uri="ipp://localhost/", events=EVENTS, lease_duration=LEASE_S
+        )
+        self._sequence = self._renewals = 0
+        return True
+
+    def _unsubscribe(self) -> None:
+        if self._connection is not None and self._subscription:
+            with contextlib.suppress(cups.IPPError, cups.HTTPError, RuntimeError):
+                self._connection.cancelSubscription(self._subscription)
+        self._connection = None
+
+
+def _spool_job(at: Any, job: int, queue_name: str, device_uri: str, attributes: Mapping[str, object]) -> SpoolJob:
+    return SpoolJob(
+        at=at,
+        queue=queue_name,
+        job=job,
+        created_s=_number(attributes.get("time-at-creation")),
+        user=str(attributes.get("job-originating-user-name", "")),
+        state=STATES.get(_number(attributes.get("job-state")), JobState.PENDING),
+        uuid=str(attributes.get("job-uuid", "")),
+        claimed_sides=_number(attributes.get("job-impressions-completed")),
+        claimed_sheets=_number(attributes.get("job-media-sheets-completed")),
+        device_uri=device_uri,
+    )
+
+
+def _number(value: object) -> int:
+    """Return a non-negative whole number; CUPS leaves out what it does not know."""
+    return max(0, value) if isinstance(value, int) else 0
+
+
+def _words(error: Exception) -> str:
+    """Return what libcups said: IPPError and HTTPError carry (status, text) or (status,)."""
+    return " ".join(str(part) for part in error.args) or type(error).__name__
