@@ -1,12 +1,25 @@
-"""Decides who may enter.  (facts only for now; the rule follows)"""
+"""Decides who may enter, and reads the leaf: shut, open, held, forced.
+
+The one idea: deny by default, and exactly *one named rule* decides, so that every refusal can be explained in one
+sentence at the door. Subscribers enter at any hour, occasional members in opening hours. A clock that cannot be
+believed never shuts out a formula with access "always" and never lets an expired member back in. Going out is never
+refused to a card the roster knows, and the exit button is not judged at all (Code du travail R. 4227-6). Access
+levels and forced/held alarms follow the functions named in IEC 60839-11-1. It reads no clock and waits for nothing:
+`LeafWatch` says with `wakes_at` when it wants to be called.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar
 
 from agent.rules.facts import PASSAGE_DAYS, CardKey, Fact, FormulaId, MemberId
+from agent.rules.hours import WeeklyHours
+from agent.rules.members import Member, Roster
+from drivers.contract import InputChanged, InputId, Moment, Trust
 
 
 class Passage(StrEnum):
@@ -56,3 +69,181 @@ class DoorChanged(Fact):
 
     was: Passage
     now: Passage
+
+
+# --- who may enter -----------------------------------------------------------------------------------------
+
+
+class Access(StrEnum):
+    """What a formula may do at the door (site file, [formulas.NAME] access)."""
+
+    ALWAYS = "always"
+    HOURS = "hours"
+    NEVER = "never"
+
+
+class EntryRule(StrEnum):
+    """Every rule that can decide about a badge. The words stand in the ledger: add, never rename."""
+
+    UNKNOWN_CARD = "unknown-card"
+    BLOCKED_CARD = "blocked-card"
+    NO_MEMBER = "no-member"  # the card's member is no longer in the roster
+    NOT_YET_MEMBER = "not-yet-member"
+    MEMBER_EXPIRED = "member-expired"
+    NO_FORMULA = "no-formula"  # the member's formula is not in the site file
+    NEVER = "never"
+    ALWAYS = "always"
+    CLOCK_UNTRUSTED = "clock-untrusted"
+    CLOSURE = "closure"
+    CLOSED = "closed"
+    OPENING_HOURS = "opening-hours"
+    WAY_OUT = "way-out"  # at a reader on the inside
+
+
+@dataclass(frozen=True, slots=True)
+class DoorPolicy:
+    """The house rules of one door."""
+
+    access: Mapping[FormulaId, Access] = field(default_factory=dict)
+    hours: WeeklyHours = field(default_factory=WeeklyHours)
+    untrusted_opens: bool = False  # let "hours" formulas in when nobody knows what time it is
+
+
+BELIEVED = frozenset({Trust.SYNCHRONISED, Trust.DRIFTING})
+
+
+def believed(utc: datetime, trust: Trust, newest: datetime | None) -> datetime:
+    """Return the latest instant (UTC) that has surely come: time never moves below the newest known.
+
+    A restored clock is a lower bound (it went on from a saved time); an unknown one says nothing, so only `newest`
+    counts, if there is one.
+    """
+    if newest is None:
+        return utc
+    return newest if trust is Trust.UNKNOWN else max(utc, newest)
+
+
+def admit(
+    card: CardKey, roster: Roster, policy: DoorPolicy, local: datetime, trust: Trust, reader: str
+) -> EntryDecided:
+    """Judge a badge at a reader outside. `local` is `believed` time on the site's wall clock (aware)."""
+    member, refusal = _holder(card, roster)
+    if refusal is not None:
+        return _decided(reader, card, member, refusal)
+    assert member is not None
+    return _decided(reader, card, member, _rule(member, roster.closures, policy, local, trust), policy)
+
+
+def let_out(card: CardKey, roster: Roster, reader: str) -> EntryDecided:
+    """Judge a badge at a reader inside: any card the roster knows leads out, whatever the hour or the rights."""
+    member, refusal = _holder(card, roster)
+    known = refusal is not EntryRule.UNKNOWN_CARD
+    return _decided(reader, card, member, EntryRule.WAY_OUT if known else EntryRule.UNKNOWN_CARD)
+
+
+def _holder(card: CardKey, roster: Roster) -> tuple[Member | None, EntryRule | None]:
+    """Return whose card this is, and why the card itself refuses."""
+    known = roster.cards.get(card)
+    if known is None:
+        return None, EntryRule.UNKNOWN_CARD
+    member = roster.members.get(known.member)
+    if known.blocked:
+        return member, EntryRule.BLOCKED_CARD
+    return member, None if member else EntryRule.NO_MEMBER
+
+
+def _rule(  # noqa: PLR0911  (one return per named rule)
+    member: Member, closures: frozenset[date], policy: DoorPolicy, local: datetime, trust: Trust
+) -> EntryRule:
+    """Return the one rule that decides about a member with a good card."""
+    if member.until is not None and local.date() > member.until:
+        return EntryRule.MEMBER_EXPIRED
+    if local.date() < member.since and trust in BELIEVED:  # an early clock must not lock out a new member
+        return EntryRule.NOT_YET_MEMBER
+    access = policy.access.get(member.formula)
+    if access is None:
+        return EntryRule.NO_FORMULA
+    if access is not Access.HOURS:
+        return EntryRule.ALWAYS if access is Access.ALWAYS else EntryRule.NEVER
+    if trust not in BELIEVED:
+        return EntryRule.CLOCK_UNTRUSTED
+    if policy.hours.open_at(local, closures):
+        return EntryRule.OPENING_HOURS
+    return EntryRule.CLOSURE if local.date() in closures else EntryRule.CLOSED
+
+
+GRANTS = frozenset({EntryRule.ALWAYS, EntryRule.OPENING_HOURS, EntryRule.WAY_OUT})
+
+
+def _decided(
+    reader: str, card: CardKey, member: Member | None, rule: EntryRule, policy: DoorPolicy | None = None
+) -> EntryDecided:
+    """Write the decision down."""
+    opens = rule in GRANTS or (rule is EntryRule.CLOCK_UNTRUSTED and policy is not None and policy.untrusted_opens)
+    return EntryDecided(
+        reader=reader,
+        card=card,
+        member=member.id if member else MemberId(""),
+        formula=member.formula if member else FormulaId(""),
+        granted=opens,
+        rule=rule.value,
+    )
+
+
+# --- the leaf ----------------------------------------------------------------------------------------------
+
+CONTACT = InputId("contact")
+EXIT_BUTTON = InputId("exit_button")
+
+
+class LeafWatch:
+    """Judges the leaf from its contact, the exit button and the releases.
+
+    Open within `grace_s` of a release or an exit press is a passage; open without either is forced; a passage longer
+    than `held_s` is held. What a first look finds open is neither: nobody saw it open, so it is only timed. A forced
+    leaf stays forced until it shuts. Times are `mono_s` of one boot.
+    """
+
+    def __init__(self, held_s: float, grace_s: float) -> None:
+        self.leaf = Passage.UNKNOWN
+        self.wakes_at: float | None = None  # mono_s at which `wake` wants to be called
+        self._held_s = held_s
+        self._grace_s = grace_s
+        self._expected_until = float("-inf")
+        self._pressed = False
+
+    def released(self, at: Moment) -> None:
+        """Note a release: whoever opens within `grace_s` was let in."""
+        self._expected_until = max(self._expected_until, at.mono_s + self._grace_s)
+
+    def observe(self, seen: InputChanged) -> DoorChanged | None:
+        """Take in one input change; inputs other than the contact and the exit button say nothing here."""
+        if seen.input == EXIT_BUTTON:
+            if self._pressed or seen.active:
+                self.released(seen.at)
+            self._pressed = seen.active
+            return None
+        if seen.input != CONTACT:
+            return None
+        if not seen.active:
+            self.wakes_at = None
+            return self._become(Passage.CLOSED)
+        if self.leaf not in {Passage.CLOSED, Passage.UNKNOWN}:
+            return None
+        expected = self._pressed or seen.at.mono_s <= self._expected_until
+        if self.leaf is Passage.CLOSED and not expected:
+            return self._become(Passage.FORCED)
+        self.wakes_at = seen.at.mono_s + self._held_s
+        return self._become(Passage.OPEN)
+
+    def wake(self, at: Moment) -> DoorChanged | None:
+        """Judge the passing of time; harmless when called early or for nothing."""
+        if self.wakes_at is None or at.mono_s < self.wakes_at:
+            return None
+        self.wakes_at = None
+        return self._become(Passage.HELD)
+
+    def _become(self, leaf: Passage) -> DoorChanged | None:
+        """Change the leaf, or say nothing."""
+        was, self.leaf = self.leaf, leaf
+        return None if was is leaf else DoorChanged(was, leaf)
