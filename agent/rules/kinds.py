@@ -13,6 +13,7 @@ from agent.rules.members import RosterChanged
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
 from agent.rules.presence import VisitEnded, VisitStarted
+from agent.rules.retention import DayCounted, Redacted
 from agent.rules.tariff import StatementIssued
 
 FACTS: tuple[type[Fact], ...] = (
@@ -32,6 +33,8 @@ FACTS: tuple[type[Fact], ...] = (
     ServiceStarted,
     DriverChanged,
     StatementIssued,
+    Redacted,
+    DayCounted,
 )
 
 KINDS: Mapping[str, type[Fact]] = MappingProxyType({fact.kind: fact for fact in FACTS})
