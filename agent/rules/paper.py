@@ -1,11 +1,16 @@
-"""Double entry on paper: counter = prints + copies + unattributed.  (facts only for now; the rule follows)"""
+"""Facts of double entry on paper, and whose card may open a copy visit. The books themselves are `rules.books`.
+
+Counter = prints + copies + unattributed: every side a device's life counters move is booked somewhere.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import ClassVar
 
-from agent.rules.facts import TIMED_DAYS, Fact, FormulaId, MemberId, Total, total
+from agent.rules.facts import TIMED_DAYS, CardKey, Fact, FormulaId, MemberId, Total, total
+from agent.rules.members import Member, Roster
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,9 @@ class BooksOpened(Fact):
     print_colour: int
     copy_mono: int
     copy_colour: int
-    why: str  # "first", "swapped", "fell"
+    why: str  # "first", "swapped", "fell", "metered" (counters appeared), "carried" (new page, same counters)
+    metered: bool = True  # False: the device does not tell its counters, and there is no double entry
+    closed: tuple[str, ...] = ()  # attempts that had ended before: never booked
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +108,14 @@ class PrintsUnmatched(Fact):
             total("sides", sides, device=self.device, kind="unattributed", colour=colour, formula="")
             for colour, sides in (("mono", self.mono), ("colour", self.colour))
         )
+
+
+def holder(card: CardKey, roster: Roster, day: date) -> Member | None:
+    """Return whose card may start a copy visit on `day` (local); None if unknown, blocked or out of its dates."""
+    known = roster.cards.get(card)
+    if known is None or known.blocked:
+        return None
+    member = roster.members.get(known.member)
+    if member is None or day < member.since or (member.until is not None and day > member.until):
+        return None
+    return member

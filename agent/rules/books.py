@@ -1,0 +1,342 @@
+"""Keeps a device's books: counter = prints + copies + unattributed, for each colour, at every settled look.
+
+The one idea: a device's life counters are the debit, and every side of it must be booked somewhere. Job records book
+prints. What the copy counters moved belongs to the member badged in at the copier, or to nobody. What the print
+counters moved and no record explains belongs to nobody either, and waits one more settled look before it is booked, so
+that a record read late is not taken for paper without an owner. Whatever comes later still is corrected by a negative
+fact, never by an edit.
+
+`Books` is a fold over facts and nothing else: all that must survive a crash is in the ledger. The rest (a suspicion,
+the last look) may be lost at any point and is found again. Every fact's key is made of what stood in the ledger before
+it (epoch, and the counters or the number it starts from): the same step taken twice is the same key.
+
+Opening. Books open at the first *settled* look, at a device with another serial, and at counters that fell (reset, new
+board). Attempts that had ended by then at a first or swapped device are listed in the fact (`closed`) and never booked;
+one that was still printing is booked when it ends, if it ends after the opening: its sides before the opening then show
+as negative unattributed prints, so that the books still balance. A fall is seen against the last counters looked at and
+those in the ledger; a print counter that falls while nobody watches, and not below the ledger's, is not told from
+records that say too much. After `CARRIED_DAYS` balanced books are closed and opened again on the same counters, so that
+no sum ever needs rows that the redaction has removed.
+
+Copy visits. A badge opens one, the same member's next badge closes it, another member's badge closes it and opens
+theirs, and `visit_idle_s` without a copy closes it. A movement found long after a visit should have ended (nobody
+watched: the box was off) is nobody's: we do not bill on a doubt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from agent.rules.facts import Fact, FormulaId, MemberId
+from agent.rules.members import Member
+from agent.rules.pages import Claim, PagesCounted, attempt, believe, settle
+from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
+from drivers.contract import Counters, DeviceJob, DeviceReading, JobState, Moment
+
+CARRIED_DAYS = 30  # well under facts.TIMED_DAYS
+LATE_S = 20.0  # how long after a visit's idle limit a look may come and still speak for the visit
+HOLD_S = 60.0  # how long a job active in the spooler keeps unexplained prints from being booked
+ACTIVE = frozenset({JobState.PROCESSING, JobState.STOPPED})  # a job at the device that may have printed a part
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Two colours of one account."""
+
+    mono: int = 0
+    colour: int = 0
+
+    def __add__(self, other: Sides) -> Sides:
+        return Sides(self.mono + other.mono, self.colour + other.colour)
+
+    def __sub__(self, other: Sides) -> Sides:
+        return Sides(self.mono - other.mono, self.colour - other.colour)
+
+    def below(self, other: Sides) -> bool:
+        """Return True if either colour is less than in `other`."""
+        return self.mono < other.mono or self.colour < other.colour
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """The open copy visit, and when it was last seen active."""
+
+    visit: str
+    member: MemberId
+    formula: FormulaId
+    active: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """Print movement that no record explains, seen once at these counters since `since`."""
+
+    rest: Sides
+    counters: Sides
+    claims: tuple[str, ...]
+    since: Moment
+
+
+class Books:
+    """The books of one device. `learn` folds facts in; all else proposes facts and changes nothing but its memory.
+
+    Who proposes must write: the fact goes to the ledger under `key(fact)`, then into `learn`, in order, before the
+    next look is judged.
+    """
+
+    def __init__(self, device: str, visit_idle_s: float) -> None:
+        self.device = device
+        self.epoch = 0
+        self.serial = ""
+        self.visit: Visit | None = None
+        self.balanced = False  # nothing unexplained at the last settled look
+        self._idle_s = visit_idle_s
+        self._metered = False
+        self._opened: Moment | None = None
+        self._attempts: set[str] = set()
+        self._prints = Sides()  # where the print counters stand by what is booked
+        self._copies = Sides()
+        self._unmatched = 0  # how many PrintsUnmatched in this epoch
+        self._floor = Sides()  # print counters seen: below is a fall
+        self._last: Moment | None = None
+        self._suspicion: Suspicion | None = None
+
+    # folding ----------------------------------------------------------------------------------------------
+
+    def learn(self, fact: Fact, at: Moment) -> None:
+        """Fold one fact of the ledger in; other devices' and other kinds' facts pass by."""
+        if getattr(fact, "device", None) != self.device:
+            return
+        match fact:
+            case BooksOpened():
+                self._open(fact, at)
+            case PagesCounted():
+                self._attempts.add(fact.attempt)
+                self._prints += Sides(fact.sides_mono, fact.sides_colour)
+            case PrintsUnmatched():
+                self._prints += Sides(fact.mono, fact.colour)
+                self._floor = Sides(fact.to_mono, fact.to_colour)
+                self._unmatched += 1
+            case CopiesCounted():
+                self._copies = Sides(fact.to_mono, fact.to_colour)
+                if self.visit is not None and self.visit.visit == fact.visit:
+                    self.visit = replace(self.visit, active=at)
+            case CopyVisitStarted():
+                self.visit = Visit(fact.visit, fact.member, fact.formula, at)
+            case CopyVisitEnded():
+                self.visit = None
+            case _:
+                pass
+
+    def _open(self, fact: BooksOpened, at: Moment) -> None:
+        self.epoch, self.serial, self._metered, self._opened = fact.epoch, fact.serial, fact.metered, at
+        self._prints = self._floor = Sides(fact.print_mono, fact.print_colour)
+        self._copies = Sides(fact.copy_mono, fact.copy_colour)
+        self._attempts.update(fact.closed)
+        self._unmatched = 0
+        self._suspicion = None
+
+    def key(self, fact: Fact) -> str:
+        """Return the ledger key of a proposed fact, by what is booked before it."""
+        match fact:
+            case PagesCounted():
+                return fact.attempt
+            case BooksOpened():
+                return f"{self.device}/{fact.epoch}"
+            case CopiesCounted():
+                return f"{self.device}/{self.serial}/{self.epoch}/{self._copies.mono}+{self._copies.colour}"
+            case PrintsUnmatched():
+                return f"{self.device}/{self.serial}/{self.epoch}/{self._unmatched}"
+            case CopyVisitStarted() | CopyVisitEnded():
+                return fact.visit
+            case _:
+                raise TypeError(f"not a fact of these books: {fact.kind}")
+
+    # judging ----------------------------------------------------------------------------------------------
+
+    def unbooked(self, reading: DeviceReading) -> tuple[DeviceJob, ...]:
+        """Return the ended attempts of a look that are in no row yet: order and repetition do not matter."""
+        if reading.serial != self.serial:
+            return ()
+        return tuple(job for job in reading.jobs if job.state.ended and not self.has(attempt(job)))
+
+    def has(self, name: str) -> bool:
+        """Return True if an attempt of this name is booked, or closed to booking."""
+        return name in self._attempts
+
+    def judge(
+        self, reading: DeviceReading, claims: tuple[Claim, ...] = (), *, hold: bool = False, split: bool = False
+    ) -> tuple[Fact, ...]:
+        """Return what a look adds to the books, after its attempts were booked. An older look adds nothing.
+
+        `claims`: attempts that only the counters can settle. `hold`: the spooler still works on a job for this
+        device. `split`: book copies up to here even if the device is busy, because a visit starts or ends now.
+        """
+        if not self._newer(reading.at):
+            return ()
+        self._last = reading.at
+        opened = self._opening(reading) if reading.settled else None
+        if opened is not None:
+            return (opened,)
+        if reading.serial != self.serial:
+            return ()
+        if reading.counters is None:
+            return () if self._metered else self._uncounted(reading, claims)
+        copied = self._copied(reading, reading.counters, split=split)
+        if not reading.settled or any(job.state in ACTIVE for job in reading.jobs):
+            return copied
+        self._floor = _prints(reading.counters)
+        printed = self._printed(reading, reading.counters, claims, hold=hold)
+        return copied + printed
+
+    def _newer(self, at: Moment) -> bool:
+        return self._last is None or at.boot != self._last.boot or at.mono_s > self._last.mono_s
+
+    def _opening(self, reading: DeviceReading) -> BooksOpened | None:
+        counters = reading.counters
+        if not self.epoch:
+            why = "first"
+        elif reading.serial != self.serial:
+            why = "swapped"
+        elif counters is None:
+            return None
+        elif not self._metered:
+            why = "metered"
+        elif _prints(counters).below(self._floor) or _copies(counters).below(self._copies):
+            why = "fell"
+        else:
+            return None
+        strange = why in {"first", "swapped"}
+        ended = tuple(sorted(attempt(job) for job in reading.jobs if job.state.ended)) if strange else ()
+        return self._opened_at(reading, why, ended)
+
+    def _opened_at(self, reading: DeviceReading, why: str, closed: tuple[str, ...] = ()) -> BooksOpened:
+        counters = reading.counters or Counters(0, 0, 0, 0, 0)
+        return BooksOpened(
+            device=self.device,
+            serial=reading.serial,
+            epoch=self.epoch + 1,
+            print_mono=counters.print_mono,
+            print_colour=counters.print_colour,
+            copy_mono=counters.copy_mono,
+            copy_colour=counters.copy_colour,
+            why=why,
+            metered=reading.counters is not None,
+            closed=closed,
+        )
+
+    def _uncounted(self, reading: DeviceReading, claims: tuple[Claim, ...]) -> tuple[Fact, ...]:
+        self.balanced = reading.settled
+        return self._idle(reading.at) + (believe(claims) if reading.settled else ())
+
+    # copies -----------------------------------------------------------------------------------------------
+
+    def _copied(self, reading: DeviceReading, counters: Counters, *, split: bool) -> tuple[Fact, ...]:
+        stand = _copies(counters)
+        if stand.below(self._copies):
+            return ()  # it fell: the next settled look opens new books
+        moved = stand - self._copies
+        if moved == Sides():
+            return self._idle(reading.at)
+        if not (reading.settled or split or self._quiet(reading.at, self._idle_s / 2)):
+            return ()  # still copying: one row at the end of it
+        late = self._quiet(reading.at, self._idle_s + LATE_S)
+        visit = None if late else self.visit
+        return (
+            CopiesCounted(
+                device=self.device,
+                serial=self.serial,
+                epoch=self.epoch,
+                visit="" if visit is None else visit.visit,
+                member=MemberId("") if visit is None else visit.member,
+                formula=FormulaId("") if visit is None else visit.formula,
+                mono=moved.mono,
+                colour=moved.colour,
+                to_mono=stand.mono,
+                to_colour=stand.colour,
+            ),
+            *(self._idle(reading.at) if late else ()),
+        )
+
+    def _idle(self, at: Moment) -> tuple[Fact, ...]:
+        if self.visit is None or not self._quiet(at, self._idle_s):
+            return ()
+        return (CopyVisitEnded(self.device, self.visit.visit, "idle"),)
+
+    def _quiet(self, at: Moment, limit_s: float) -> bool:
+        """Return True if a visit is open and nothing was copied in it for `limit_s`, or since another boot."""
+        if self.visit is None:
+            return False
+        active = self.visit.active
+        return active.boot != at.boot or at.mono_s - active.mono_s >= limit_s
+
+    def wakes_at(self) -> float | None:
+        """Return when (`mono_s`) the open visit will have been idle too long; None if no visit is open."""
+        return None if self.visit is None else self.visit.active.mono_s + self._idle_s
+
+    def badge(self, at: Moment, member: Member) -> tuple[Fact, ...]:
+        """Return what a member's badge at the copier does to visits. Copies up to here must be booked before."""
+        started = CopyVisitStarted(self.device, f"{self.device}/{at.boot}/{at.mono_s:.6f}", member.id, member.formula)
+        if self.visit is None:
+            return (started,)
+        if self.visit.member == member.id:
+            return (CopyVisitEnded(self.device, self.visit.visit, "badge-out"),)
+        return (CopyVisitEnded(self.device, self.visit.visit, "next-badge"), started)
+
+    # prints -----------------------------------------------------------------------------------------------
+
+    @property
+    def suspicious(self) -> bool:
+        """Return True while unexplained prints wait for another settled look."""
+        return self._suspicion is not None
+
+    def _printed(
+        self, reading: DeviceReading, counters: Counters, claims: tuple[Claim, ...], *, hold: bool
+    ) -> tuple[Fact, ...]:
+        stand = _prints(counters)
+        rest = stand - self._prints
+        self.balanced = rest == Sides() and not claims
+        if self.balanced:
+            self._suspicion = None
+            return self._carried(reading)
+        names = tuple(sorted(claim.attempt for claim in claims))
+        since = reading.at if self._suspicion is None else self._suspicion.since
+        seen, self._suspicion = self._suspicion, Suspicion(rest, stand, names, since)
+        if seen is None or (seen.rest, seen.counters, seen.claims) != (rest, stand, names):
+            return ()
+        if hold and since.boot == reading.at.boot and reading.at.mono_s - since.mono_s < HOLD_S:
+            return ()
+        self._suspicion = None
+        self.balanced = True  # once these are written
+        rows = settle(claims, rest.mono, rest.colour)
+        for row in rows:
+            rest -= Sides(row.sides_mono, row.sides_colour)
+        if rest == Sides():
+            return rows
+        return (*rows, self._unexplained(rest, stand))
+
+    def _unexplained(self, rest: Sides, stand: Sides) -> PrintsUnmatched:
+        return PrintsUnmatched(
+            device=self.device,
+            serial=self.serial,
+            epoch=self.epoch,
+            mono=rest.mono,
+            colour=rest.colour,
+            to_mono=stand.mono,
+            to_colour=stand.colour,
+        )
+
+    def _carried(self, reading: DeviceReading) -> tuple[Fact, ...]:
+        """Return a new opening on the same counters when the books are old; copies of this look must be booked."""
+        assert self._opened is not None
+        old = reading.at.utc - self._opened.utc >= timedelta(days=CARRIED_DAYS)
+        return (self._opened_at(reading, "carried"),) if old else ()
+
+
+def _prints(counters: Counters) -> Sides:
+    return Sides(counters.print_mono, counters.print_colour)
+
+
+def _copies(counters: Counters) -> Sides:
+    return Sides(counters.copy_mono, counters.copy_colour)
