@@ -57,7 +57,7 @@ def connect(path: Path, *, query_only: bool = False) -> sqlite3.Connection:
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
-    """Open a database that may be live, in use by others, or on a medium that cannot be written. Raises sqlite3.Error."""
+    """Open a database that may be live, or on a medium that cannot be written. Raises sqlite3.Error."""
     where = path.resolve().as_uri()
     db = sqlite3.connect(f"{where}?mode=ro", uri=True, timeout=BUSY_S, isolation_level=None)
     try:

@@ -173,7 +173,7 @@ class Ledger:
 
     def last(self, kind: type[Fact]) -> Entry | None:
         """Return the latest fact of this kind that still has its content. Raises LedgerError."""
-        found = self._read(f"SELECT {COLUMNS} FROM content WHERE kind = ? ORDER BY seq DESC LIMIT 1", (kind.kind,))
+        found = self._read(f"SELECT {COLUMNS} FROM content WHERE kind = ? ORDER BY seq DESC LIMIT 1", (kind.kind,))  # noqa: S608  (constants)
         return self._entry(found[0]) if found else None
 
     def totals(self) -> dict[tuple[str, Labels], int | float]:
@@ -186,7 +186,7 @@ class Ledger:
         return self._with_reader(read_head)
 
     def _pages(self, of_kind: str, kind: tuple[str, ...], since: int, top: int) -> Iterator[Entry]:
-        page = f"SELECT {COLUMNS} FROM content WHERE {of_kind} seq > ? AND seq <= ? ORDER BY seq LIMIT {PAGE}"
+        page = f"SELECT {COLUMNS} FROM content WHERE {of_kind} seq > ? AND seq <= ? ORDER BY seq LIMIT {PAGE}"  # noqa: S608  (constants)
         while rows := self._read(page, (*kind, since, top)):
             for row in rows:
                 entry = self._entry(row)

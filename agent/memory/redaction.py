@@ -65,8 +65,7 @@ def _redact_kind(db: sqlite3.Connection, kind: type[Fact], now: Moment, zone: tz
 
 def _dated_before(db: sqlite3.Connection, before: datetime) -> int | None:
     """Return the last seq that a trusted clock dates before `before`: all facts up to it are as old."""
-    marks = ", ".join("?" for _ in TRUSTED)
-    statement = f"SELECT seq FROM content WHERE trust IN ({marks}) AND utc < ? ORDER BY seq DESC LIMIT 1"
+    statement = "SELECT seq FROM content WHERE trust IN (?, ?) AND utc < ? ORDER BY seq DESC LIMIT 1"
     found = db.execute(statement, (*sorted(TRUSTED), before.isoformat())).fetchone()
     return None if found is None else int(found[0])
 
