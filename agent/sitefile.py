@@ -26,7 +26,7 @@ from cattrs import (
 )
 
 from agent.config import ConfigError, LinkConfig, Site
-from agent.rules import hours as weekly
+from agent.rules.hours import WeeklyHours
 
 Keys = tuple[str, ...]
 
@@ -235,7 +235,7 @@ def _judge_card(site: Site) -> Iterator[Fault]:
 def _judge_hours(site: Site) -> Iterator[Fault]:
     for day, windows in site.hours.items():
         try:
-            weekly.parse({day: windows})
+            WeeklyHours.parse({day: windows})
         except ValueError as error:
             yield Fault(("hours", day), 'horaire illisible ; écrivez par exemple monday = ["09:00-18:00"]', str(error))
 

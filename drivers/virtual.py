@@ -28,9 +28,11 @@ class _JumpingSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready now, else let virtual time pass."""
         ready = super().select(0)
+        if timeout == 0:  # callbacks wait: they come before anything else
+            return ready
         while not ready and self.busy():
             ready = super().select(THREAD_WAIT_S)
-        if ready or timeout == 0:
+        if ready:
             return ready
         if timeout is None:  # nothing is due, ever: only the outside world can wake us
             return super().select(THREAD_WAIT_S)

@@ -1,0 +1,156 @@
+"""The tape: what the drivers observed, one file of JSON lines per service, so that a night can be judged again.
+
+Format, version 1. The first line of a file is its head: `{"tape": 1, "service": "links"}`. Every other line is one
+observation: `{"see": KIND, "at": {"utc", "mono_s", "boot", "trust"}, ...}` with KIND one of
+
+    probe   link, kind, target, outcome, rtt_s          input   input, active
+    badge   reader, card (keyed hash)                   roster  version, members, cards, aliases, closures
+    lost    link (the prober itself failed)             release (the latch opened)
+
+Cards are keyed hashes on recorded tapes; a hand-made tape may use any text, the same in its roster lines. Files are
+merged by boot and monotonic clock, so a stepped wall clock reorders nothing. A line cut short by a power loss ends
+its file: what came before is judged, and the cut is said.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
+
+from cattrs import BaseValidationError
+from cattrs.preconf.json import make_converter
+
+from agent.rules.facts import CardKey
+from agent.rules.members import Roster
+from drivers.contract import BadgeRead, InputChanged, Moment, ProbeReply
+
+VERSION = 1
+
+
+class TapeError(Exception):
+    """A tape cannot be read on; the sentence says file, line and what was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenBadge:
+    """A badge as taped: the keyed hash, never the number."""
+
+    at: Moment
+    reader: str
+    card: CardKey
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRoster:
+    """The roster as it stood from this moment on."""
+
+    at: Moment
+    roster: Roster
+
+
+@dataclass(frozen=True, slots=True)
+class SeenLoss:
+    """The prober of a link failed."""
+
+    at: Moment
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRelease:
+    """The latch released the door."""
+
+    at: Moment
+
+
+Seen = ProbeReply | InputChanged | SeenBadge | SeenRoster | SeenLoss | SeenRelease
+KINDS: dict[str, type[Seen]] = {
+    "probe": ProbeReply,
+    "input": InputChanged,
+    "badge": SeenBadge,
+    "roster": SeenRoster,
+    "lost": SeenLoss,
+    "release": SeenRelease,
+}
+_NAMES = {kind: name for name, kind in KINDS.items()}
+_json = make_converter()
+T = TypeVar("T")
+
+
+class Tape:
+    """Records one service's observations. Each line is flushed, so that a crash cuts at most the last one."""
+
+    def __init__(self, folder: Path, service: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file: TextIO = (folder / f"{service}.jsonl").open("a", encoding="utf-8")
+        self._version: int | None = None
+        if not self._file.tell():
+            self._write({"tape": VERSION, "service": service})
+
+    def see(self, seen: Seen) -> None:
+        """Record one observation."""
+        body: dict[str, Any] = _json.unstructure(seen)
+        self._write({"see": _NAMES[type(seen)], **body})
+
+    def see_badge(self, read: BadgeRead, key: CardKey, roster: Roster) -> None:
+        """Record a badge, and before it the roster it is judged by if that changed."""
+        if roster.version != self._version:
+            self._version = roster.version
+            self.see(SeenRoster(read.at, roster))
+        self.see(SeenBadge(read.at, read.reader, key))
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._file.write(_json.dumps(line) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+async def taped(observations: AsyncIterator[T], record: Callable[[T], None]) -> AsyncIterator[T]:
+    """Pass observations through, recording each."""
+    async for seen in observations:
+        record(seen)
+        yield seen
+
+
+def read_tape(folder: Path) -> Iterator[Seen]:
+    """Yield every observation of every file in order. Raises TapeError, after the last good line, where one is cut."""
+    files = sorted(folder.glob("*.jsonl"))
+    if not files:
+        raise TapeError(f"{folder}: aucune bande *.jsonl ici — no tape files here")
+    boots: dict[str, str] = {}  # boot -> earliest wall time, which orders boots among themselves
+    faults: list[str] = []
+    taped = [list(_lines(file, faults)) for file in files]
+    for seen in (each for lines in taped for each in lines):
+        boots[seen.at.boot] = min(boots.get(seen.at.boot, "9"), seen.at.utc.isoformat())
+    yield from heapq.merge(*taped, key=lambda seen: (boots[seen.at.boot], seen.at.mono_s))
+    if faults:
+        raise TapeError("\n".join(faults))
+
+
+def _lines(file: Path, faults: list[str]) -> Iterator[Seen]:
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                body = json.loads(line)
+                if number == 1:
+                    _head(body)
+                    continue
+                yield _json.structure(body, KINDS[body.pop("see")])
+            except (ValueError, KeyError, TypeError, AttributeError, BaseValidationError):
+                faults.append(
+                    f"{file.name}:{number}: ligne coupée ou illisible ; les {number - 1} lignes d'avant sont jugées"
+                    f" — cut or unreadable; the {number - 1} lines before it are judged"
+                )
+                return
+
+
+def _head(body: dict[str, Any]) -> None:
+    if body["tape"] != VERSION:
+        raise ValueError(body["tape"])

@@ -1,0 +1,140 @@
+"""A site file says all its faults at once, each with its line and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.config import DEFAULT_FORMULAS, DEFAULT_HOURS, ConfigError
+from agent.sitefile import read_site
+
+MINIMAL = '[site]\nname = "Bureau nomade"\ncode = "rousses"\n'
+
+
+def faults_of(folder: Path, text: str) -> list[str]:
+    file = folder / "site.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        read_site(file)
+    return [fault.removeprefix(f"{file}:") for fault in caught.value.faults]
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "",
+        '[links.adsl1]\nkind = "sim"\n',
+        '[door.lock]\nkind = "sim"\n',
+        '[printers.copieur]\nkind = "sim"\n',
+        '[spooler]\nkind = "sim"\n[printers.copieur]\nkind = "sim"\nqueues = ["copieur"]\n',
+        '[door.lock]\nkind = "sim"\n[readers.porte]\nkind = "sim"\nat = "door"\n',
+    ],
+    ids=["nothing", "one link", "a door only", "no spooler", "printing", "a reader"],
+)
+def test_every_section_but_the_site_card_is_optional(tmp_path: Path, section: str) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text(MINIMAL + section, encoding="utf-8")
+    site = read_site(file)
+    assert site.site.code == "rousses"
+    assert site.formulas == DEFAULT_FORMULAS
+    assert site.hours == DEFAULT_HOURS
+
+
+def test_five_different_faults_are_said_at_once_with_line_and_remedy(tmp_path: Path) -> None:
+    faults = faults_of(
+        tmp_path,
+        """tarif = "x.toml"
+[site]
+name = "Morez"
+code = "morez"
+[links.adsl1]
+kind = "scapy"
+interface = "eth1"
+gateway = "box.local"
+targets = [
+  "192.0.2.1",
+]
+[door.lock]
+kind = "gpio"
+chip = "pinctrl-bcm2711"
+hold_s = "5"
+line = 17
+[door.inputs.contact]
+line = 17
+[readers.porte]
+kind = "serial"
+at = "dor"
+device = "/dev/ttyUSB0"
+""",
+    )
+    assert [(fault.split(":")[0], fault.split(":")[1].strip()) for fault in faults] == [
+        ("1", "tarif"),
+        ("8", "links.adsl1.gateway"),
+        ("15", "door.lock.hold_s"),
+        ("18", "door.inputs.contact.line"),
+        ("21", "readers.porte.at"),
+    ]
+    assert "vouliez-vous dire « tariff »" in faults[0]
+    assert "IPv4" in faults[1]
+    assert "attend un nombre" in faults[2]
+    assert "sert déjà à door.lock" in faults[3]
+    assert "door" in faults[4]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "word"),
+    [
+        ("[site]\nname = 3\ncode = 'morez'\n", "2", "attend du texte"),
+        ("[site]\ncode = 'morez'\n", "1", "manque"),
+        ("", "1", "manque"),
+        ("site = 3\n", "1", "forme"),
+        (MINIMAL + "hours = 3\n", "4", "clé inconnue"),
+        (MINIMAL + "[hours]\nmonday = ['9-18']\n", "5", "horaire"),
+        (MINIMAL + "[hours]\nlundi = ['09:00-18:00']\n", "5", "horaire"),
+        (MINIMAL + "timezone = 'Europe/Morez'\n", "4", "fuseau"),
+        (MINIMAL + "[web]\nlisten = '8080'\n", "5", "ADRESSE:PORT"),
+        (MINIMAL + "[formulas.nomade]\naccess = 'hour'\n", "5", "vouliez-vous dire « hours »"),
+        (MINIMAL + "[printers.c]\nkind = 'ipp'\n", "4", "ipp://"),
+        (MINIMAL + "[printers.c]\nkind = 'sim'\nqueues = ['q']\n", "6", "[spooler]"),
+        (MINIMAL + "[door.lock]\nkind = 'sim'\ncap_s = 3\nhold_s = 4\n", "7", "hors de"),
+        (MINIMAL + "[door.lock]\nkind = 'sim'\n[door.inputs.bell]\nline = 3\n", "6", "exit_button"),
+    ],
+)
+def test_one_fault_one_line_one_remedy(tmp_path: Path, text: str, line: str, word: str) -> None:
+    faults = faults_of(tmp_path, text)
+    assert any(fault.startswith(f"{line}:") and word in fault for fault in faults), faults
+
+
+def test_what_is_not_toml_is_said_with_its_line(tmp_path: Path) -> None:
+    assert "line 2" in faults_of(tmp_path, "[site]\nname = \n")[0]
+
+
+def test_a_file_that_is_not_there_is_a_config_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="illisible"):
+        read_site(tmp_path / "none.toml")
+
+
+values: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(st.integers(), st.booleans(), st.text(alphabet="abc/:.\"'#[]", max_size=6)),
+    lambda inner: st.lists(inner, max_size=2),
+    max_leaves=3,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["kind", "interface", "targets", "interval_s", "nonsense"]), values))
+def test_no_table_of_any_values_makes_the_reader_raise_anything_else(
+    tmp_path_factory: pytest.TempPathFactory, table: dict[str, Any]
+) -> None:
+    import json
+
+    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
+    file = tmp_path_factory.mktemp("law") / "site.toml"
+    file.write_text(MINIMAL + "[links.adsl1]\n" + lines, encoding="utf-8")
+    try:
+        read_site(file)
+    except ConfigError as error:
+        assert all(str(file) in fault for fault in error.faults)  # noqa: PT017
