@@ -1,0 +1,237 @@
+"""An office copier on the network, for the demo and the tests: our own IPP device, as a process or in-process.
+
+The one idea: a real far end for real wires. CUPS, ipptool and our own driver talk IPP over HTTP to it (RFC 8010,
+RFC 8011) as to any machine in the corridor; people stand at its panel, which here is a Unix socket. What it
+physically printed is on disk before anybody is told (`copier_machine`), so it may be killed at any instant.
+
+    python -m drivers.peers.copier --port 8631 --state DIR [--panel SOCKET] [--sides-per-s 20] [--serial S]
+                                   [--name "Copieur"] [--refuse-when-busy]
+
+It prints one line with its URI when it is ready. The panel takes one JSON object per line, `{"verb": "copy",
+"args": ["3", "colour"]}`, and answers one: `{"ok": true, "said": ...}` or `{"ok": false, "why": ...}`. Verbs:
+
+    copy N [colour] [two-sided]   at the glass         cancel              the red button
+    paper out | in | N            N sheets left        toner COLOUR SHARE  0..1
+    jam / clear                   paper path           cover open | close
+    power off | on                unplugged            swap SERIAL         another machine in its place
+    settle                        answers once nothing is printed and nothing waits
+    status                        serial, counters, state reasons, jobs waiting
+
+Never used on a site: `kind = "ipp"` there points at the real machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from drivers.ipp import IppError, decode, encode
+from drivers.peers.copier_face import Face
+from drivers.peers.copier_machine import Machine, Side, physical_sides
+
+__all__ = ["Copier", "PanelError", "Side", "physical_sides", "tell"]
+
+_LARGEST = 256 * 1024 * 1024  # bytes of one request
+_LINE = 64 * 1024
+
+
+class PanelError(Exception):
+    """The panel did not understand, or the copier is not there."""
+
+
+class Copier:
+    """One copier on `host`:`port` (0: any free one), with its panel; an async context manager."""
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        panel: Path | None = None,
+        sides_per_s: float = 20.0,
+        serial: str = "GDN0001",
+        name: str = "Copieur",
+        refuse_when_busy: bool = False,
+    ) -> None:
+        self.machine = Machine(state, sides_per_s=sides_per_s, serial=serial)
+        self.port = port
+        self._host, self._name, self._refuse = host, name, refuse_when_busy
+        self._panel_path = panel
+        self._panel: asyncio.Server | None = None
+        self._runner: web.AppRunner | None = None
+        self._face: Face | None = None
+
+    @property
+    def uri(self) -> str:
+        """Return where it prints."""
+        return f"ipp://{self._host}:{self.port}/ipp/print"
+
+    async def __aenter__(self) -> Self:
+        await self.power_on()
+        if self._panel_path is not None:
+            self._panel_path.unlink(missing_ok=True)
+            self._panel = await asyncio.start_unix_server(self._at_panel, self._panel_path, limit=_LINE)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._panel is not None:
+            self._panel.close()
+        await self.power_off()
+
+    async def power_on(self) -> None:
+        """Plug it in. Raises OSError if the port is taken."""
+        if self._runner is not None:
+            return
+        app = web.Application(client_max_size=_LARGEST)
+        app.router.add_post("/ipp/print", self._post)
+        app.router.add_post("/ipp/print/{job}", self._post)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self.port, reuse_address=True)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        self._face = Face(self.machine, self.uri, name=self._name, refuse_when_busy=self._refuse)
+        self.machine.start()
+
+    async def power_off(self) -> None:
+        """Pull the plug: connections break, the sheet in hand is lost, unfinished jobs are gone."""
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            await self.machine.stop()
+            await runner.cleanup()
+
+    async def _post(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        try:
+            message, document = decode(body)
+        except IppError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+        if self._face is None:
+            raise web.HTTPServiceUnavailable
+        answer = self._face.answer(message, document)
+        return web.Response(body=encode(answer), content_type="application/ipp")
+
+    async def settle(self, timeout_s: float = 60.0) -> None:
+        """Wait until nothing is printed and nothing waits. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            await self.machine.until(lambda: self.machine.idle)
+
+    # --- the panel
+
+    async def press(self, verb: str, *args: str) -> Any:
+        """Obey one verb of the panel and return what it has to say. Raises PanelError for one it does not know."""
+        verbs: dict[str, Callable[..., Awaitable[Any] | Any]] = {
+            "copy": self._copy,
+            "cancel": self.machine.cancel_panel,
+            "paper": self._paper,
+            "toner": lambda colour, share: self.machine.toner(colour, float(share)),
+            "jam": lambda: self.machine.set(jammed=True),
+            "clear": lambda: self.machine.set(jammed=False),
+            "cover": lambda how: self.machine.set(opened={"open": True, "close": False}[how]),
+            "power": lambda how: {"on": self.power_on, "off": self.power_off}[how](),
+            "swap": self.machine.swap,
+            "settle": self.settle,
+            "status": self._status,
+        }
+        if verb not in verbs:
+            raise PanelError(f"no verb {verb}: {', '.join(verbs)}")
+        try:
+            said = verbs[verb](*args)
+            return await said if isinstance(said, Awaitable) else said
+        except (TypeError, ValueError, KeyError) as error:
+            raise PanelError(f"{verb} {' '.join(args)}: {error}") from error
+
+    def _copy(self, count: str, *how: str) -> None:
+        if set(how) - {"colour", "two-sided"} or int(count) < 1:
+            raise ValueError("copy N [colour] [two-sided]")
+        self.machine.copy(int(count), colour="colour" in how, two_sided="two-sided" in how)
+
+    def _paper(self, how: str) -> None:
+        self.machine.set(tray={"out": 0, "in": None}.get(how, -1) if not how.isdigit() else int(how))
+
+    def _status(self) -> dict[str, Any]:
+        machine = self.machine
+        return {
+            "serial": machine.serial,
+            "counters": asdict(machine.counters),
+            "sides": machine.counters.sides,
+            "reasons": machine.reasons(),
+            "waiting": len(machine.waiting()),
+            "idle": machine.idle,
+        }
+
+    async def _at_panel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(await self._reply(line)).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, ValueError):
+            pass
+        finally:
+            writer.close()
+
+    async def _reply(self, line: bytes) -> dict[str, Any]:
+        try:
+            asked = json.loads(line)
+            verb, args = str(asked["verb"]), [str(arg) for arg in asked.get("args", [])]
+            return {"ok": True, "said": await self.press(verb, *args)}
+        except (PanelError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+            return {"ok": False, "why": f"{type(error).__name__}: {error}"}
+
+
+def tell(panel: Path, verb: str, *args: str, timeout_s: float = 60.0) -> Any:
+    """Press a verb on another process's panel and return what it says. Blocks; raises PanelError."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
+            wire.settimeout(timeout_s)
+            wire.connect(str(panel))
+            wire.sendall(json.dumps({"verb": verb, "args": args}).encode() + b"\n")
+            answer = json.loads(wire.makefile("rb").readline() or b"{}")
+    except (OSError, ValueError) as error:
+        raise PanelError(f"{panel}: {error}") from error
+    if not answer.get("ok"):
+        raise PanelError(str(answer.get("why", "no answer")))
+    return answer["said"]
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="drivers.peers.copier", description="An emulated office copier over IPP.")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--panel", type=Path)
+    parser.add_argument("--sides-per-s", type=float, default=20.0)
+    parser.add_argument("--serial", default="GDN0001")
+    parser.add_argument("--name", default="Copieur")
+    parser.add_argument("--refuse-when-busy", action="store_true")
+    return parser.parse_args(argv)
+
+
+async def run(argv: list[str]) -> None:
+    """Be a copier until told to end."""
+    options = vars(_arguments(argv))
+    ended = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, ended.set)
+    async with Copier(options.pop("state"), **options) as copier:
+        sys.stdout.write(f"{copier.uri}\n")
+        sys.stdout.flush()
+        await ended.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1:]))
