@@ -1,9 +1,19 @@
-"""When a visit starts and ends.  (facts only for now; the rule follows)"""
+"""When a visit starts and ends, and how long it was.
+
+The one idea: only somebody's word starts or ends a visit, the animator's first of all, and it may be said late
+("arrivée à 09:05"). A member has at most one open visit, visits of one member never overlap, and nothing lies in the
+future. A forgotten visit is listed and waits for a human: it is never ended silently, least of all at midnight.
+
+Durations are differences of UTC instants, so the two nights when the wall clock jumps count their real minutes.
+Refusals are values with one sentence for the animator. Pure: it reads no clock.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
@@ -53,3 +63,123 @@ class VisitEnded(Fact):
             total("visit_minutes", self.minutes, formula=self.formula),
             total("member_visit_minutes", self.minutes, member=self.member),
         )
+
+
+# --- the judgement -----------------------------------------------------------------------------------------
+
+LOOK_BACK = timedelta(hours=12)  # "23:50" said after midnight means yesterday; "19:05" said at 09:00 is a slip
+FORGOTTEN = timedelta(hours=12)  # an open visit older than this is asked about
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a visit was not written down: one sentence, in French, for the animator."""
+
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Who is here, folded from the visits' facts. An immutable value: `after` gives the next one."""
+
+    open: Mapping[MemberId, VisitStarted] = field(default_factory=dict)
+    left: Mapping[MemberId, VisitEnded] = field(default_factory=dict)  # each member's latest visit
+
+    @classmethod
+    def of(cls, facts: Iterable[Fact]) -> Presence:
+        """Fold visits in the order they were written down; other facts are passed over."""
+        presence = cls()
+        for fact in facts:
+            presence = presence.after(fact)
+        return presence
+
+    def after(self, fact: Fact) -> Presence:
+        """Return the presence after one more fact."""
+        if isinstance(fact, VisitStarted):
+            return Presence({**self.open, fact.member: fact}, self.left)
+        if not isinstance(fact, VisitEnded):
+            return self
+        latest = max(fact, self.left.get(fact.member, fact), key=lambda visit: visit.ended)
+        still = {who: visit for who, visit in self.open.items() if visit.visit != fact.visit}
+        return Presence(still, {**self.left, fact.member: latest})
+
+    def start(
+        self, member: MemberId, formula: FormulaId, started: datetime, now: datetime, by: VisitEvidence
+    ) -> VisitStarted | Refused:
+        """Start a visit. `started` and `now` are aware; the sentences speak in the zone of `now`."""
+        utc = _second(started)
+        here, left = self.open.get(member), self.left.get(member)
+        if here is not None:
+            return Refused(f"{member} est déjà là depuis {_said(here.started, now)}.")
+        if utc > now.astimezone(UTC):
+            return Refused(f"Une arrivée à {_said(utc, now)} serait dans le futur.")
+        if left is not None and (utc < left.ended or utc == left.started):
+            return Refused(
+                f"{member} était déjà là à {_said(utc, now)} : une visite va jusqu'à {_said(left.ended, now)}."
+            )
+        return VisitStarted(f"{member}-{utc:%Y%m%dT%H%M%SZ}", member, formula, utc, by)
+
+    def end(self, member: MemberId, ended: datetime, now: datetime, by: VisitEvidence) -> VisitEnded | Refused:
+        """End the member's open visit; minutes are the whole minutes elapsed."""
+        utc = _second(ended)
+        visit = self.open.get(member)
+        if visit is None:
+            return Refused(f"{member} n'a pas de visite en cours.")
+        if utc > now.astimezone(UTC):
+            return Refused(f"Un départ à {_said(utc, now)} serait dans le futur.")
+        if utc < visit.started:
+            return Refused(f"Un départ à {_said(utc, now)} serait avant l'arrivée, à {_said(visit.started, now)}.")
+        minutes = (utc - visit.started) // timedelta(minutes=1)
+        return VisitEnded(visit.visit, member, visit.formula, visit.started, utc, minutes, by)
+
+    def forgotten(self, now: datetime) -> tuple[VisitStarted, ...]:
+        """Return the open visits nobody ended, longest first: somebody must say when they ended."""
+        late = [visit for visit in self.open.values() if now.astimezone(UTC) - visit.started > FORGOTTEN]
+        return tuple(sorted(late, key=lambda visit: (visit.started, visit.member)))
+
+
+_STATED = re.compile(r"(?:(\d{4})-(\d\d)-(\d\d)[T ])?([01]?\d|2[0-3])[:hH]([0-5]\d)")
+
+
+def stated(text: str, now: datetime) -> datetime | Refused:
+    """Read a time somebody said: "09:05", "9h05", or with its day "2026-11-20 18:00"; return the instant in UTC.
+
+    `now` is aware, on the site's wall clock. Without a day it is the latest such time past, at most `LOOK_BACK` ago
+    if that was yesterday. In the repeated hour of October an undated time is the latest one past, a dated one the
+    first. A time the clocks skip is refused.
+    """
+    found = _STATED.fullmatch(text.strip())
+    if found is None:
+        return Refused(f"« {text} » n'est pas une heure ; écrivez 09:05, ou 2026-11-20 18:00 pour un autre jour.")
+    year, month, day, hour, minute = (int(part) if part else 0 for part in found.groups())
+    try:
+        on = date(year, month, day) if year else now.date()
+    except ValueError:
+        return Refused(f"« {text} » n'est pas un jour du calendrier.")
+    times = _times(on, hour, minute, now)
+    if not times:
+        return Refused(f"« {text} » n'existe pas ce jour-là : les horloges ont sauté cette heure.")
+    if year:
+        return times[0]
+    utc = now.astimezone(UTC)
+    yesterday = [at for at in _times(on - timedelta(days=1), hour, minute, now) if utc - at <= LOOK_BACK]
+    past = yesterday + [at for at in times if at <= utc]
+    return past[-1] if past else times[0]
+
+
+def _times(day: date, hour: int, minute: int, now: datetime) -> list[datetime]:
+    """Return the instants (UTC) at which the wall clock shows this: none when skipped, two when repeated."""
+    wall = datetime(day.year, day.month, day.day, hour, minute)  # noqa: DTZ001  (a wall time: its zone comes below)
+    instants = {wall.replace(tzinfo=now.tzinfo, fold=fold).astimezone(UTC) for fold in (0, 1)}
+    return sorted(at for at in instants if at.astimezone(now.tzinfo).replace(tzinfo=None) == wall)
+
+
+def _second(at: datetime) -> datetime:
+    """Return the instant in UTC, its fraction of a second cut off."""
+    return at.astimezone(UTC).replace(microsecond=0)
+
+
+def _said(at: datetime, now: datetime) -> str:
+    """Say an instant in the zone of `now`, with its day if that is another one."""
+    local = at.astimezone(now.tzinfo)
+    return f"{local:%H:%M}" if local.date() == now.date() else f"{local:%H:%M le %d/%m}"

@@ -1,0 +1,191 @@
+"""Visits: said by somebody, one at a time, never in the future, exact on the nights the clocks jump."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.rules.facts import Fact, FormulaId, MemberId
+from agent.rules.presence import Presence, Refused, VisitEnded, VisitEvidence, VisitStarted, stated
+from agent.rules.tariff import StatementIssued
+
+PARIS = ZoneInfo("Europe/Paris")
+ANNE, BOB = MemberId("anne"), MemberId("bob")
+OCCASIONAL = FormulaId("occasional")
+SAID = VisitEvidence.ANIMATOR
+
+
+def paris(text: str, fold: int = 0) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=PARIS, fold=fold)
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def came(presence: Presence, at: datetime, now: datetime | None = None, who: MemberId = ANNE) -> Presence:
+    fact = presence.start(who, OCCASIONAL, at, now or at, SAID)
+    assert isinstance(fact, VisitStarted), fact
+    return presence.after(fact)
+
+
+def refused(answer: Fact | Refused) -> str:
+    assert isinstance(answer, Refused), answer
+    return answer.says
+
+
+def test_a_morning_of_two_hours_ten() -> None:
+    here = came(Presence(), paris("2026-11-23 09:05:40"))
+    gone = here.end(ANNE, paris("2026-11-23 11:16:30"), paris("2026-11-23 11:20"), SAID)
+    assert gone == VisitEnded(
+        visit="anne-20261123T080540Z",
+        member=ANNE,
+        formula=OCCASIONAL,
+        started=utc("2026-11-23 08:05:40"),
+        ended=utc("2026-11-23 10:16:30"),
+        minutes=130,
+        by=SAID,
+    )
+    assert [(total.name, total.labels, total.amount) for total in gone.totals()] == [
+        ("visit_minutes", (("formula", "occasional"),), 130),
+        ("member_visit_minutes", (("member", "anne"),), 130),
+    ]
+    after = here.after(gone)
+    assert after.open == {}
+    assert after.left == {ANNE: gone}
+    assert refused(after.end(ANNE, paris("2026-11-23 11:20"), paris("2026-11-23 11:20"), SAID)) == (
+        "anne n'a pas de visite en cours."
+    )
+
+
+@pytest.mark.parametrize(
+    ("came_at", "left_at", "minutes"),
+    [
+        (paris("2026-10-25 00:00"), paris("2026-10-25 06:00"), 420),  # the long night has seven hours
+        (paris("2026-10-25 02:30"), paris("2026-10-25 02:30", fold=1), 60),
+        (paris("2027-03-28 00:00"), paris("2027-03-28 06:00"), 300),  # the short one has five
+        (paris("2027-03-28 01:59"), paris("2027-03-28 03:00"), 1),
+        (paris("2026-11-23 09:00:01"), paris("2026-11-23 09:01:00"), 0),  # rounded down
+    ],
+)
+def test_minutes_are_real_minutes(came_at: datetime, left_at: datetime, minutes: int) -> None:
+    gone = came(Presence(), came_at).end(ANNE, left_at, left_at, SAID)
+    assert isinstance(gone, VisitEnded)
+    assert gone.minutes == minutes
+
+
+def test_what_is_refused_and_in_which_words() -> None:
+    now = paris("2026-11-23 14:00")
+    here = came(Presence(), paris("2026-11-23 09:05"), now)
+    assert refused(here.start(ANNE, OCCASIONAL, now, now, SAID)) == "anne est déjà là depuis 09:05."
+    assert refused(here.end(ANNE, paris("2026-11-23 14:01"), now, SAID)) == "Un départ à 14:01 serait dans le futur."
+    assert refused(here.end(ANNE, paris("2026-11-22 18:00"), now, SAID)) == (
+        "Un départ à 18:00 le 22/11 serait avant l'arrivée, à 09:05."
+    )
+    assert refused(here.start(BOB, OCCASIONAL, paris("2026-11-23 15:00"), now, SAID)) == (
+        "Une arrivée à 15:00 serait dans le futur."
+    )
+    gone = here.end(ANNE, paris("2026-11-23 12:00"), now, SAID)
+    assert isinstance(gone, VisitEnded)
+    after = here.after(gone)
+    assert refused(after.start(ANNE, OCCASIONAL, paris("2026-11-23 11:00"), now, SAID)) == (
+        "anne était déjà là à 11:00 : une visite va jusqu'à 12:00."
+    )
+    assert isinstance(after.start(ANNE, OCCASIONAL, paris("2026-11-23 12:00"), now, SAID), VisitStarted)
+
+
+def test_a_visit_of_no_length_is_not_started_again_in_the_same_second() -> None:
+    at = paris("2026-11-23 09:00")
+    here = came(Presence(), at)
+    gone = here.end(ANNE, at, at, SAID)
+    assert isinstance(gone, VisitEnded)
+    assert isinstance(here.after(gone).start(ANNE, OCCASIONAL, at, at, SAID), Refused)
+
+
+def test_the_future_is_judged_in_real_time_in_the_repeated_hour() -> None:
+    now = paris("2026-10-25 02:40")
+    assert isinstance(Presence().start(ANNE, OCCASIONAL, paris("2026-10-25 02:30", fold=1), now, SAID), Refused)
+
+
+def test_forgotten_visits_are_listed_and_stay_open() -> None:
+    here = came(came(Presence(), paris("2026-11-22 18:00"), who=BOB), paris("2026-11-22 09:00"))
+    now = paris("2026-11-23 08:00")
+    assert [visit.member for visit in here.forgotten(now)] == [ANNE, BOB]
+    assert [visit.member for visit in here.forgotten(paris("2026-11-22 21:01"))] == [ANNE]
+    assert set(here.open) == {ANNE, BOB}
+
+
+def test_the_fold_passes_over_other_facts_and_repetitions() -> None:
+    here = came(Presence(), paris("2026-11-23 09:00"))
+    gone = here.end(ANNE, paris("2026-11-23 10:00"), paris("2026-11-23 10:00"), SAID)
+    assert isinstance(gone, VisitEnded)
+    facts: list[Fact] = [here.open[ANNE], StatementIssued("2026-10", "csv", "", ""), gone]
+    assert Presence.of(facts) == Presence.of([*facts, gone]) == here.after(gone)
+    earlier = VisitEnded("x", ANNE, OCCASIONAL, utc("2026-11-01 08:00"), utc("2026-11-01 09:00"), 60, SAID)
+    assert Presence.of([*facts, earlier]).left[ANNE] == gone
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "expected"),
+    [
+        ("09:05", paris("2026-11-23 14:00"), "2026-11-23 08:05"),
+        ("9h05", paris("2026-11-23 23:30"), "2026-11-23 08:05"),
+        ("23:50", paris("2026-11-23 00:20"), "2026-11-22 22:50"),  # said after midnight: yesterday
+        ("19:05", paris("2026-11-23 09:00"), "2026-11-23 18:05"),  # a slip: still to come, to be refused
+        ("2026-11-20 18:00", paris("2026-11-23 09:00"), "2026-11-20 17:00"),
+        ("2026-11-20T18:00", paris("2026-11-23 09:00"), "2026-11-20 17:00"),
+        ("02:30", paris("2026-10-25 02:40"), "2026-10-25 00:30"),
+        ("02:30", paris("2026-10-25 02:40", fold=1), "2026-10-25 01:30"),
+        ("2026-10-25 02:30", paris("2026-10-25 09:00"), "2026-10-25 00:30"),
+    ],
+)
+def test_times_as_people_say_them(text: str, now: datetime, expected: str) -> None:
+    assert stated(text, now) == utc(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("neuf heures", "« neuf heures » n'est pas une heure ; écrivez 09:05, ou 2026-11-20 18:00 pour un autre jour."),
+        ("25:00", "« 25:00 » n'est pas une heure ; écrivez 09:05, ou 2026-11-20 18:00 pour un autre jour."),
+        ("2026-02-30 09:00", "« 2026-02-30 09:00 » n'est pas un jour du calendrier."),
+        ("02:30", "« 02:30 » n'existe pas ce jour-là : les horloges ont sauté cette heure."),
+    ],
+)
+def test_times_nobody_can_mean(text: str, says: str) -> None:
+    assert stated(text, paris("2027-03-28 09:00")) == Refused(says)
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from([ANNE, BOB]), st.booleans(), st.integers(0, 400), st.integers(-90, 5)), max_size=30
+)
+
+
+@given(steps)
+def test_visits_of_a_member_never_overlap_and_minutes_never_exceed_time(
+    play: list[tuple[MemberId, bool, int, int]],
+) -> None:
+    presence, now, ended = Presence(), paris("2026-10-24 20:00"), list[VisitEnded]()
+    for who, arrives, later, said in play:
+        now = (now.astimezone(UTC) + timedelta(minutes=later)).astimezone(PARIS)
+        at = (now.astimezone(UTC) + timedelta(minutes=said)).astimezone(PARIS)
+        fact = presence.start(who, OCCASIONAL, at, now, SAID) if arrives else presence.end(who, at, now, SAID)
+        if isinstance(fact, Refused):
+            assert fact.says.endswith(".")
+            continue
+        presence = presence.after(fact)
+        if isinstance(fact, VisitEnded):
+            ended.append(fact)
+    for who in (ANNE, BOB):
+        mine = sorted((visit for visit in ended if visit.member == who), key=lambda visit: visit.started)
+        assert all(a.ended <= b.started for a, b in pairwise(mine))
+    assert (
+        sum(visit.minutes for visit in ended)
+        <= 2 * (now.astimezone(UTC) - utc("2026-10-24 18:00")).total_seconds() / 60
+    )
+    assert len({visit.visit for visit in ended}) == len(ended)
