@@ -1,0 +1,348 @@
+"""The printing device itself, asked over IPP and not through the spooler.
+
+The one idea: CUPS *believes*, the device *knows*. Its own job records say how many sides and sheets each attempt
+really took, its life counters close the books (RFC 8011 sections 5.3 and 5.4; PWG 5100.7 section 6.7 for the
+split by colour; PWG 5100.22 section 7.7 for the counters). A look is four questions: the printer, its ended jobs,
+its waiting ones, the printer again. Only if it was idle with the same counters both times is it `settled`.
+
+What a device does not say is None, never a guess. Which of its counted sides were *copies* no IPP standard tells
+within one Printer; a device that offers `gardien-copy-impressions-completed-col` (our copier) is believed, any
+other has `counters` None here and needs its vendor's SNMP tree.
+
+It will never print, cancel or change anything, and keeps no state between looks. `http.client` on a thread of the
+loop's default executor rather than an HTTP library: four small POSTs per look do not need 15 MB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import itertools
+import socket
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from drivers.contract import (
+    Clock,
+    Counters,
+    DeviceId,
+    DeviceJob,
+    DeviceReading,
+    DeviceState,
+    DriverError,
+    JobState,
+    Supply,
+)
+from drivers.ipp import Attribute, Attributes, Group, IppError, Message, Tag, attribute, decode, encode, members
+
+GET_JOBS, GET_PRINTER = 0x000A, 0x000B
+VERSION_NOT_SUPPORTED = 0x0503
+
+_PAGE = 100  # job records asked for at a time
+_LARGEST = 8 * 1024 * 1024  # bytes of one reply
+_JOB_STATES = dict(zip(range(3, 10), JobState, strict=True))  # RFC 8011 section 5.3.7
+_STATES = dict(zip(range(3, 6), DeviceState, strict=True))  # RFC 8011 section 5.4.11
+
+_OF_PRINTER = (
+    "printer-state",
+    "printer-state-reasons",
+    "queued-job-count",
+    "printer-uuid",
+    "printer-device-id",
+    "printer-impressions-completed",
+    "printer-impressions-completed-col",
+    "gardien-copy-impressions-completed-col",
+    "printer-media-sheets-completed",
+    "printer-supply",
+    "printer-supply-description",
+    "marker-names",
+    "marker-colors",
+    "marker-levels",
+)
+_OF_JOB = (
+    "job-id",
+    "job-uuid",
+    "job-originating-user-name",
+    "job-state",
+    "date-time-at-creation",
+    "job-impressions-completed",
+    "job-impressions-completed-col",
+    "job-media-sheets-completed",
+    "copies",
+    "sides",
+)
+
+
+class IppPrinter:
+    """Plays `contract.Printer` for one device; not to be read by two tasks at once.
+
+    `records` bounds how many ended jobs one look takes, newest first: a longer silence than that leaves the older
+    ones to the counters. `timeout_s` bounds a whole look.
+    """
+
+    def __init__(
+        self, clock: Clock, device: DeviceId, uri: str, *, timeout_s: float = 10.0, records: int = 300
+    ) -> None:
+        parts = urlsplit(uri)
+        if parts.scheme not in {"ipp", "http"} or not parts.hostname:
+            raise ValueError(f"{uri}: expected ipp://HOST[:PORT]/PATH")
+        self._clock = clock
+        self._device = device
+        self._uri = uri
+        self._host, self._path = parts.hostname, parts.path or "/"
+        self._port = parts.port or (631 if parts.scheme == "ipp" else 80)
+        self._timeout_s = timeout_s
+        self._records = records
+
+    async def read(self) -> DeviceReading:
+        """Take one look. Raises DriverError when the device is silent, refuses, or talks nonsense."""
+        wire = _Wire(self._host, self._port, self._path, self._uri, self._timeout_s)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await asyncio.to_thread(self._look, wire)
+        except TimeoutError as error:
+            raise DriverError(f"{self._device}: no answer within {self._timeout_s:g} s from {self._uri}") from error
+        except (OSError, http.client.HTTPException, IppError) as error:
+            raise DriverError(f"{self._device}: {self._uri}: {error or type(error).__name__}") from error
+        finally:
+            wire.hang_up()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Hold nothing between looks: nothing to close."""
+
+    def _look(self, wire: _Wire) -> DeviceReading:
+        """Ask the four questions and put the answers together. Blocks, on a thread of its own."""
+        try:
+            before = wire.printer()
+            ended = wire.jobs("completed", self._records)
+            waiting = wire.jobs("not-completed", self._records)
+            after = wire.printer()
+        finally:
+            wire.close()
+        serial, state, counters = _serial(after), _state(after), _counters(after)
+        if _serial(before) != serial:
+            raise DriverError(f"{self._device}: another machine answered in the middle of a look")
+        still = _state(before) is state is DeviceState.IDLE and not waiting and not after.integer("queued-job-count")
+        return DeviceReading(
+            at=self._clock.now(),
+            device=self._device,
+            serial=serial,
+            state=state,
+            reasons=tuple(reason for reason in after.texts("printer-state-reasons") if reason != "none"),
+            supplies=_supplies(after),
+            counters=counters,
+            jobs=tuple(self._job(serial, number, record) for number, record in sorted((waiting | ended).items())),
+            settled=still and _counters(before) == counters,
+        )
+
+    def _job(self, serial: str, number: int, record: Attributes) -> DeviceJob:
+        state = _JOB_STATES.get(record.integer("job-state") or 0)
+        if state is None:
+            raise DriverError(f"{self._device}: job {number} has no job-state")
+        total = _count(record, "job-impressions-completed")
+        split = _by_colour(record.collection("job-impressions-completed-col"), total)
+        sides = record.text("sides")
+        return DeviceJob(
+            device=self._device,
+            serial=serial,
+            job=number,
+            uuid=record.text("job-uuid") or "",
+            user=record.text("job-originating-user-name") or "",
+            state=state,
+            created_utc=record.when("date-time-at-creation"),
+            sides=sum(split) if split else total,
+            sides_colour=split[1] if split else None,
+            sheets=_count(record, "job-media-sheets-completed"),
+            copies=_count(record, "copies") or 1,
+            two_sided=None if sides is None else sides != "one-sided",
+        )
+
+
+class _Wire:
+    """One HTTP connection for the questions of one look. Blocking; lives on the thread but for `hang_up`."""
+
+    def __init__(self, host: str, port: int, path: str, uri: str, timeout_s: float) -> None:
+        self._http = http.client.HTTPConnection(host, port, timeout=timeout_s)
+        self._path = path
+        self._uri = uri
+        self._gone = False
+        self._numbers = itertools.count(1)
+        self._version = (2, 0)
+
+    def hang_up(self) -> None:
+        """End whatever the thread is waiting for, and whatever it would ask next. Any thread; harmless twice."""
+        self._gone = True
+        wire = self._http.sock
+        if isinstance(wire, socket.socket):
+            with suppress(OSError):
+                wire.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Free the connection; by the thread that used it."""
+        self._http.close()
+
+    def printer(self) -> Attributes:
+        """Ask for the printer's attributes."""
+        return self._ask(GET_PRINTER, attribute("requested-attributes", Tag.KEYWORD, *_OF_PRINTER)).first(Tag.PRINTER)
+
+    def jobs(self, which: str, records: int) -> dict[int, Attributes]:
+        """Ask for job records, page by page, until there are no more or `records` were seen.
+
+        A device that ignores first-index repeats its first page; it is then asked for all at once.
+        """
+        found: dict[int, Attributes] = {}
+        while len(found) < records:
+            limit = min(_PAGE, records - len(found))
+            page = self._page(which, limit, first=len(found) + 1)
+            fresh = {number: record for number, record in page.items() if number not in found}
+            if page and not fresh:
+                return self._page(which, records, first=1)
+            found |= fresh
+            if len(page) < limit:
+                break
+        return found
+
+    def _page(self, which: str, limit: int, first: int) -> dict[int, Attributes]:
+        asked = attribute("requested-attributes", Tag.KEYWORD, *_OF_JOB)
+        more = (attribute("first-index", Tag.INTEGER, first),) if first > 1 else ()
+        bounds = (attribute("limit", Tag.INTEGER, limit), *more, attribute("which-jobs", Tag.KEYWORD, which))
+        page: dict[int, Attributes] = {}
+        for record in self._ask(GET_JOBS, *bounds, asked).every(Tag.JOB):
+            number = record.integer("job-id")
+            if number is None:
+                raise DriverError(f"{self._uri}: a job record without job-id")
+            page[number] = record
+        return page
+
+    def _ask(self, operation: int, *attributes: Attribute) -> Message:
+        answer = self._exchange(operation, attributes)
+        if answer.code == VERSION_NOT_SUPPORTED and self._version != (1, 1):
+            self._version = (1, 1)
+            answer = self._exchange(operation, attributes)
+        if answer.code > 0x00FF:
+            raise DriverError(f"{self._uri}: refused operation 0x{operation:04x} with status 0x{answer.code:04x}")
+        return answer
+
+    def _exchange(self, operation: int, attributes: tuple[Attribute, ...]) -> Message:
+        head = members(
+            attribute("attributes-charset", Tag.CHARSET, "utf-8"),
+            attribute("attributes-natural-language", Tag.LANGUAGE, "en"),
+            attribute("printer-uri", Tag.URI, self._uri),
+            attribute("requesting-user-name", Tag.NAME, "gardien"),
+            *attributes,
+        )
+        number = next(self._numbers)
+        answer, _ = decode(self._post(encode(Message(operation, number, (Group(Tag.OPERATION, head),), self._version))))
+        if answer.request != number:
+            raise DriverError(f"{self._uri}: answered request {answer.request}, asked {number}")
+        return answer
+
+    def _post(self, body: bytes) -> bytes:
+        if self._gone:
+            raise TimeoutError
+        headers = {"Content-Type": "application/ipp"}
+        try:
+            self._http.request("POST", self._path, body, headers)
+            answer = self._http.getresponse()
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            if self._gone:
+                raise
+            self._http.close()  # it closed the kept connection without a word; asking changes nothing, so ask again
+            self._http.request("POST", self._path, body, headers)
+            answer = self._http.getresponse()
+        data = answer.read(_LARGEST + 1)
+        if answer.status != http.client.OK:
+            raise DriverError(f"{self._uri}: HTTP {answer.status} {answer.reason}")
+        if len(data) > _LARGEST:
+            raise DriverError(f"{self._uri}: a reply of more than {_LARGEST} bytes")
+        return data
+
+
+# --- reading the answers -----------------------------------------------------------------------------------
+
+
+def _state(printer: Attributes) -> DeviceState:
+    state = _STATES.get(printer.integer("printer-state") or 0)
+    if state is None:
+        raise DriverError("the device does not say its printer-state")
+    return state
+
+
+def _serial(printer: Attributes) -> str:
+    """Return what tells this machine from another of its kind: the IEEE 1284 id's serial number, else the UUID."""
+    pairs = (field.partition(":") for field in (printer.text("printer-device-id") or "").split(";"))
+    device_id = {key.strip().upper(): value.strip() for key, _, value in pairs}
+    known = (device_id.get(key, "") for key in ("SN", "SERN", "SERIALNUMBER"))
+    return next(filter(None, known), "") or (printer.text("printer-uuid") or "").removeprefix("urn:uuid:")
+
+
+def _count(attributes: Attributes, name: str) -> int | None:
+    number = attributes.integer(name)
+    return number if number is not None and number >= 0 else None
+
+
+def _by_colour(split: Attributes | None, total: int | None) -> tuple[int, int] | None:
+    """Return (mono, colour) sides of a `-col` collection, blank ones left out; None if they do not add up.
+
+    Devices differ in whether the two-sided members are part of the plain ones, and in whether blank sides are part of
+    the total: the reading that adds up to the device's own total is taken.
+    """
+    if split is None:
+        return None
+
+    def summed(kinds: tuple[str, ...], endings: tuple[str, ...]) -> int:
+        return sum(_count(split, kind + ending) or 0 for kind in kinds for ending in endings)
+
+    for endings in (("",), ("", "-two-sided")):
+        mono, blank = summed(("monochrome",), endings), summed(("blank",), endings)
+        colour = summed(("full-color", "highlight-color", "highlight-colour"), endings)
+        if total is None or total in {mono + colour, mono + colour + blank}:
+            return mono, colour
+    return None
+
+
+def _counters(printer: Attributes) -> Counters | None:
+    total = _count(printer, "printer-impressions-completed")
+    life = _by_colour(printer.collection("printer-impressions-completed-col"), total)
+    copies = _by_colour(printer.collection("gardien-copy-impressions-completed-col"), None)
+    sheets = _count(printer, "printer-media-sheets-completed")
+    if life is None or copies is None or sheets is None:
+        return None
+    return Counters(life[0] - copies[0], life[1] - copies[1], copies[0], copies[1], sheets)
+
+
+def _supplies(printer: Attributes) -> tuple[Supply, ...]:
+    """Read printer-supply (PWG 5100.13 section 5.6), else the older marker-* attributes."""
+    spelled = [octets for octets in printer.contents("printer-supply") if isinstance(octets, bytes)]
+    names = printer.texts("printer-supply-description")
+    if spelled:
+        return tuple(_supply(octets, name) for octets, name in itertools.zip_longest(spelled, names) if octets)
+    levels = [level for level in printer.contents("marker-levels") if isinstance(level, int)]
+    found = zip(printer.texts("marker-names"), printer.texts("marker-colors"), levels, strict=False)
+    return tuple(Supply(name, colour.lower(), _share(level, 100)) for name, colour, level in found)
+
+
+def _supply(octets: bytes, name: str | None) -> Supply:
+    pairs = (field.partition("=") for field in octets.decode("utf-8", errors="replace").split(";"))
+    fields = {key.strip(): value.strip() for key, _, value in pairs}
+    colour = fields.get("colorantname", "")
+    full = 100 if fields.get("unit") == "percent" else _number(fields.get("maxcapacity", ""))
+    level = _share(_number(fields.get("level", "")), full)
+    return Supply(name or fields.get("type", ""), "" if colour in {"unknown", "none"} else colour, level)
+
+
+def _number(digits: str) -> int:
+    with suppress(ValueError):
+        return int(digits)
+    return -2  # unknown (RFC 3805 prtMarkerSuppliesLevel)
+
+
+def _share(level: int, full: int) -> float | None:
+    return min(1.0, level / full) if level >= 0 and full > 0 else None
