@@ -63,6 +63,7 @@ class LiveDevice:
     counter: int | None = None  # sides on the device's own display
     visitor: bool = False  # somebody is badged in at its reader
     waiting: int = 0  # jobs not ended
+    refused: datetime | None = None  # when a card was last refused at its reader
 
 
 @dataclass(frozen=True, slots=True)

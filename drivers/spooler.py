@@ -36,7 +36,7 @@ PAGES_LIMIT = 400  # 200,000 jobs in one look is no print history of ours
 WAITING_LIMIT = 32  # calls queued to the worker
 ABANDONED_LIMIT = 4
 LEASE_S = 3600  # of the subscription: what a killed process leaves behind is gone in an hour
-EVENTS = ["job-created", "job-completed", "job-stopped", "server-started", "server-restarted"]
+EVENTS = ["job-created", "job-state-changed", "job-completed", "server-started", "server-restarted"]
 ATTRIBUTES = [
     "job-id",
     "job-printer-uri",

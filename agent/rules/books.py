@@ -11,12 +11,13 @@ the last look) may be lost at any point and is found again. Every fact's key is 
 it (epoch, and the counters or the number it starts from): the same step taken twice is the same key.
 
 Opening. Books open at the first *settled* look, at a device with another serial, and at counters that fell (reset, new
-board). Attempts that had ended by then at a first or swapped device are listed in the fact (`closed`) and never booked;
-one that was still printing is booked when it ends, if it ends after the opening: its sides before the opening then show
-as negative unattributed prints, so that the books still balance. A fall is seen against the last counters looked at and
-those in the ledger; a print counter that falls while nobody watches, and not below the ledger's, is not told from
-records that say too much. After `CARRIED_DAYS` balanced books are closed and opened again on the same counters, so that
-no sum ever needs rows that the redaction has removed.
+board). Attempts that had ended at a first or swapped device, or are booked already, are listed in the fact (`closed`)
+and never booked again, even when their rows are long redacted and the device still remembers them. An attempt that a
+first look found half printed (stopped for paper, say) is booked whole when it ends: its sides from before the opening
+then show as negative unattributed prints, so that the books still balance. A fall is seen against the last counters
+looked at and those in the ledger; a print counter that falls while nobody watches, and not below the ledger's, is not
+told from records that say too much. After `CARRIED_DAYS` balanced books are closed and opened again on the same
+counters, so that no sum ever needs rows that the redaction has removed.
 
 Copy visits. A badge opens one, the same member's next badge closes it, another member's badge closes it and opens
 theirs, and `visit_idle_s` without a copy closes it. A movement found long after a visit should have ended (nobody
@@ -176,6 +177,7 @@ class Books:
         if not self._newer(reading.at):
             return ()
         self._last = reading.at
+        self.balanced = False
         opened = self._opening(reading) if reading.settled else None
         if opened is not None:
             return (opened,)
@@ -207,12 +209,12 @@ class Books:
             why = "fell"
         else:
             return None
-        strange = why in {"first", "swapped"}
-        ended = tuple(sorted(attempt(job) for job in reading.jobs if job.state.ended)) if strange else ()
-        return self._opened_at(reading, why, ended)
+        return self._opened_at(reading, why)
 
-    def _opened_at(self, reading: DeviceReading, why: str, closed: tuple[str, ...] = ()) -> BooksOpened:
+    def _opened_at(self, reading: DeviceReading, why: str) -> BooksOpened:
         counters = reading.counters or Counters(0, 0, 0, 0, 0)
+        ended = (attempt(job) for job in reading.jobs if job.state.ended)
+        closed = tuple(sorted(name for name in ended if why in {"first", "swapped"} or self.has(name)))
         return BooksOpened(
             device=self.device,
             serial=reading.serial,

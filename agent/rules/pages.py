@@ -205,25 +205,20 @@ class Witness:
 
     def __init__(self, since_s: float) -> None:
         self._since_s = since_s
-        self._records: Counter[str] = Counter()
-        self._void: set[str] = set()  # jobs that were seen to have printed nothing
+        self._records: dict[str, str] = {}  # attempt -> folded user, until it is paired
+        self._paired: set[str] = set()  # attempts
+        self._void: set[str] = set()  # jobs that are paired, or were seen to have printed nothing
 
-    def recorded(self, user: str) -> None:
-        """Note a record of `user` at the device."""
-        self._records[fold_user(user)] += 1
+    def recorded(self, name: str, user: str) -> None:
+        """Note the record of the attempt `name` of `user` at the device; again is harmless."""
+        if name not in self._paired:
+            self._records[name] = fold_user(user)
 
     def missing(self, jobs: Iterable[SpoolJob]) -> tuple[SpoolJob, ...]:
         """Return the ended jobs beyond the records of their users, oldest first."""
-        left = self._records.copy()
+        left = Counter(self._records.values())
         found = []
-        for job in sorted(jobs, key=lambda one: (one.created_s, one.job)):
-            if (
-                not job.state.ended
-                or not job.claimed_sides
-                or job.created_s < self._since_s
-                or _name(job) in self._void
-            ):
-                continue
+        for job in self._ended(jobs):
             user = fold_user(job.user)
             if left[user]:
                 left[user] -= 1
@@ -232,8 +227,19 @@ class Witness:
         return tuple(found)
 
     def balanced(self, jobs: Iterable[SpoolJob]) -> None:
-        """Note that the counters hold nothing unexplained: whatever is missing now printed nothing, or is booked."""
-        self._void.update(_name(job) for job in self.missing(jobs))
+        """Note that the counters hold nothing unexplained: whatever has no record now printed nothing, or is booked."""
+        for job in self._ended(jobs):
+            self._void.add(_name(job))
+            user = fold_user(job.user)
+            record = next((name for name, whose in self._records.items() if whose == user), None)
+            if record is not None:
+                del self._records[record]
+                self._paired.add(record)
+
+    def _ended(self, jobs: Iterable[SpoolJob]) -> list[SpoolJob]:
+        """Return the jobs that claim to have printed and are not judged yet, oldest first."""
+        ours = (job for job in jobs if job.state.ended and job.claimed_sides and job.created_s >= self._since_s)
+        return sorted((job for job in ours if _name(job) not in self._void), key=lambda job: (job.created_s, job.job))
 
 
 def _name(job: SpoolJob) -> str:

@@ -1,0 +1,261 @@
+"""What one device's books are kept with: its desk, and the clerk who sits at it.
+
+The one idea: *one coroutine owns a device's books*. Everything that concerns them is laid on the device's desk (badges
+of the reader beside it, the spooler's jobs, a bell) by other stories that may fail and be restarted on their own; the
+clerk takes a look at the device, books what it shows, and only then takes the next thing from the desk. So there is no
+lock, and a reader that is unplugged or a CUPS that hangs stops nobody from counting.
+
+A fact is learnt by the books only after the ledger has committed it; a write that has begun is seen through even when
+the story is cancelled, so that whoever folds the ledger next finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Protocol
+
+from agent.live import LiveDevice, LiveSupply
+from agent.memory.ledger import Ledger
+from agent.rules import pages
+from agent.rules.books import Books
+from agent.rules.facts import CardKey, Fact
+from agent.rules.members import Alias, Roster
+from agent.rules.pages import Claim, PagesCounted, Witness, attempt
+from agent.rules.paper import (
+    BooksOpened,
+    CopiesCounted,
+    CopyVisitEnded,
+    CopyVisitStarted,
+    PrintsUnmatched,
+    holder,
+)
+from drivers.contract import (
+    BadgeRead,
+    CardNumber,
+    CardReader,
+    Clock,
+    DeviceId,
+    DeviceReading,
+    DeviceState,
+    DriverError,
+    JobState,
+    Moment,
+    Printer,
+    SpoolJob,
+)
+
+log = logging.getLogger(__name__)
+
+BADGES = 16  # waiting at one desk
+STALE_BADGE_S = 30.0  # whoever badged that long ago has gone
+LAST_S = 10.0  # how long a cancelled story waits for the write it began
+STILL_LOOKS = 60  # looks at a busy device that changes nothing, before it is looked at at leisure
+BOOKED = (BooksOpened, PagesCounted, CopiesCounted, PrintsUnmatched, CopyVisitStarted, CopyVisitEnded)
+
+
+class People(Protocol):
+    """What a clerk needs of the roster store."""
+
+    def roster(self) -> Roster:
+        """Return the current roster."""
+
+    def card_key(self, card: CardNumber) -> CardKey:
+        """Return the keyed hash of a card number."""
+
+    def alias(self, user: str) -> Alias:
+        """Return the row of a print name, new and nobody's if it was never seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperPolicy:
+    """How this device is minded."""
+
+    zone: tzinfo  # of the site: a member's last day ends at local midnight
+    poll_s: float = 15.0  # between looks when nothing happens
+    visit_idle_s: float = 90.0  # a copy visit ends after this long without a copy
+    busy_s: float = 1.0  # between looks while something happens
+    settle_s: float = 5.0  # how long a badge waits for the copier to finish before the counters are split
+
+
+class Desk:
+    """Where other stories lay what concerns one device. All on one event loop."""
+
+    def __init__(self) -> None:
+        self.spooled: tuple[SpoolJob, ...] = ()
+        self._badges: deque[BadgeRead] = deque()
+        self._bell = asyncio.Event()
+
+    def badge(self, read: BadgeRead) -> None:
+        """Lay a badge down. Raises DriverError when nobody takes them."""
+        if len(self._badges) >= BADGES:
+            raise DriverError(f"{BADGES} badges wait at the copier and nobody takes them")
+        self._badges.append(read)
+        self._bell.set()
+
+    def lay(self, jobs: tuple[SpoolJob, ...]) -> None:
+        """Replace the spooler's picture of this device's jobs."""
+        if _essence(jobs) != _essence(self.spooled):
+            self._bell.set()
+        self.spooled = jobs
+
+    def next_badge(self) -> BadgeRead | None:
+        """Return the badge that waits longest, and leave it there."""
+        return self._badges[0] if self._badges else None
+
+    def take_badge(self) -> None:
+        """Take the badge that `next_badge` showed."""
+        self._badges.popleft()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when something is laid down, or after `timeout_s`."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._bell.wait(), timeout_s)
+        self._bell.clear()
+
+
+async def mind_copier_reader(reader: CardReader, desk: Desk) -> None:
+    """Lay every badge of the reader beside a copier on its desk. Raises DriverError when the reader is lost."""
+    async for read in reader.badges():
+        desk.badge(read)
+
+
+class Clerk:
+    """Keeps one device's books in the ledger. Made anew, from the ledger, at every start of its story."""
+
+    def __init__(
+        self,
+        device: DeviceId,
+        printer: Printer,
+        desk: Desk,
+        ledger: Ledger,
+        people: People,
+        clock: Clock,
+        policy: PaperPolicy,
+    ) -> None:
+        self._printer, self._desk, self._ledger, self._people = printer, desk, ledger, people
+        self._clock, self._policy = clock, policy
+        self._refused: datetime | None = None
+        self._seen: object = None  # what the last look showed
+        self._still = 0  # how many looks showed just that
+        self._reading: DeviceReading | None = None
+        self.books = Books(device, policy.visit_idle_s)
+        newest = clock.now().utc
+        for entry in ledger.entries(*BOOKED):
+            self.books.learn(entry.fact, entry.at)
+            newest = entry.at.utc if self.books.epoch else newest
+        self._witness = Witness(newest.timestamp())
+
+    async def look(self, *, split: bool = False) -> DeviceReading:
+        """Look at the device once and book all it shows. Raises DriverError, LedgerError."""
+        reading = await self._printer.read()
+        claims = await self._book_records(reading)
+        for job in self._witness.missing(self._desk.spooled):
+            claim = pages.unrecorded(self.books.device, reading.serial, job, self._owner(job.user))
+            if not self.books.has(claim.attempt):
+                claims.append(claim)
+        printing = any(job.state is JobState.PROCESSING for job in self._desk.spooled)
+        for fact in self.books.judge(reading, tuple(claims), hold=printing, split=split):
+            await self._write(fact, reading.at)
+        if self.books.balanced:
+            self._witness.balanced(self._desk.spooled)
+        self._note(reading)
+        return reading
+
+    async def _book_records(self, reading: DeviceReading) -> list[Claim]:
+        """Book every ended attempt by its record; return those whose record does not say."""
+        claims = []
+        for job in self.books.unbooked(reading):
+            whose = self._owner(job.user)
+            row = pages.count(job, whose)
+            if row is None:
+                claims.append(pages.unsaid(job, whose))
+            else:
+                await self._write(row, reading.at)
+            if row is not None or reading.counters is not None:
+                self._witness.recorded(attempt(job), job.user)
+        return claims
+
+    async def badge(self, read: BadgeRead) -> None:
+        """Start or end a copy visit: first whatever was copied before is booked to whose it is."""
+        at = self._clock.now()
+        if read.at.boot != at.boot or at.mono_s - read.at.mono_s > STALE_BADGE_S:
+            log.warning("%s: a badge came too late to be used", self.books.device)
+            return self._desk.take_badge()
+        day = read.at.utc.astimezone(self._policy.zone).date()
+        member = holder(self._people.card_key(read.card), self._people.roster(), day)
+        if member is None:
+            self._refused = read.at.utc
+            log.info("%s: a card was refused at the copier's reader", self.books.device)
+            return self._desk.take_badge()
+        await self._settle(read.at)
+        self._desk.take_badge()
+        for fact in self.books.badge(read.at, member):
+            await self._write(fact, read.at)
+        return None
+
+    async def _settle(self, since: Moment) -> None:
+        """Book up to now: at a settled look if one comes soon, else by splitting the counters where they stand."""
+        while not (await self.look()).settled:
+            if self._clock.now().mono_s - since.mono_s > self._policy.settle_s:
+                await self.look(split=True)
+                return
+            await asyncio.sleep(min(0.2, self._policy.busy_s))
+
+    def rest_s(self) -> float:
+        """Return how long until the next look, if nothing is laid on the desk before."""
+        wakes_at = self.books.wakes_at()
+        if self._restless() and self._still < STILL_LOOKS:
+            return self._policy.busy_s
+        if wakes_at is None:
+            return self._policy.poll_s
+        return min(self._policy.poll_s, max(self._policy.busy_s, wakes_at - self._clock.now().mono_s))
+
+    def _restless(self) -> bool:
+        reading = self._reading
+        printing = any(job.state is JobState.PROCESSING for job in self._desk.spooled)
+        busy = reading is None or not reading.settled or reading.state is not DeviceState.IDLE
+        return busy or printing or self.books.suspicious or self.books.visit is not None
+
+    def _note(self, reading: DeviceReading) -> None:
+        self._reading = reading
+        seen: tuple[object, ...] = (reading.state, reading.reasons, reading.counters, reading.jobs, self.books.visit)
+        seen += (_essence(self._desk.spooled),)
+        self._still = self._still + 1 if seen == self._seen else 0
+        self._seen = seen
+
+    def picture(self) -> LiveDevice:
+        """Return the live picture of the device."""
+        reading = self._reading
+        if reading is None:
+            return LiveDevice(state="unknown")
+        return LiveDevice(
+            state=reading.state.value,
+            reasons=reading.reasons,
+            supplies=tuple(LiveSupply(one.name, one.colour, one.level_share) for one in reading.supplies),
+            counter=None if reading.counters is None else reading.counters.sides,
+            visitor=self.books.visit is not None,
+            waiting=sum(not job.state.ended for job in self._desk.spooled),
+            refused=self._refused,
+        )
+
+    def _owner(self, user: str) -> pages.Owner:
+        return pages.owner(self._people.alias(user), self._people.roster()) if user else pages.NOBODY
+
+    async def _write(self, fact: Fact, at: Moment) -> None:
+        written = self._ledger.append(fact, at, self.books.key(fact))
+        try:
+            await asyncio.shield(written)
+        except asyncio.CancelledError:
+            await asyncio.wait({written}, timeout=LAST_S)
+            raise
+        self.books.learn(fact, at)
+
+
+def _essence(jobs: tuple[SpoolJob, ...]) -> tuple[object, ...]:
+    """Return what of a picture of jobs is news when it changes."""
+    return tuple((job.queue, job.job, job.created_s, job.state, job.claimed_sides) for job in jobs)
