@@ -51,7 +51,9 @@ def _fail(sentence: str, code: int) -> NoReturn:
 def _where(site: str | None, state: str | None, run: str | None) -> Where:
     """Resolve options, then environment, then the installed places, then a running demo's."""
     demo = DEMO_FOLDER if not Path("/etc/gardien/site.toml").exists() and (DEMO_FOLDER / "site.toml").exists() else None
-    site_file = site or os.environ.get("GARDIEN_SITE") or (str(demo / "site.toml") if demo else "/etc/gardien/site.toml")
+    site_file = (
+        site or os.environ.get("GARDIEN_SITE") or (str(demo / "site.toml") if demo else "/etc/gardien/site.toml")
+    )
     if demo and site_file != str(demo / "site.toml"):
         demo = None
     state_folder = state or os.environ.get("STATE_DIRECTORY") or (str(demo / "state") if demo else "/var/lib/gardien")
@@ -61,9 +63,15 @@ def _where(site: str | None, state: str | None, run: str | None) -> Where:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gardien")
-@click.option("--site", metavar="FILE", help="The site file. Default: $GARDIEN_SITE, /etc/gardien/site.toml, or the demo's.")
-@click.option("--state", metavar="DIR", help="Where ledger and roster live. Default: $STATE_DIRECTORY or /var/lib/gardien.")
-@click.option("--run", "run_", metavar="DIR", help="Where the live picture lives. Default: $RUNTIME_DIRECTORY or /run/gardien.")
+@click.option(
+    "--site", metavar="FILE", help="The site file. Default: $GARDIEN_SITE, /etc/gardien/site.toml, or the demo's."
+)
+@click.option(
+    "--state", metavar="DIR", help="Where ledger and roster live. Default: $STATE_DIRECTORY or /var/lib/gardien."
+)
+@click.option(
+    "--run", "run_", metavar="DIR", help="Where the live picture lives. Default: $RUNTIME_DIRECTORY or /run/gardien."
+)
 @click.pass_context
 def main(context: click.Context, site: str | None, state: str | None, run_: str | None) -> None:
     """Keep a coworking space: its links, paper, door and hours."""
@@ -142,7 +150,9 @@ def demo(port: int, for_: str | None) -> None:
 @click.pass_obj
 def tell(where: Where, verb: tuple[str, ...]) -> None:
     """Send a VERB to the running demo or simulated site: `gardien tell cut adsl1 90s`."""
-    _ask(where, "demo" if (where.places.run / "ask" / "demo.sock").exists() else "web", "verb", {"line": " ".join(verb)})
+    _ask(
+        where, "demo" if (where.places.run / "ask" / "demo.sock").exists() else "web", "verb", {"line": " ".join(verb)}
+    )
 
 
 def _ask(where: Where, service: str, action: str, arguments: dict[str, str]) -> None:

@@ -90,6 +90,7 @@ class InputConfig:
     line: int
     active_high: bool = True  # contact: active = door open; exit_button: active = pressed
     bounce_s: float = 0.02
+    pull: str = ""  # "up" for a contact that switches to ground, "down", "floating"; "" = towards inactive
 
 
 @dataclass(frozen=True, slots=True)

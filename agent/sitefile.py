@@ -299,6 +299,7 @@ def _judge_door(site: Site) -> Iterator[Fault]:
     for name, wired in site.door.inputs.items():
         yield from _one_of(("door", "inputs", name), name, ("contact", "exit_button"))
         yield from _within(("door", "inputs", name, "bounce_s"), wired.bounce_s, 0, 1)
+        yield from _one_of(("door", "inputs", name, "pull"), wired.pull, ("", "up", "down", "floating"))
         if (other := taken.setdefault(wired.line, f"door.inputs.{name}")) != f"door.inputs.{name}":
             yield Fault(
                 ("door", "inputs", name, "line"),

@@ -16,17 +16,29 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, TextIO
 
 from cattrs import BaseValidationError
 from cattrs.preconf.json import make_converter
 
+from agent.memory.roster import RosterStore
 from agent.rules.facts import CardKey
 from agent.rules.members import Roster
-from drivers.contract import BadgeRead, InputChanged, Moment, ProbeReply
+from drivers.contract import (
+    BadgeRead,
+    CardReader,
+    Clock,
+    DriverError,
+    InputChanged,
+    Inputs,
+    Lock,
+    Moment,
+    Prober,
+    ProbeReply,
+)
 
 VERSION = 1
 
@@ -78,7 +90,6 @@ KINDS: dict[str, type[Seen]] = {
 }
 _NAMES = {kind: name for name, kind in KINDS.items()}
 _json = make_converter()
-T = TypeVar("T")
 
 
 class Tape:
@@ -112,11 +123,61 @@ class Tape:
         self._file.close()
 
 
-async def taped(observations: AsyncIterator[T], record: Callable[[T], None]) -> AsyncIterator[T]:
-    """Pass observations through, recording each."""
-    async for seen in observations:
-        record(seen)
-        yield seen
+class TapedProber:
+    """A prober whose replies are taped."""
+
+    def __init__(self, prober: Prober, link: str, clock: Clock, tape: Tape) -> None:
+        self._prober, self._link, self._clock, self._tape = prober, link, clock, tape
+
+    async def replies(self) -> AsyncIterator[ProbeReply]:
+        """See `contract.Prober`; a lost prober is taped too."""
+        try:
+            async for reply in self._prober.replies():
+                self._tape.see(reply)
+                yield reply
+        except DriverError:
+            self._tape.see(SeenLoss(self._clock.now(), self._link))
+            raise
+
+
+class TapedReader:
+    """A card reader whose badges are taped, with the roster they are judged by."""
+
+    def __init__(self, reader: CardReader, people: RosterStore, tape: Tape) -> None:
+        self._reader, self._people, self._tape = reader, people, tape
+
+    async def badges(self) -> AsyncIterator[BadgeRead]:
+        """See `contract.CardReader`."""
+        async for read in self._reader.badges():
+            self._tape.see_badge(read, self._people.card_key(read.card), self._people.roster())
+            yield read
+
+
+class TapedInputs:
+    """Inputs whose changes are taped."""
+
+    def __init__(self, inputs: Inputs, tape: Tape) -> None:
+        self._inputs, self._tape = inputs, tape
+
+    async def changes(self) -> AsyncIterator[InputChanged]:
+        """See `contract.Inputs`."""
+        async for change in self._inputs.changes():
+            self._tape.see(change)
+            yield change
+
+
+class TapedLock:
+    """A lock whose releases are taped."""
+
+    def __init__(self, lock: Lock, tape: Tape) -> None:
+        self._lock, self._tape = lock, tape
+        self.relock, self.changes = lock.relock, lock.changes
+
+    async def release(self, hold_s: float) -> Moment:
+        """See `contract.Lock`."""
+        at = await self._lock.release(hold_s)
+        self._tape.see(SeenRelease(at))
+        return at
 
 
 def read_tape(folder: Path) -> Iterator[Seen]:

@@ -2,12 +2,13 @@
 
 This file is the one table "kind -> module". A driver is imported only when it is chosen, so that the door service
 never loads scapy and the links service never loads pycups. `building` is asked for only where `kind = "sim"`.
+Drivers that hold something open are entered on `stack`, and close with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from drivers.contract import (
     CardReader,
@@ -25,3 +26,108 @@ from drivers.contract import (
 from drivers.sim import SimBuilding
 
 Building = Callable[[], SimBuilding]
+
+
+def open_prober(
+    kind: str,
+    building: Building,
+    clock: Clock,
+    link: LinkId,
+    interface: str,
+    gateway: str,
+    targets: tuple[str, ...],
+    interval_s: float,
+) -> Prober:
+    """Return the prober of one link."""
+    if kind == "sim":
+        return building().prober(link, gateway, targets, interval_s)
+    from drivers.prober import ScapyProber
+
+    return ScapyProber(clock, link, interface, gateway, targets, interval_s)
+
+
+async def open_spooler(
+    kind: str, building: Building, clock: Clock, stack: AsyncExitStack, server: str, queues: tuple[str, ...]
+) -> Spooler:
+    """Return the print spooler."""
+    if kind == "sim":
+        return building().spooler()
+    from drivers.spooler import CupsSpooler
+
+    return await stack.enter_async_context(CupsSpooler(clock, server, queues))
+
+
+async def open_printer(
+    kind: str, building: Building, clock: Clock, stack: AsyncExitStack, device: DeviceId, uri: str
+) -> Printer:
+    """Return one printing device."""
+    if kind == "sim":
+        return building().printer(device)
+    from drivers.printer import IppPrinter
+
+    return await stack.enter_async_context(IppPrinter(clock, device, uri))
+
+
+def open_reader(  # noqa: PLR0913  (the site file's keys, one by one)
+    kind: str,
+    building: Building,
+    clock: Clock,
+    reader: ReaderId,
+    *,
+    device: str,
+    baud: int,
+    frame: str,
+    line_prefix: str,
+    line_end: str,
+    byte_order: str,
+) -> CardReader:
+    """Return one card reader; its port opens when its badges are asked for."""
+    if kind == "sim":
+        return building().reader(reader)
+    from drivers.cardreader import SerialCardReader
+
+    return SerialCardReader(
+        clock,
+        reader,
+        device=device,
+        baud=baud,
+        frame=frame,
+        line_prefix=line_prefix,
+        line_end=line_end,
+        byte_order=byte_order,
+    )
+
+
+async def open_lock(
+    kind: str,
+    building: Building,
+    clock: Clock,
+    stack: AsyncExitStack,
+    chip: str,
+    line: int,
+    *,
+    active_high: bool,
+    cap_s: float,
+) -> Lock:
+    """Return the door's lock; a real one has its latch process running and its line at rest. Raises DriverError."""
+    if kind == "sim":
+        building().lock.cap_s = cap_s
+        return building().lock
+    from drivers.lock import GpioLock
+
+    lock = GpioLock(clock, chip=chip, line=line, active_high=active_high, cap_s=cap_s)
+    return await stack.enter_async_context(lock)
+
+
+@asynccontextmanager
+async def open_inputs(
+    kind: str, building: Building, clock: Clock, chip: str, wired: Mapping[InputId, tuple[int, bool, float, str]]
+) -> AsyncIterator[Inputs]:
+    """Yield the door's inputs: `wired` maps each to (line, active_high, bounce_s, pull). Raises DriverError."""
+    if kind == "sim":
+        yield building().inputs()
+        return
+    from drivers.inputs import GpioInputs, InputLine
+
+    async with GpioInputs(clock, chip, {name: InputLine(*line) for name, line in wired.items()}) as inputs:
+        yield inputs

@@ -15,17 +15,19 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import drivers
 from agent.config import Places, Site
 from agent.live import LiveDevice, LiveDoor, LiveDriver, LiveLink, Picture, write_picture
 from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
 from agent.rules.health import ServiceStarted
 from agent.stories.supervise import Ward, supervise
-from drivers.contract import Clock, DriverError
+from agent.tape import Tape, TapedReader
+from drivers.contract import CardReader, Clock, DriverError, ReaderId
 from drivers.sim import SimBuilding
 
 log = logging.getLogger(__name__)
@@ -57,10 +59,12 @@ class Standing:
         ledger: Ledger,
         roster: RosterStore,
         building: SimBuilding | None = None,
+        tape: Tape | None = None,
     ) -> None:
         self.service, self.site, self.places, self.clock = service, site, places, clock
         self.ledger, self.roster = ledger, roster
         self._building = building
+        self.tape = tape
         self.stack = contextlib.AsyncExitStack()  # drivers and sockets, closed in reverse order at the end
         self._stories: list[Story] = []
         self._drivers: dict[str, LiveDriver] = {}
@@ -80,6 +84,23 @@ class Standing:
     def simulates(self) -> bool:
         """Tell whether anything here is simulated."""
         return self._building is not None
+
+    def open_reader(self, name: str) -> CardReader:
+        """Return a card reader of the site file; its port opens when its badges are asked for."""
+        config = self.site.readers[name]
+        reader = drivers.open_reader(
+            config.kind,
+            lambda: self.building,
+            self.clock,
+            ReaderId(name),
+            device=config.device,
+            baud=config.baud,
+            frame=config.frame,
+            line_prefix=config.line_prefix,
+            line_end=config.line_end,
+            byte_order=config.byte_order,
+        )
+        return TapedReader(reader, self.roster, self.tape) if self.tape else reader
 
     def mind(self, driver: str, story: Story, longest_wait_s: float = 30.0) -> None:
         """Supervise `story`, which lives by `driver`."""
@@ -157,7 +178,7 @@ async def _forever(story: Story) -> None:
 Wire = Callable[[Standing], Awaitable[None]]
 
 
-async def stand(service: str, site: Site, places: Places, wire: Wire) -> None:
+async def stand(service: str, site: Site, places: Places, wire: Wire, tape_folder: Path | None = None) -> None:
     """Run one service as this process until SIGTERM, SIGINT or the parent's end. Raises LedgerError, DriverError."""
     from drivers.clock import SystemClock
 
@@ -167,7 +188,8 @@ async def stand(service: str, site: Site, places: Places, wire: Wire) -> None:
     clock = SystemClock()
     with Ledger.open(places.state / "ledger.db") as ledger:
         roster = RosterStore.open(places.state, ledger, clock)
-        standing = Standing(service, site, places, clock, ledger, roster)
+        tape = Tape(tape_folder, service) if tape_folder else None
+        standing = Standing(service, site, places, clock, ledger, roster, tape=tape)
         await wire(standing)
         if standing.simulates:
             await standing.stack.enter_async_context(obeying(standing))
@@ -183,7 +205,7 @@ async def stand(service: str, site: Site, places: Places, wire: Wire) -> None:
 
 
 @contextlib.asynccontextmanager
-async def obeying(standing: Standing):  # type: ignore[no-untyped-def]  # noqa: ANN201
+async def obeying(standing: Standing) -> AsyncIterator[None]:
     """Let the simulated building of this process obey verbs, as the action `verb` of `gardien tell`."""
     from agent.ask import Answer, Request, answering
     from drivers.verbs import VerbError, parse

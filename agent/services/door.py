@@ -1,0 +1,62 @@
+"""The door service: readers, latch, contact, exit button, admission. Loads no scapy, pycups, aiohttp or holidays."""
+
+from __future__ import annotations
+
+from functools import partial
+from zoneinfo import ZoneInfo
+
+import drivers
+from agent.config import DoorConfig
+from agent.rules.door import Access, DoorPolicy
+from agent.rules.facts import FormulaId
+from agent.rules.hours import WeeklyHours
+from agent.services.standing import Standing
+from agent.stories.door import Door, Intents, Ways, mind_badges, mind_latch, mind_leaf, newest_known
+from agent.tape import TapedInputs, TapedLock
+from drivers.contract import InputId, Lock
+
+LOST_WAIT_S = 2.0  # a reader that comes back is heard again this soon
+
+
+async def wire(here: Standing) -> None:
+    """Open the door's drivers and give them to its stories. Raises DriverError."""
+    leaf = here.site.door
+    if leaf is None:
+        return
+    lock = await drivers.open_lock(
+        leaf.lock.kind,
+        lambda: here.building,
+        here.clock,
+        here.stack,
+        leaf.lock.chip,
+        leaf.lock.line,
+        active_high=leaf.lock.active_high,
+        cap_s=leaf.lock.cap_s,
+    )
+    if here.tape:
+        lock = TapedLock(lock, here.tape)
+    policy = DoorPolicy(
+        access={FormulaId(name): Access(formula.access) for name, formula in here.site.formulas.items()},
+        hours=WeeklyHours.parse(here.site.hours),
+    )
+    ways = Ways(policy, ZoneInfo(here.site.site.timezone), leaf.lock.hold_s, leaf.held_s)
+    newest = None if here.ledger.fault else newest_known(here.ledger)
+    intents = Intents(here.places.run)
+    door = Door(ways, here.ledger, here.roster, here.clock, intents, here.show_door, newest)
+    door.recover()
+    here.mind("door.lock", lambda: mind_latch(door, lock), LOST_WAIT_S)
+    for name, config in here.site.readers.items():
+        if config.at == "door":
+            here.mind(
+                f"readers.{name}",
+                partial(mind_badges, door, here.open_reader(name), lock, config.direction),
+                LOST_WAIT_S,
+            )
+    if leaf.inputs or leaf.lock.kind == "sim":
+        here.mind("door.inputs", partial(_mind_leaf, here, leaf, door, lock), LOST_WAIT_S)
+
+
+async def _mind_leaf(here: Standing, leaf: DoorConfig, door: Door, lock: Lock) -> None:
+    wired = {InputId(name): (pin.line, pin.active_high, pin.bounce_s, pin.pull) for name, pin in leaf.inputs.items()}
+    async with drivers.open_inputs(leaf.lock.kind, lambda: here.building, here.clock, leaf.lock.chip, wired) as inputs:
+        await mind_leaf(door, TapedInputs(inputs, here.tape) if here.tape else inputs, lock)
