@@ -1,11 +1,33 @@
-"""Turns a month's quantities into statement lines.  (facts only for now; the rule follows)"""
+"""Turns a month's quantities into statement lines: the only place where money exists.
+
+The one idea: facts carry quantities, the tariff carries prices with dates, and each day is priced by the tariff in
+force that day. Money is `Decimal`; each line is rounded once, half up, to the cent (ISO 4217: two digits); the lines
+add up to the total. The same facts in any order give the same statement. Nothing is ever priced by a guess: a day or
+a formula without a price stops the statement and is named. We write statements of use, never payments or invoices.
+
+- Quantities are priced by the formula held when they happened (the fact carries it). What goes by the month
+  (membership, subscription, free sides, month cap) follows the formula and tariff of the first day held that month.
+- A member's minutes of one day are added, then rounded up to `hour_step_min`; the day cap applies to each day, the
+  month cap to the month. What the caps take off stands as a line of its own.
+- Free sides are used up in the order of the days, prints before copies on one day.
+- A print that is not certain counts with `low`, mono first, and is marked.
+- A negative quantity is a correction: a line of its own, at that day's price, which gives back no free side.
+- Paper nobody claimed is listed as the site's own, without a price.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
 from typing import ClassVar
 
-from agent.rules.facts import Fact
+from agent.rules.facts import Fact, FormulaId, MemberId
+from agent.rules.pages import Evidence, PagesCounted
+from agent.rules.paper import CopiesCounted, PrintsUnmatched
+from agent.rules.presence import VisitEnded
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +40,312 @@ class StatementIssued(Fact):
     format: str  # "csv", "json"
     sha256: str  # of the file's bytes
     head: str  # the ledger's head hash it was computed from
+
+
+# --- what was used -----------------------------------------------------------------------------------------
+
+
+class Item(StrEnum):
+    """What a line is about, in the order lines are listed. The words stand in exported files: add, never rename."""
+
+    MEMBERSHIP = "membership"
+    SUBSCRIPTION = "subscription"
+    VISIT = "visit"
+    VISIT_CAP = "visit-cap"
+    PRINT_MONO = "print-mono"
+    PRINT_COLOUR = "print-colour"
+    COPY_MONO = "copy-mono"
+    COPY_COLOUR = "copy-colour"
+    UNATTRIBUTED_MONO = "unattributed-mono"
+    UNATTRIBUTED_COLOUR = "unattributed-colour"
+
+
+ORDER = {item: place for place, item in enumerate(Item)}
+SIDES = (Item.PRINT_MONO, Item.PRINT_COLOUR, Item.COPY_MONO, Item.COPY_COLOUR)
+UNITS = {Item.VISIT: "minute", Item.MEMBERSHIP: "month", Item.SUBSCRIPTION: "month", Item.VISIT_CAP: "month"}
+HOUR_MIN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A quantity on one day: minutes of a visit, sides of paper. Negative: a correction."""
+
+    day: date  # on the site's calendar
+    member: MemberId  # "" = the site's own
+    formula: FormulaId
+    item: Item
+    quantity: int
+    uncertain: int = 0  # sides between `low` and `high`; more than 0 marks the line
+
+
+def usages(fact: Fact, written: datetime) -> tuple[Usage, ...]:
+    """Return the quantities in a fact. `written` is its moment on the site's wall clock (aware).
+
+    Paper counts on the day it was written down, a visit on the day it ended.
+    """
+    day = written.date()
+    if isinstance(fact, VisitEnded):
+        ended = fact.ended.astimezone(written.tzinfo).date()
+        return (Usage(ended, fact.member, fact.formula, Item.VISIT, fact.minutes),)
+    if isinstance(fact, PagesCounted):
+        return _prints(fact, day)
+    if isinstance(fact, CopiesCounted):
+        items = (Item.COPY_MONO, Item.COPY_COLOUR)
+        if not fact.member:
+            items = (Item.UNATTRIBUTED_MONO, Item.UNATTRIBUTED_COLOUR)
+        return _sides(day, fact.member, fact.formula, items, (fact.mono, fact.colour))
+    if isinstance(fact, PrintsUnmatched):
+        items = (Item.UNATTRIBUTED_MONO, Item.UNATTRIBUTED_COLOUR)
+        return _sides(day, MemberId(""), FormulaId(""), items, (fact.mono, fact.colour))
+    return ()
+
+
+def _prints(fact: PagesCounted, day: date) -> tuple[Usage, ...]:
+    """Count a print with `low`, its mono sides first."""
+    mono = min(fact.sides_mono, fact.low)
+    colour = min(fact.sides_colour, fact.low - mono)
+    doubtful = fact.state == "aborted" or fact.evidence in {Evidence.FORECAST, Evidence.CLAIMED}
+    open_sides = max(fact.high - fact.low, 1 if doubtful else 0)
+    items = (Item.PRINT_MONO, Item.PRINT_COLOUR)
+    counted = _sides(day, fact.member, fact.formula, items, (mono, colour))
+    if not open_sides:
+        return counted
+    first = counted[0] if counted else Usage(day, fact.member, fact.formula, Item.PRINT_MONO, 0)
+    marked = Usage(day, fact.member, fact.formula, first.item, first.quantity, open_sides)
+    return (marked, *counted[1:])
+
+
+def _sides(
+    day: date, member: MemberId, formula: FormulaId, items: tuple[Item, Item], counts: tuple[int, int]
+) -> tuple[Usage, ...]:
+    return tuple(Usage(day, member, formula, item, count) for item, count in zip(items, counts, strict=True) if count)
+
+
+# --- what it costs -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """One formula in one period. Amounts in the tariff's currency, taxes included."""
+
+    membership: Decimal  # per month
+    subscription: Decimal  # per month
+    hour: Decimal
+    sides: Mapping[Item, Decimal]  # per side, all of SIDES
+    hour_step_min: int = 1
+    day_cap: Decimal | None = None  # the most one day's hours can cost
+    month_cap: Decimal | None = None
+    free_mono_sides: int = 0  # per month, prints and copies together
+    free_colour_sides: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What was in force from one day on."""
+
+    since: date
+    formulas: Mapping[FormulaId, Prices]
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """All periods, oldest first, their days rising."""
+
+    currency: str  # ISO 4217
+    periods: tuple[Period, ...]
+
+    def on(self, day: date, formula: FormulaId) -> tuple[date, Prices] | None:
+        """Return since when, and at which prices; None if this tariff has no price for that."""
+        for period in reversed(self.periods):
+            if period.since <= day:
+                prices = period.formulas.get(formula)
+                return None if prices is None else (period.since, prices)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a statement."""
+
+    member: MemberId  # "" = the site's own paper, without a price
+    item: Item
+    formula: FormulaId
+    since: date | None  # the period of the tariff it was priced by
+    quantity: int
+    free: int  # of these, not charged
+    unit_price: Decimal | None
+    per: int  # the unit price is for so many units: 60 for an hour's price on minutes
+    amount: Decimal  # rounded, in the tariff's currency
+    uncertain: int = 0
+    correction: bool = False
+
+    @property
+    def unit(self) -> str:
+        """Return "minute", "month" or "side"."""
+        return UNITS.get(self.item, "side")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A month of one site."""
+
+    month: str  # "2026-11"
+    currency: str
+    lines: tuple[Line, ...]
+
+    @property
+    def total(self) -> Decimal:
+        """Return what all lines add up to."""
+        return sum((line.amount for line in self.lines), Decimal("0.00"))
+
+
+class UnpricedError(ValueError):
+    """The tariff has no price for something that was used. `faults` names each, once."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+def statement(
+    month: str, used: Iterable[Usage], tariff: Tariff, held: Mapping[MemberId, tuple[date, FormulaId]]
+) -> Statement:
+    """Price a month. `held`: who was a member, with the first day held in the month and the formula of that day.
+
+    Raises UnpricedError.
+    """
+    days = _add_up(used)
+    asked = {(use.day, use.formula) for use in days if use.member} | set(held.values())
+    unpriced = sorted((day, formula) for day, formula in asked if tariff.on(day, formula) is None)
+    if unpriced:
+        raise UnpricedError(tuple(f'no price for the formula "{formula}" on {day}' for day, formula in unpriced))
+    lines: list[Line] = []
+    for member in sorted({use.member for use in days if use.member} | set(held)):
+        mine = [use for use in days if use.member == member]
+        lines += _Account(member, tariff, held.get(member), mine).lines()
+    return Statement(month, tariff.currency, (*lines, *_site_lines(days)))
+
+
+def _add_up(used: Iterable[Usage]) -> list[Usage]:
+    """Add up equal uses of one day, corrections apart, in the one order everything follows."""
+    sums: dict[tuple[date, int, FormulaId, bool, MemberId, Item], tuple[int, int]] = {}
+    for use in used:
+        key = (use.day, ORDER[use.item], use.formula, use.quantity < 0, use.member, use.item)
+        quantity, uncertain = sums.get(key, (0, 0))
+        sums[key] = (quantity + use.quantity, uncertain + use.uncertain)
+    return [
+        Usage(day, member, formula, item, quantity, uncertain)
+        for (day, _, formula, _, member, item), (quantity, uncertain) in sorted(sums.items())
+    ]
+
+
+def _site_lines(days: list[Usage]) -> list[Line]:
+    """List the paper that is nobody's: counted, not priced."""
+    lines = []
+    for item in Item:
+        own = [use for use in days if not use.member and use.item is item]
+        quantity, uncertain = sum(use.quantity for use in own), sum(use.uncertain for use in own)
+        if quantity or uncertain:
+            free = Decimal("0.00")
+            lines.append(Line(MemberId(""), item, FormulaId(""), None, quantity, 0, None, 1, free, uncertain))
+    return lines
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What one line adds up, before it is rounded."""
+
+    price: Decimal
+    per: int
+    quantity: int = 0
+    free: int = 0
+    uncertain: int = 0
+
+    @property
+    def exact(self) -> Decimal:
+        return (self.quantity - self.free) * self.price / self.per
+
+
+@dataclass(slots=True)
+class _Account:
+    """One member's month, priced day by day."""
+
+    member: MemberId
+    tariff: Tariff
+    held: tuple[date, FormulaId] | None
+    days: list[Usage]
+    sums: dict[tuple[int, FormulaId, date, bool, Item], _Sum] = field(default_factory=dict)
+    by_the_day: Decimal = Decimal(0)  # hours with the day caps applied, exact
+
+    def lines(self) -> list[Line]:
+        """Return the member's lines, by item, formula and period."""
+        first_day, formula = self.held or (self.days[0].day, self.days[0].formula)
+        since, monthly = self._prices(first_day, formula)
+        lines = []
+        if self.held is not None:
+            for item, price in ((Item.MEMBERSHIP, monthly.membership), (Item.SUBSCRIPTION, monthly.subscription)):
+                if price:
+                    lines.append(Line(self.member, item, formula, since, 1, 0, price, 1, cents(price)))
+        self._price_days(monthly)
+        cap = self._cap(monthly, formula, since)
+        lines += [self._line(key, one) for key, one in self.sums.items() if one.quantity or one.uncertain]
+        return sorted([*lines, *cap], key=lambda line: (ORDER[line.item], line.formula, line.since, line.correction))
+
+    def _price_days(self, monthly: Prices) -> None:
+        quota = {True: monthly.free_mono_sides, False: monthly.free_colour_sides}
+        for use in self.days:
+            since, prices = self._prices(use.day, use.formula)
+            visit = use.item is Item.VISIT
+            price, per = (prices.hour, HOUR_MIN) if visit else (prices.sides[use.item], 1)
+            key = (ORDER[use.item], use.formula, since, use.quantity < 0, use.item)
+            one = self.sums.setdefault(key, _Sum(price, per))
+            one.uncertain += use.uncertain
+            if use.quantity < 0:
+                one.quantity += use.quantity
+            elif visit:
+                minutes = -(-use.quantity // prices.hour_step_min) * prices.hour_step_min
+                one.quantity += minutes
+                cost = minutes * price / per
+                self.by_the_day += cost if prices.day_cap is None else min(cost, prices.day_cap)
+            else:
+                mono = use.item in {Item.PRINT_MONO, Item.COPY_MONO}
+                free = min(use.quantity, quota[mono])
+                quota[mono] -= free
+                one.quantity += use.quantity
+                one.free += free
+
+    def _cap(self, monthly: Prices, formula: FormulaId, since: date) -> list[Line]:
+        """Return the line that takes off what the caps do not let the hours cost."""
+        hours = [one for (_, _, _, correction, item), one in self.sums.items() if item is Item.VISIT and not correction]
+        exact = sum((one.exact for one in hours), Decimal(0))
+        capped = self.by_the_day if monthly.month_cap is None else min(self.by_the_day, monthly.month_cap)
+        taken_off = cents(capped) - sum((cents(one.exact) for one in hours), Decimal(0))
+        if capped >= exact or taken_off >= 0:
+            return []
+        return [Line(self.member, Item.VISIT_CAP, formula, since, 1, 0, taken_off, 1, taken_off)]
+
+    def _line(self, key: tuple[int, FormulaId, date, bool, Item], one: _Sum) -> Line:
+        _, formula, since, correction, item = key
+        return Line(
+            member=self.member,
+            item=item,
+            formula=formula,
+            since=since,
+            quantity=one.quantity,
+            free=one.free,
+            unit_price=one.price,
+            per=one.per,
+            amount=cents(one.exact),
+            uncertain=one.uncertain,
+            correction=correction,
+        )
+
+    def _prices(self, day: date, formula: FormulaId) -> tuple[date, Prices]:
+        found = self.tariff.on(day, formula)
+        assert found is not None, "statement() names what has no price before it comes here"
+        return found
+
+
+def cents(amount: Decimal) -> Decimal:
+    """Round to the cent, half away from zero."""
+    return amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
