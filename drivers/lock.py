@@ -63,7 +63,7 @@ class GpioLock:
         self._fault = ""
         self._asked = 0
         self._answers: dict[str, asyncio.Future[Moment]] = {}
-        self._changes: asyncio.Queue[LockChanged | None] = asyncio.Queue(CHANGES)
+        self._changes: asyncio.Queue[LockChanged | DriverError] = asyncio.Queue(CHANGES)
         self.restarts = 0  # latches lost since the start
 
     @property
@@ -80,6 +80,8 @@ class GpioLock:
 
     async def start(self) -> None:
         """Start a latch and return when it has claimed the line inactive. Raises DriverError."""
+        self._fault = ""
+        self._changes = asyncio.Queue(CHANGES)
         self._keeper = asyncio.create_task(self._keep(), name="latch-keeper")
         ready = asyncio.create_task(self._ready.wait())
         try:
@@ -103,6 +105,8 @@ class GpioLock:
         """See `contract.Lock`. A latch that is just being restarted is waited for, within the same second."""
         if not hold_s > 0:
             raise ValueError(f"hold_s must be positive, not {hold_s}")
+        if self._keeper is None or self._keeper.done():
+            raise DriverError(self._fault or "no latch is running")
         before_s = self._clock.now().mono_s + RELEASE_S
         self._asked += 1
         name = str(self._asked)
@@ -126,11 +130,13 @@ class GpioLock:
             self._say("relock")
 
     async def changes(self) -> AsyncIterator[LockChanged]:
-        """See `contract.Lock`."""
+        """See `contract.Lock`. Asked for again after a DriverError, it starts a latch again."""
+        if self._keeper is None or self._keeper.done():
+            await self.start()
         while True:
             change = await self._changes.get()
-            if change is None:
-                raise DriverError(self._fault or "the lock was closed")
+            if isinstance(change, DriverError):
+                raise change
             yield change
 
     def _say(self, message: str) -> None:
@@ -152,8 +158,10 @@ class GpioLock:
                 self.restarts += 1
                 if failures >= STARTS:
                     self._fault = f"{STARTS} latches in a row ended before they were ready"
+        except DriverError as error:
+            self._fault = str(error)
         finally:
-            self._tell(None)
+            self._tell(DriverError(self._fault or "the lock was closed"))
 
     def _lost(self) -> None:
         self._ready.clear()
@@ -190,13 +198,12 @@ class GpioLock:
     def _at(self, mono_s: str) -> Moment:
         return earlier(self._clock.now(), float(mono_s))
 
-    def _tell(self, change: LockChanged | None) -> None:
-        """Queue for the story. A story that reads nothing loses the oldest and learns it: the queue then ends."""
+    def _tell(self, change: LockChanged | DriverError) -> None:
+        """Queue for the story. One that does not read loses what it did not read, and is told so."""
         if self._changes.full():
             while not self._changes.empty():
                 self._changes.get_nowait()
-            self._fault = self._fault or f"{CHANGES} changes of the lock were not read"
-            change = None
+            change = DriverError(f"{CHANGES} changes of the lock were not read")
         self._changes.put_nowait(change)
 
 

@@ -166,9 +166,13 @@ class GpiodChip:
             if fd == self._bell:
                 os.eventfd_read(self._bell)
                 continue
-            for event in self._requests[watched[fd]].read_edge_events():
-                high = event.event_type is event.Type.RISING_EDGE
-                edges.append(Edge(watched[fd], high, boottime_of_monotonic(event.timestamp_ns)))
+            line = watched[fd]
+            try:
+                events = self._requests[line].read_edge_events()
+            except (KeyError, self._gpiod.RequestReleasedError):  # the line was freed while we waited
+                continue
+            rising = self._gpiod.EdgeEvent.Type.RISING_EDGE
+            edges += [Edge(line, e.event_type is rising, boottime_of_monotonic(e.timestamp_ns)) for e in events]
         return edges
 
     def nudge(self) -> None:
@@ -235,7 +239,7 @@ class LineFactory(PiFactory):  # type: ignore[misc]  # gpiozero ships no types
         while not self._closing.is_set():
             try:
                 edges = self.chip.wait(1.0)
-            except (OSError, KeyError):  # a line was freed under us, or the chip is lost: the pollers say which
+            except OSError:  # the chip is lost, or a line was closed under us: those who poll say which
                 self._closing.wait(0.1)
                 continue
             for edge in edges:

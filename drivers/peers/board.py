@@ -284,9 +284,10 @@ class BoardChip:
     def _fresh(self) -> list[Edge]:
         edges = []
         for line, seen in list(self._watched.items()):
-            fresh = [self._edge(line, high, at_s) for high, at_s in self._wires.changes(line, seen)]
+            since = max(seen, self._wires.count(line) - _RING // 2)  # more than that, unread, is lost as in the kernel
+            fresh = [self._edge(line, high, at_s) for high, at_s in self._wires.changes(line, since)]
             if fresh and line in self._watched:
-                self._watched[line] = seen + len(fresh)
+                self._watched[line] = since + len(fresh)
             edges += fresh
         return edges
 
