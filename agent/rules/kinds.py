@@ -8,7 +8,7 @@ from types import MappingProxyType
 from agent.rules.door import DoorChanged, EntryDecided, LatchMoved
 from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceStarted
-from agent.rules.links import LinkChanged
+from agent.rules.links import LinkChanged, LinkMeasured
 from agent.rules.members import RosterChanged
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
@@ -18,6 +18,7 @@ from agent.rules.tariff import StatementIssued
 
 FACTS: tuple[type[Fact], ...] = (
     LinkChanged,
+    LinkMeasured,
     EntryDecided,
     LatchMoved,
     DoorChanged,
