@@ -103,15 +103,10 @@ def verify(path: Path, against: Head | None = None) -> Verdict:
 
 def _walk(db: sqlite3.Connection, audit: _Audit) -> None:
     seq_before, hash_before = 0, GENESIS
-    for seq, kind, commitment, prev, digest, *content in db.execute(FULL, (-1,)):
+    for seq, kind, commitment, prev, digest, *content in db.execute(FULL, (-(2**63),)):
         audit.facts += 1
         if seq != seq_before + 1:
-            gap = (
-                f"facts {seq_before + 1} to {seq - 1} are missing"
-                if seq > seq_before + 1
-                else "a fact before the first"
-            )
-            audit.fault(seq, gap)
+            audit.fault(seq, f"facts {seq_before + 1} to {seq - 1} are missing" if seq > seq_before else "out of place")
         elif prev != hash_before:
             audit.fault(seq, "does not follow the fact before it: one of the two was replaced, or one was inserted")
         if seq < 0 or tie(prev, seq, kind, commitment) != digest:
@@ -125,7 +120,7 @@ def _check_content(audit: _Audit, seq: int, kind: str, commitment: bytes, conten
     if salt is None:
         audit.missing[kind].append(seq)
         return
-    row = Row(of, *fields, totals=())
+    row = Row(of, *fields)
     if of != kind or commit(salt, content_bytes(row)) != commitment:
         audit.fault(seq, f"the content of this {kind} was edited")
         return

@@ -1,0 +1,280 @@
+"""The roster's tables, and one change to them.
+
+The one idea: a change and its fact stand or fall together although they live in two databases. The fact is first
+written to the `outbox` beside the people, in the same transaction; from there it is handed to the ledger under a key
+of its own, as often as it takes: the ledger writes it once.
+
+Names live in `member` and `alias` alone; nothing else here, and no fact, repeats them.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+
+from agent.memory.codec import LedgerError, encode
+from agent.rules.facts import AliasId, CardKey, FormulaId, MemberId
+from agent.rules.members import LineFault, MemberFile, MemberRow, RosterChanged, fold_text
+from drivers.contract import CardNumber, Moment
+
+FORMAT = 1
+LONGEST = 200  # characters of a print name that are kept
+SCHEMA = f"""
+CREATE TABLE member (
+    id      TEXT PRIMARY KEY,
+    name    TEXT NOT NULL,
+    formula TEXT NOT NULL,
+    since   TEXT NOT NULL,
+    until   TEXT
+) STRICT;
+CREATE TABLE erased (id TEXT PRIMARY KEY) STRICT;
+CREATE TABLE card (
+    key     TEXT PRIMARY KEY,
+    member  TEXT NOT NULL REFERENCES member,
+    blocked INTEGER NOT NULL
+) STRICT;
+CREATE TABLE alias (
+    id     TEXT PRIMARY KEY,
+    folded TEXT NOT NULL UNIQUE,
+    member TEXT REFERENCES member
+) STRICT;
+CREATE TABLE closure (day TEXT PRIMARY KEY) STRICT;
+CREATE TABLE outbox (
+    place INTEGER PRIMARY KEY,
+    key   TEXT NOT NULL,
+    utc   TEXT NOT NULL,
+    mono  REAL NOT NULL,
+    boot  TEXT NOT NULL,
+    trust TEXT NOT NULL,
+    body  TEXT NOT NULL
+) STRICT;
+CREATE TABLE version (number INTEGER NOT NULL) STRICT;
+INSERT INTO version VALUES (0);
+PRAGMA user_version = {FORMAT};
+"""  # noqa: S608  (a constant of ours)
+
+
+class RosterError(Exception):
+    """The roster refuses a change, and says why and what to do: in French, in English. Nothing was changed."""
+
+    def __init__(self, fr: str, en: str) -> None:
+        super().__init__(en)
+        self.fr = fr
+        self.en = en
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person, with the name: for people's pages and the command line only."""
+
+    id: MemberId
+    name: str
+    formula: FormulaId
+    since: date
+    until: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did: nothing at all if there are faults."""
+
+    added: int
+    changed: int
+    unchanged: int
+    faults: tuple[LineFault, ...]
+
+
+@dataclass(slots=True)
+class Change:
+    """One change of the roster, in an open transaction. Every step that changes something tells one fact."""
+
+    db: sqlite3.Connection
+    actor: str
+    at: Moment
+    told: list[RosterChanged] = field(default_factory=list)
+
+    def tell(self, action: str, subject: str, formula: str = "") -> None:
+        """Note what was done, by ids only."""
+        self.told.append(RosterChanged(self.actor, action, subject, FormulaId(formula)))
+
+    def finish(self) -> None:
+        """Put the facts in the outbox and number the new version of the roster."""
+        for fact in self.told:
+            row = encode(fact, self.at, uuid.uuid4().hex)
+            self.db.execute(
+                "INSERT INTO outbox (key, utc, mono, boot, trust, body) VALUES (?, ?, ?, ?, ?, ?)",
+                (row.key, row.utc, row.mono_s, row.boot, row.trust, row.body),
+            )
+        if self.told:
+            self.db.execute("UPDATE version SET number = number + 1")
+
+    def people(self) -> list[Person]:
+        """Return everybody, by id."""
+        return read_people(self.db)
+
+    def find(self, member: MemberId) -> Person:
+        """Return one person. Raises RosterError."""
+        found = [person for person in self.people() if person.id == member]
+        if not found:
+            raise RosterError(f"aucun membre {member} : voir « gardien member list »", f"no member {member}")
+        return found[0]
+
+    def add(self, person: Person) -> None:
+        """Add somebody under an id never used before. Raises RosterError."""
+        used = self.db.execute(
+            "SELECT id FROM member WHERE id = ?1 UNION SELECT id FROM erased WHERE id = ?1", (person.id,)
+        )
+        if used.fetchone() is not None:
+            raise RosterError(
+                f"l'identifiant {person.id} a déjà servi : en choisir un autre", f"the id {person.id} was used before"
+            )
+        check_days(person)
+        until = person.until and person.until.isoformat()
+        values = (person.id, person.name, person.formula, person.since.isoformat(), until)
+        self.db.execute("INSERT INTO member VALUES (?, ?, ?, ?, ?)", values)
+        self.tell("member-added", person.id, person.formula)
+
+    def change(self, person: Person) -> None:
+        """Bring one person to this state; tells a fact only if something differs. Raises RosterError."""
+        if self.find(person.id) == person:
+            return
+        check_days(person)
+        until = person.until and person.until.isoformat()
+        values = (person.name, person.formula, person.since.isoformat(), until, person.id)
+        self.db.execute("UPDATE member SET name = ?, formula = ?, since = ?, until = ? WHERE id = ?", values)
+        self.tell("member-changed", person.id, person.formula)
+
+    def give_card(self, member: MemberId, key: CardKey, *, unblock: bool) -> None:
+        """Give a card to somebody. One that is theirs already is left, or unblocked. Raises RosterError."""
+        found = self.db.execute("SELECT member, blocked FROM card WHERE key = ?", (key,)).fetchone()
+        if found is None:
+            self.db.execute("INSERT INTO card VALUES (?, ?, 0)", (key, member))
+        elif found[0] != member:
+            raise RosterError(
+                f"cette carte est à {found[0]} : la lui reprendre d'abord",
+                f"this card is {found[0]}'s: take it back first",
+            )
+        elif not (found[1] and unblock):
+            return
+        else:
+            self.db.execute("UPDATE card SET blocked = 0 WHERE key = ?", (key,))
+        self.tell("card-given", key)
+
+    def give_alias(self, member: MemberId, folded: str) -> AliasId:
+        """Say whose a print name is. Raises RosterError when it is somebody else's."""
+        found = self.db.execute("SELECT id, member FROM alias WHERE folded = ?", (folded,)).fetchone()
+        if found is not None and found[1] == member:
+            return AliasId(found[0])
+        if found is not None and found[1] is not None:
+            raise RosterError(
+                f"ce nom d'impression est à {found[1]} : le lui reprendre d'abord",
+                f"this print name is {found[1]}'s: take it back first",
+            )
+        alias = AliasId(found[0]) if found else new_alias()
+        self.db.execute(
+            "INSERT INTO alias VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET member = excluded.member",
+            (alias, folded, member),
+        )
+        self.tell("alias-given", alias)
+        return alias
+
+    def next_id(self) -> MemberId:
+        """Return m001, m002, ...: one above every number that was ever given."""
+        ids = self.db.execute("SELECT id FROM member UNION SELECT id FROM erased")
+        numbers = [int(used[1:]) for (used,) in ids if used[0] == "m" and used[1:].isdecimal() and used.isascii()]
+        return MemberId(f"m{max(numbers, default=0) + 1:03d}")
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Make the tables in an empty database; call under the write lock. Raises LedgerError, sqlite3.Error."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > FORMAT:
+        raise LedgerError(f"the roster was written by a newer version (format {version}, this one knows {FORMAT})")
+    if version == 0:
+        db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+
+
+def read_people(db: sqlite3.Connection) -> list[Person]:
+    """Return everybody, by id. Raises sqlite3.Error."""
+    return [
+        Person(
+            MemberId(member), name, FormulaId(formula), date.fromisoformat(since), until and date.fromisoformat(until)
+        )
+        for member, name, formula, since, until in db.execute(
+            "SELECT id, name, formula, since, until FROM member ORDER BY id"
+        )
+    ]
+
+
+def new_alias() -> AliasId:
+    """Make an id for a name: random, so that nobody can guess the name behind it."""
+    return AliasId(f"a{secrets.token_hex(6)}")
+
+
+def check_days(person: Person) -> None:
+    """Refuse rights that end before they begin."""
+    if person.until is not None and person.until < person.since:
+        raise RosterError(
+            f"pour {person.id}, la fin ({person.until}) est avant le début ({person.since})",
+            f"{person.id}: the end ({person.until}) is before the start ({person.since})",
+        )
+
+
+def import_members(change: Change, file: MemberFile, card_key: Callable[[CardNumber], CardKey]) -> ImportReport:
+    """Bring the roster to what the file says; with faults in the report, the caller rolls all of it back."""
+    faults: list[LineFault] = []
+    done: Counter[str] = Counter()
+    for row in sorted(file.rows, key=lambda row: row.id is None):  # ids in the file first: no number is given twice
+        told = len(change.told)
+        try:
+            was = _whom(change.people(), row)
+            member = _bring(change, row, was, file.columns)
+        except RosterError as error:
+            faults.append(LineFault(row.line, error.fr, error.en))
+            continue
+        gifts: list[Callable[[], object]] = [
+            partial(change.give_card, member, card_key(card), unblock=False) for card in row.cards
+        ]
+        gifts += [partial(change.give_alias, member, alias[:LONGEST]) for alias in row.aliases]
+        for give in gifts:
+            try:
+                give()
+            except RosterError as error:
+                faults.append(LineFault(row.line, error.fr, error.en))
+        done["added" if was is None else "changed" if len(change.told) > told else "unchanged"] += 1
+    if faults:
+        return ImportReport(0, 0, 0, tuple(sorted(faults, key=lambda fault: fault.line)))
+    return ImportReport(done["added"], done["changed"], done["unchanged"], ())
+
+
+def _bring(change: Change, row: MemberRow, was: Person | None, columns: frozenset[str]) -> MemberId:
+    """Add one person, or bring one to what the line says. A column the file does not have changes nothing."""
+    if was is None:
+        since = row.since or change.at.utc.date()
+        person = Person(row.id or change.next_id(), row.name, row.formula, since, row.until)
+        change.add(person)
+    else:
+        until = row.until if "until" in columns else was.until
+        person = Person(was.id, row.name, row.formula, row.since or was.since, until)
+        change.change(person)
+    return person.id
+
+
+def _whom(people: list[Person], row: MemberRow) -> Person | None:
+    """Find whom a line means: by its id, else by its name. Raises RosterError when two have that name."""
+    if row.id is not None:
+        return next((person for person in people if person.id == row.id), None)
+    same = [person for person in people if fold_text(person.name) == fold_text(row.name)]
+    if len(same) > 1:
+        ids = ", ".join(person.id for person in same)
+        raise RosterError(
+            f"plusieurs membres portent ce nom ({ids}) : donner l'identifiant",
+            f"several members have this name ({ids})",
+        )
+    return same[0] if same else None

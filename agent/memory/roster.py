@@ -1,0 +1,385 @@
+"""The roster: people, their formulas, cards and print names, and the days the site is closed.
+
+Editable and erasable, unlike the ledger: this is the one place where names are. `roster.db` holds them, `roster.key`
+beside it the key of the card hashes (HMAC-SHA256, RFC 2104): without the key a copied database opens no door and
+names no card. Every change leaves a `RosterChanged` in the ledger, with ids only.
+
+One API for the command line, the services and their event loops: a change is a plain call. It commits to `roster.db`
+(a few milliseconds; at most 15 s when another process holds the lock) and *queues* its fact, so no loop waits for the
+ledger. The fact is in the same transaction's outbox until the ledger has it: neither a crash nor a full disk loses it.
+`close` (leaving the `with` block) waits for the ledger, which is what the command line wants.
+
+`roster()` is cached by `PRAGMA data_version`: some microseconds while nothing changed, and every process sees a change
+at its next call. When the file cannot be read, it keeps giving the last roster it read and sets `fault`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Self, TypeVar
+
+from agent.memory.codec import LedgerError, decode, moment
+from agent.memory.database import WriteLock, connect, make_file, transaction, truncate_log
+from agent.memory.ledger import Ledger
+from agent.memory.people import (
+    LONGEST,
+    Change,
+    ImportReport,
+    Person,
+    RosterError,
+    import_members,
+    new_alias,
+    prepare,
+    read_people,
+)
+from agent.rules.facts import AliasId, CardKey, FormulaId, MemberId
+from agent.rules.members import (
+    Alias,
+    Card,
+    Member,
+    MemberFile,
+    Roster,
+    RosterChanged,
+    fold_user,
+)
+from drivers.contract import CardNumber, Clock
+
+__all__ = ["ImportReport", "Person", "RosterError", "RosterStore"]
+
+KEY_BYTES = 32
+SETTLE_S = 10.0  # how long closing waits for the ledger
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class _NothingChanged(Exception):  # noqa: N818  (not an error: the way out of a transaction)
+    """The change is to be rolled back."""
+
+
+class RosterStore:
+    """One per process. A context manager. Its calls may come from any thread; they raise LedgerError, RosterError."""
+
+    def __init__(
+        self, key: bytes, lock: WriteLock, db: Connection, reader: Connection, minds: tuple[Ledger, Clock]
+    ) -> None:
+        self.fault = ""  # why the roster could not be read anew; empty while it can
+        self._key = key
+        self._lock = lock
+        self._ledger, self._clock = minds
+        self._db = db
+        self._reader = reader
+        self._reading = threading.Lock()
+        self._writing = threading.Lock()
+        self._seen = -1
+        self._roster: Roster | None = None
+        self._handed: dict[int, Future[int]] = {}
+
+    @classmethod
+    def open(cls, folder: Path, ledger: Ledger, clock: Clock) -> Self:
+        """Open the roster in `folder`, making database and key if there are none. Raises LedgerError."""
+        path = folder / "roster.db"
+        with contextlib.ExitStack() as undo:
+            try:
+                make_file(path)
+                lock = WriteLock(folder / "roster.lock")
+                undo.callback(lock.close)
+                db = undo.enter_context(contextlib.closing(connect(path)))
+                with lock.held():
+                    prepare(db)
+                    (cards,) = db.execute("SELECT count(*) FROM card").fetchone()
+                    key = _key(folder / "roster.key", cards)
+                reader = undo.enter_context(contextlib.closing(connect(path, query_only=True)))
+            except (sqlite3.Error, OSError) as error:
+                raise LedgerError(f"the roster {path} cannot be opened: {error}") from error
+            undo.pop_all()
+        store = cls(key, lock, db, reader, (ledger, clock))
+        store._hand_over()
+        return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wait for the ledger to take the facts (at most 10 s; the rest stays in the outbox), give the files back."""
+        left = self.settle()
+        if left:
+            log.warning("%d changes of the roster wait for the ledger; the next start hands them over again", left)
+        self._reader.close()
+        self._db.close()
+        self._lock.close()
+
+    # --- reading ---------------------------------------------------------------------------------------------
+
+    def roster(self) -> Roster:
+        """Return the roster as it is now. Raises LedgerError only if it could never be read."""
+        with self._reading:
+            try:
+                (version,) = self._reader.execute("PRAGMA data_version").fetchone()
+                if version != self._seen or self._roster is None:
+                    self._roster = _load(self._reader)
+                    self._seen = version
+                self.fault = ""
+            except sqlite3.Error as error:
+                self.fault = f"the roster cannot be read: {error}"
+                if self._roster is None:
+                    raise LedgerError(self.fault) from error
+            return self._roster
+
+    def card_key(self, card: CardNumber) -> CardKey:
+        """Return the keyed hash of a card number."""
+        return CardKey(hmac.new(self._key, card.hex.encode(), hashlib.sha256).hexdigest())
+
+    def people(self) -> tuple[Person, ...]:
+        """Return everybody with their names, by id: for people's pages and the command line only."""
+        return tuple(self._read(read_people))
+
+    def names(self) -> dict[MemberId, str]:
+        """Return the names, for people's pages only."""
+        return {person.id: person.name for person in self.people()}
+
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            with self._reading:
+                return work(self._reader)
+        except sqlite3.Error as error:
+            raise LedgerError(f"the roster cannot be read: {error}") from error
+
+    # --- changing --------------------------------------------------------------------------------------------
+
+    def alias(self, user: str) -> Alias:
+        """Return the alias of a name typed at a laptop; an unknown name becomes an unclaimed one.
+
+        Of an empty name: an alias without id.
+        """
+        folded = fold_user(user)[:LONGEST]
+        if not folded:
+            return Alias(AliasId(""), None)
+        known = self.roster().aliases.get(folded)
+        if known is not None:
+            return known
+        with self._changing("paper") as change:
+            alias = new_alias()
+            made = change.db.execute(
+                "INSERT INTO alias VALUES (?, ?, NULL) ON CONFLICT (folded) DO NOTHING", (alias, folded)
+            )
+            if made.rowcount:
+                change.tell("alias-seen", alias)
+        return self.roster().aliases[folded]
+
+    def add_member(
+        self,
+        name: str,
+        formula: FormulaId,
+        *,
+        actor: str,
+        since: date,
+        until: date | None = None,
+        member: MemberId | None = None,
+    ) -> MemberId:
+        """Add somebody, under `member` or the next free id; return the id."""
+        with self._changing(actor) as change:
+            person = Person(member or change.next_id(), name, formula, since, until)
+            change.add(person)
+        return person.id
+
+    def change_member(
+        self,
+        member: MemberId,
+        *,
+        actor: str,
+        name: str | None = None,
+        formula: FormulaId | None = None,
+        since: date | None = None,
+    ) -> None:
+        """Change what is given; the rest stays."""
+        with self._changing(actor) as change:
+            was = change.find(member)
+            change.change(replace(was, name=name or was.name, formula=formula or was.formula, since=since or was.since))
+
+    def end_member(self, member: MemberId, until: date | None, *, actor: str) -> None:
+        """Set somebody's last day of rights, included; None: open."""
+        with self._changing(actor) as change:
+            change.change(replace(change.find(member), until=until))
+
+    def erase_member(self, member: MemberId, *, actor: str) -> None:
+        """Forget somebody: name, cards and print names are gone; the id stays in the facts and is never used again."""
+        with self._changing(actor) as change:
+            change.find(member)
+            change.db.execute("DELETE FROM card WHERE member = ?", (member,))
+            change.db.execute("DELETE FROM alias WHERE member = ?", (member,))
+            change.db.execute("DELETE FROM member WHERE id = ?", (member,))
+            change.db.execute("INSERT INTO erased VALUES (?)", (member,))
+            change.tell("member-erased", member)
+        with self._writing, self._lock.held():
+            if not truncate_log(self._db):
+                log.warning("a reader holds the roster's log: the erased name leaves it with the next checkpoint")
+
+    def give_card(self, member: MemberId, card: CardNumber, *, actor: str) -> CardKey:
+        """Give a card to somebody, or unblock theirs. Refused while it is somebody else's."""
+        key = self.card_key(card)
+        with self._changing(actor) as change:
+            change.find(member)
+            change.give_card(member, key, unblock=True)
+        return key
+
+    def block_card(self, key: CardKey, *, actor: str) -> None:
+        """Block a card: it stays somebody's and opens nothing. A lost one is found by its owner in `Roster.cards`."""
+        with self._changing(actor) as change:
+            done = change.db.execute("UPDATE card SET blocked = 1 WHERE key = ? AND NOT blocked", (key,))
+            self._told_about_card(change, key, "card-blocked", done.rowcount)
+
+    def take_card(self, key: CardKey, *, actor: str) -> None:
+        """Take a card back: it is nobody's, and can be given to another."""
+        with self._changing(actor) as change:
+            done = change.db.execute("DELETE FROM card WHERE key = ?", (key,))
+            self._told_about_card(change, key, "card-taken", done.rowcount)
+
+    def give_alias(self, member: MemberId, user: str, *, actor: str) -> AliasId:
+        """Say whose a print name is, known or not. Refused while it is somebody else's."""
+        folded = fold_user(user)[:LONGEST]
+        if not folded:
+            raise RosterError("le nom d'impression est vide", "the print name is empty")
+        with self._changing(actor) as change:
+            change.find(member)
+            return change.give_alias(member, folded)
+
+    def take_alias(self, alias: AliasId, *, actor: str) -> None:
+        """Make a print name nobody's again."""
+        with self._changing(actor) as change:
+            done = change.db.execute("UPDATE alias SET member = NULL WHERE id = ? AND member IS NOT NULL", (alias,))
+            if done.rowcount:
+                change.tell("alias-taken", alias)
+
+    def close_day(self, day: date, *, actor: str) -> None:
+        """Close the site for a day, whatever its weekly hours say."""
+        with self._changing(actor) as change:
+            if change.db.execute("INSERT INTO closure VALUES (?) ON CONFLICT DO NOTHING", (day.isoformat(),)).rowcount:
+                change.tell("day-closed", day.isoformat())
+
+    def open_day(self, day: date, *, actor: str) -> None:
+        """Take a closing day back."""
+        with self._changing(actor) as change:
+            if change.db.execute("DELETE FROM closure WHERE day = ?", (day.isoformat(),)).rowcount:
+                change.tell("day-opened", day.isoformat())
+
+    def import_rows(self, file: MemberFile, *, actor: str) -> ImportReport:
+        """Bring the roster to what the file says: all of it, or nothing and every fault. Twice is the same as once.
+
+        Somebody is found by id, else by name; a new one without a start begins today (UTC). Who is not in the file
+        stays; so do cards and print names that it does not list.
+        """
+        if file.faults:
+            return ImportReport(0, 0, 0, file.faults)
+        try:
+            with self._changing(actor) as change:
+                report = import_members(change, file, self.card_key)
+                if report.faults:
+                    raise _NothingChanged  # noqa: TRY301  (rolls the transaction back)
+        except _NothingChanged:
+            pass
+        return report
+
+    @staticmethod
+    def _told_about_card(change: Change, key: CardKey, action: str, rows: int) -> None:
+        if rows:
+            change.tell(action, key)
+        elif change.db.execute("SELECT 1 FROM card WHERE key = ?", (key,)).fetchone() is None:
+            raise RosterError("aucun membre n'a cette carte", "nobody has this card")
+
+    @contextlib.contextmanager
+    def _changing(self, actor: str) -> Iterator[Change]:
+        try:
+            with self._writing, self._lock.held(), transaction(self._db):
+                change = Change(self._db, actor, self._clock.now())
+                yield change
+                change.finish()
+        except (sqlite3.Error, OSError) as error:
+            raise LedgerError(f"the roster cannot be written, nothing was changed: {error}") from error
+        self._hand_over()
+
+    # --- the outbox ------------------------------------------------------------------------------------------
+
+    def settle(self, limit_s: float = SETTLE_S) -> int:
+        """Wait for the ledger to take the facts of all changes; return how many still wait."""
+        self._hand_over()
+        wait_for(list(self._handed.values()), limit_s)
+        self._hand_over()
+        return len(self._handed)
+
+    def _hand_over(self) -> None:
+        """Queue what is in the outbox, and clear out what the ledger has. What fails here is tried again later."""
+        try:
+            with self._writing, self._lock.held():
+                self._clear_out()
+                rows = self._db.execute("SELECT place, key, utc, mono, boot, trust, body FROM outbox ORDER BY place")
+                for place, key, *at, body in rows.fetchall():
+                    fact = decode(RosterChanged.kind, body)
+                    if fact is not None and place not in self._handed:
+                        self._handed[place] = self._ledger.queue(fact, moment(*at), key)
+        except (sqlite3.Error, OSError, LedgerError) as error:
+            log.warning("changes of the roster wait for the ledger: %s", error)
+
+    def _clear_out(self) -> None:
+        done = [place for place, future in self._handed.items() if future.done()]
+        written = [place for place in done if self._handed[place].exception() is None]
+        if written:
+            with transaction(self._db):
+                self._db.executemany("DELETE FROM outbox WHERE place = ?", ((place,) for place in written))
+        for place in done:
+            del self._handed[place]
+
+
+def _load(db: sqlite3.Connection) -> Roster:
+    """Read the whole roster in one snapshot, without names."""
+    db.execute("BEGIN")
+    try:
+        (version,) = db.execute("SELECT number FROM version").fetchone()
+        members = {one.id: Member(one.id, one.formula, one.since, one.until) for one in read_people(db)}
+        cards = {
+            CardKey(key): Card(CardKey(key), MemberId(member), bool(blocked))
+            for key, member, blocked in db.execute("SELECT key, member, blocked FROM card")
+        }
+        aliases = {
+            folded: Alias(AliasId(alias), member and MemberId(member))
+            for alias, folded, member in db.execute("SELECT id, folded, member FROM alias")
+        }
+        closures = frozenset(date.fromisoformat(day) for (day,) in db.execute("SELECT day FROM closure"))
+    finally:
+        db.execute("ROLLBACK")
+    return Roster(version, members, cards, aliases, closures)
+
+
+def _key(path: Path, cards: int) -> bytes:
+    """Return the key of the card hashes, making it once, whole or not at all. Raises LedgerError, OSError."""
+    if not path.exists():
+        if cards:
+            raise LedgerError(f"{path} is missing, and {cards} cards need it: restore it from the backup")
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        with aside.open("wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        aside.chmod(0o640)
+        aside.replace(path)
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise LedgerError(f"{path} is damaged: it holds {len(key)} bytes instead of {KEY_BYTES}")
+    return key
