@@ -121,8 +121,7 @@ class Books:
                 self._unmatched += 1
             case CopiesCounted():
                 self._copies = Sides(fact.to_mono, fact.to_colour)
-                if self.visit is not None and self.visit.visit == fact.visit:
-                    self.visit = replace(self.visit, active=at)
+                self.visit = replace(self.visit, active=at) if self.visit and fact.visit else self.visit
             case CopyVisitStarted():
                 self.visit = Visit(fact.visit, fact.member, fact.formula, at)
             case CopyVisitEnded():

@@ -90,10 +90,11 @@ def owner(alias: Alias, roster: Roster) -> Owner:
 def attempt(job: DeviceJob) -> str:
     """Return the identity of a physical attempt: it survives restarts, and a device that starts its job-ids over.
 
-    A device without job-uuid and without a clock offers nothing but its job-id: there, a reused id is not seen.
+    Its job-uuid tells ids used twice apart, or else the time of its creation (which a device may later correct). A
+    device with neither offers nothing but its job-id: there, a reused id is not seen.
     """
     created = "" if job.created_utc is None else job.created_utc.isoformat()
-    return f"{job.serial}/{job.job}/{created}/{job.uuid}"
+    return f"{job.serial}/{job.job}/{job.uuid or created}"
 
 
 def count(job: DeviceJob, whose: Owner) -> PagesCounted | None:
