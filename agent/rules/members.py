@@ -187,9 +187,9 @@ def read_members(data: bytes, formulas: Mapping[str, FormulaId] = FORMULAS) -> M
 
 def fold_text(text: str) -> str:
     """Fold a header or a formula: case, accents, spaces and the kind of apostrophe do not matter."""
-    plain = unicodedata.normalize("NFKD", text.casefold().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
-    bare = "".join(sign for sign in plain if not unicodedata.combining(sign))
-    return " ".join(bare.replace("_", " ").strip(" .:°*").split())
+    plain = unicodedata.normalize("NFKD", text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")).casefold()
+    bare = "".join(sign for sign in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(sign))
+    return " ".join(bare.replace("_", " ").split()).strip(" .:°*")
 
 
 def card_number(text: str) -> CardNumber | None:
@@ -220,8 +220,8 @@ def _nothing(fr: str, en: str) -> MemberFile:
 
 def _decoded(data: bytes) -> str | None:
     """Return the text, in the first encoding that fits; None if none does or it holds binary zeros."""
-    marked = "utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
-    for encoding in (marked, "cp1252"):
+    marked = data[:2] in {b"\xff\xfe", b"\xfe\xff"}
+    for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1252"):
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
