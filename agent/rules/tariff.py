@@ -25,6 +25,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from agent.rules.facts import Fact, FormulaId, MemberId
+from agent.rules.members import Member
 from agent.rules.pages import Evidence, PagesCounted
 from agent.rules.paper import CopiesCounted, PrintsUnmatched
 from agent.rules.presence import VisitEnded
@@ -205,6 +206,27 @@ class UnpricedError(ValueError):
     def __init__(self, faults: tuple[str, ...]) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
+
+
+def held_in(
+    first: date, last: date, members: Iterable[Member], changes: Iterable[tuple[date, MemberId, FormulaId]]
+) -> dict[MemberId, tuple[date, FormulaId]]:
+    """Return who had rights between two days (both included), with the first such day and the formula of that day.
+
+    `changes`: each member's formulas as they were written down, in order. Before the first one the member is taken to
+    have held that formula already (an imported member); a change counts from the start of its day.
+    """
+    told: dict[MemberId, list[tuple[date, FormulaId]]] = {}
+    for day, member, formula in changes:
+        told.setdefault(member, []).append((day, formula))
+    held = {}
+    for one in members:
+        start = max(one.since, first)
+        if start > min(one.until or last, last):
+            continue
+        mine = told.get(one.id, [(start, one.formula)])
+        held[one.id] = start, next((formula for day, formula in reversed(mine) if day <= start), mine[0][1])
+    return held
 
 
 def statement(
