@@ -1,0 +1,255 @@
+"""Judges what is wrong with the place, from what each service says it sees and how old that is.
+
+The one idea: the verdict speaks of *services to people*. A part that is down while the service is kept is "to
+watch"; "down" means that members cannot work, print or enter; and what nobody measures any more is "unknown", never
+fine and never the provider's fault. Each incident has one key, and each key one sentence of remedy. The rule holds
+no words and never repeats an alarm: two dead links are one incident.
+
+Values in, values out: no clock, no words, no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from agent.rules.door import Passage
+from agent.rules.links import Cause, Health
+from agent.rules.reasons import REASON_KEYS, read_reason
+from drivers.contract import Trust
+
+
+class Level(StrEnum):
+    """How bad: `ok` < `watch` < `unknown` < `down`."""
+
+    OK = "ok"
+    WATCH = "watch"
+    UNKNOWN = "unknown"
+    DOWN = "down"
+
+
+class Area(StrEnum):
+    """What members come for, and the box that minds it."""
+
+    INTERNET = "internet"
+    PAPER = "paper"
+    DOOR = "door"
+    BOX = "box"
+
+
+AREA_OF_SERVICE: Mapping[str, Area] = {"links": Area.INTERNET, "paper": Area.PAPER, "door": Area.DOOR}
+
+_ORDER = (Level.OK, Level.WATCH, Level.UNKNOWN, Level.DOWN)
+_KEPT = (Level.OK, Level.WATCH)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSeen:
+    """One service that this site runs."""
+
+    service: str
+    age_s: float | None  # of its last picture; None: it never wrote one since boot
+    at: datetime | None = None  # when it last wrote
+    ledger_ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSeen:
+    """One link, as its service last said."""
+
+    link: str
+    health: Health
+    cause: Cause
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSeen:
+    """One printing device, as its service last said."""
+
+    device: str
+    state: str  # contract.DeviceState, or "unknown" before the first look
+    reasons: tuple[str, ...] = ()
+    reachable: bool = True
+    since: datetime | None = None  # when it was lost
+
+
+@dataclass(frozen=True, slots=True)
+class DoorSeen:
+    """The door, as its service last said."""
+
+    leaf: Passage
+    latch: str  # contract.LatchState, or "unknown"
+    contact: bool  # a contact is wired
+    lock_working: bool = True
+    inputs_working: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderSeen:
+    """One card reader; `door` False: it stands beside a copier."""
+
+    reader: str
+    door: bool
+    working: bool
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All that is seen of a site. What a site does not have is empty."""
+
+    services: tuple[ServiceSeen, ...] = ()
+    links: tuple[LinkSeen, ...] = ()
+    devices: tuple[DeviceSeen, ...] = ()
+    spooler_working: bool = True
+    door: DoorSeen | None = None
+    readers: tuple[ReaderSeen, ...] = ()
+    trust: Trust = Trust.SYNCHRONISED
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One thing that is wrong. `key` names its title and its one remedy."""
+
+    area: Area
+    level: Level
+    key: str
+    subject: str = ""  # the link, device, reader or service it is about
+    since: datetime | None = None
+    detail: str = ""  # the device's own keyword
+
+
+KEYS: tuple[str, ...] = (
+    *(f"silent-{service}" for service in ("links", "paper", "door", "box")),
+    *(f"link-{cause}" for cause in ("cable", "box", "internet", "down", "unknown")),
+    *(f"all-{cause}" for cause in ("cable", "box", "internet", "mixed")),
+    *("printer-lost", "printer-unknown", "printer-stopped", "spooler-lost", "copier-reader-lost"),
+    *(f"printer-{reason}" for reason in REASON_KEYS),
+    *("lock-lost", "latch-unknown", "reader-lost", "door-forced", "door-held", "inputs-lost", "contact-silent"),
+    *("ledger-fault", "clock-untrusted"),
+)
+
+
+def worst(levels: Iterable[Level]) -> Level:
+    """Return the worst of `levels`; OK if there is none."""
+    return max(levels, key=_ORDER.index, default=Level.OK)
+
+
+def judge(seen: Seen, stale_s: float) -> tuple[Incident, ...]:
+    """Return everything that is wrong, worst first. A picture older than `stale_s` says nothing any more."""
+    silent = [one for one in seen.services if one.age_s is None or one.age_s > stale_s]
+    mute = {AREA_OF_SERVICE.get(one.service, Area.BOX) for one in silent}
+    found = [_silence(one) for one in silent]
+    if Area.INTERNET not in mute:
+        found += _internet(seen.links)
+    if Area.PAPER not in mute:
+        found += _paper(seen)
+    if Area.DOOR not in mute and seen.door is not None:
+        found += _door(seen.door, [one for one in seen.readers if one.door])
+    found += _box([one for one in seen.services if one not in silent], seen.trust)
+    return tuple(sorted(found, key=lambda one: -_ORDER.index(one.level)))
+
+
+def _silence(one: ServiceSeen) -> Incident:
+    area = AREA_OF_SERVICE.get(one.service, Area.BOX)
+    key = "silent-box" if area is Area.BOX else f"silent-{one.service}"
+    return Incident(area, Level.UNKNOWN, key, one.service, one.at)
+
+
+def _internet(links: tuple[LinkSeen, ...]) -> list[Incident]:
+    down = [link for link in links if link.health is Health.DOWN]
+    if len(down) > 1 and len(down) == len(links):
+        causes = {link.cause for link in down}
+        common = causes.pop() if len(causes) == 1 else Cause.NONE
+        key = f"all-{common}" if common in {Cause.CABLE, Cause.BOX, Cause.INTERNET} else "all-mixed"
+        since = max((link.since for link in down if link.since is not None), default=None)
+        return [Incident(Area.INTERNET, Level.DOWN, key, since=since)]
+    found = [_link(link) for link in links if link.health is not Health.UP]
+    return _soften(found) if len(found) < len(links) else found
+
+
+def _link(link: LinkSeen) -> Incident:
+    if link.health is Health.UNKNOWN:
+        return Incident(Area.INTERNET, Level.UNKNOWN, "link-unknown", link.link, link.since)
+    known = link.cause in {Cause.CABLE, Cause.BOX, Cause.INTERNET}
+    key = f"link-{link.cause}" if known else "link-down"
+    return Incident(Area.INTERNET, Level.DOWN, key, link.link, link.since)
+
+
+def _soften(found: list[Incident]) -> list[Incident]:
+    """Lower faults to "to watch": the service is kept by another part, so this is no breakdown."""
+    return [replace(one, level=Level.WATCH) for one in found]
+
+
+def _paper(seen: Seen) -> list[Incident]:
+    by_device = {device.device: _device(device) for device in seen.devices}
+    standing = [name for name, found in by_device.items() if worst(one.level for one in found) in _KEPT]
+    incidents = []
+    for name, found in by_device.items():
+        incidents += _soften(found) if standing and name not in standing else found
+    if not seen.spooler_working:
+        incidents.append(Incident(Area.PAPER, Level.DOWN, "spooler-lost"))
+    incidents += [
+        Incident(Area.PAPER, Level.WATCH, "copier-reader-lost", one.reader, one.since)
+        for one in seen.readers
+        if not one.door and not one.working
+    ]
+    return incidents
+
+
+def _device(device: DeviceSeen) -> list[Incident]:
+    if not device.reachable:
+        return [Incident(Area.PAPER, Level.DOWN, "printer-lost", device.device, device.since)]
+    if device.state == "unknown":
+        return [Incident(Area.PAPER, Level.UNKNOWN, "printer-unknown", device.device, device.since)]
+    stopped = device.state == "stopped"
+    found: dict[str, Incident] = {}
+    for keyword in device.reasons:
+        reason = read_reason(keyword, stopped=stopped)
+        if reason is None:
+            continue
+        level = Level.DOWN if reason.blocking else Level.WATCH
+        incident = Incident(Area.PAPER, level, f"printer-{reason.key}", device.device, detail=keyword)
+        known = found.get(_once(incident))
+        if known is None or known.level is Level.WATCH:
+            found[_once(incident)] = incident
+    if stopped and worst(one.level for one in found.values()) is not Level.DOWN:
+        found["stopped"] = Incident(Area.PAPER, Level.DOWN, "printer-stopped", device.device)
+    return list(found.values())
+
+
+def _once(incident: Incident) -> str:
+    """Return what makes two reasons one incident: the same words; unknown reasons each stand for themselves."""
+    return incident.detail if incident.key == "printer-other" else incident.key
+
+
+def _door(door: DoorSeen, readers: list[ReaderSeen]) -> list[Incident]:
+    found = []
+    if not door.lock_working:
+        found.append(Incident(Area.DOOR, Level.DOWN, "lock-lost"))
+    elif door.latch == "unknown":
+        found.append(Incident(Area.DOOR, Level.UNKNOWN, "latch-unknown"))
+    lost = [Incident(Area.DOOR, Level.DOWN, "reader-lost", one.reader, one.since) for one in readers if not one.working]
+    found += _soften(lost) if len(lost) < len(readers) else lost
+    if door.leaf is Passage.FORCED:
+        found.append(Incident(Area.DOOR, Level.DOWN, "door-forced"))
+    elif door.leaf is Passage.HELD:
+        found.append(Incident(Area.DOOR, Level.WATCH, "door-held"))
+    if not door.inputs_working:
+        found.append(Incident(Area.DOOR, Level.WATCH, "inputs-lost"))
+    elif door.leaf is Passage.UNKNOWN and door.contact:
+        found.append(Incident(Area.DOOR, Level.WATCH, "contact-silent"))
+    return found
+
+
+def _box(speaking: list[ServiceSeen], trust: Trust) -> list[Incident]:
+    found = []
+    broken = [one.service for one in speaking if not one.ledger_ok]
+    if broken:
+        found.append(Incident(Area.BOX, Level.DOWN, "ledger-fault", broken[0]))
+    if trust is not Trust.SYNCHRONISED:
+        found.append(Incident(Area.BOX, Level.WATCH, "clock-untrusted", detail=trust))
+    return found

@@ -1,0 +1,160 @@
+"""Tells one fact in one sentence, for people: ids and the site's own labels, never a name.
+
+A card that was accepted is told with its formula and not its member: a page must not show who is in (no presence).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import singledispatch
+
+from agent.config import Site
+from agent.rules.door import DoorChanged, EntryDecided
+from agent.rules.facts import Fact
+from agent.rules.health import DriverChanged, ServiceStarted
+from agent.rules.links import Cause, Health, LinkChanged
+from agent.rules.members import RosterChanged
+from agent.rules.pages import PagesCounted
+from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
+from agent.rules.presence import VisitEnded, VisitStarted
+from agent.rules.tariff import StatementIssued
+from agent.views.words import Words
+from drivers.contract import JobState
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What people call the things of this site."""
+
+    links: Mapping[str, str] = field(default_factory=dict)
+    devices: Mapping[str, str] = field(default_factory=dict)
+    formulas: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, site: Site) -> Labels:
+        """Take the labels of the site file; a thing without one is called by its name."""
+        return cls(
+            {name: link.label or name for name, link in site.links.items()},
+            {name: device.label or name for name, device in site.printers.items()},
+            {name: formula.label for name, formula in site.formulas.items() if formula.label},
+        )
+
+    def device(self, device: str) -> str:
+        """Return what people call a device."""
+        return self.devices.get(device, device)
+
+    def formula(self, formula: str, words: Words) -> str:
+        """Return what people call a formula."""
+        return self.formulas.get(formula) or words.either("formula", formula)
+
+
+def link_words(health: Health, cause: Cause, words: Words) -> str:
+    """Say how a link is: "coupé : la box ne répond plus"."""
+    if health is not Health.DOWN:
+        return words(f"link.{health}")
+    known = cause in {Cause.CABLE, Cause.BOX, Cause.INTERNET}
+    return words(f"link.{cause}" if known else "link.down")
+
+
+@singledispatch
+def tell(fact: Fact, words: Words, labels: Labels) -> str:
+    """Say what happened. A kind without a sentence of its own is named honestly."""
+    del labels
+    return words("event.other", code=fact.kind)
+
+
+@tell.register
+def _(fact: LinkChanged, words: Words, labels: Labels) -> str:
+    name = labels.links.get(fact.link, fact.link)
+    return words(f"event.link_{fact.now}", name=name, cause=link_words(fact.now, fact.cause, words))
+
+
+@tell.register
+def _(fact: EntryDecided, words: Words, labels: Labels) -> str:
+    if fact.granted:
+        return words("event.entry_granted", formula=labels.formula(fact.formula, words))
+    rule = words.either("rule", fact.rule)
+    return words("event.entry_refused", rule=rule, member=fact.member or words("event.nobody"))
+
+
+@tell.register
+def _(fact: DoorChanged, words: Words, labels: Labels) -> str:
+    del labels
+    return words(f"event.door_{fact.now}")
+
+
+@tell.register
+def _(fact: PagesCounted, words: Words, labels: Labels) -> str:
+    name, sides = labels.device(fact.device), fact.sides_mono + fact.sides_colour
+    if not fact.member:
+        return words("event.pages_unclaimed", name=name, n=sides)
+    key = "event.pages" if fact.state == JobState.COMPLETED else "event.pages_stopped"
+    return words(key, member=fact.member, name=name, n=sides)
+
+
+@tell.register
+def _(fact: BooksOpened, words: Words, labels: Labels) -> str:
+    sides = fact.print_mono + fact.print_colour + fact.copy_mono + fact.copy_colour
+    return words("event.books_opened", name=labels.device(fact.device), n=sides)
+
+
+@tell.register
+def _(fact: CopyVisitStarted, words: Words, labels: Labels) -> str:
+    return words("event.copy_in", member=fact.member, name=labels.device(fact.device))
+
+
+@tell.register
+def _(fact: CopyVisitEnded, words: Words, labels: Labels) -> str:
+    return words("event.copy_out", name=labels.device(fact.device))
+
+
+@tell.register
+def _(fact: CopiesCounted, words: Words, labels: Labels) -> str:
+    key = "event.copies" if fact.member else "event.copies_nobody"
+    return words(key, member=fact.member, name=labels.device(fact.device), n=fact.mono + fact.colour)
+
+
+@tell.register
+def _(fact: PrintsUnmatched, words: Words, labels: Labels) -> str:
+    return words("event.unmatched", name=labels.device(fact.device), n=fact.mono + fact.colour)
+
+
+@tell.register
+def _(fact: VisitStarted, words: Words, labels: Labels) -> str:
+    del labels
+    return words("event.visit_start", member=fact.member)
+
+
+@tell.register
+def _(fact: VisitEnded, words: Words, labels: Labels) -> str:
+    del labels
+    duration = words("event.duration", h=fact.minutes // 60, m=fact.minutes % 60)
+    return words("event.visit_end", member=fact.member, duration=duration)
+
+
+@tell.register
+def _(fact: RosterChanged, words: Words, labels: Labels) -> str:
+    del fact, labels
+    return words("event.roster")
+
+
+@tell.register
+def _(fact: ServiceStarted, words: Words, labels: Labels) -> str:
+    del labels
+    return words("event.service", name=words.either("service", fact.service))
+
+
+@tell.register
+def _(fact: DriverChanged, words: Words, labels: Labels) -> str:
+    kind, _, name = fact.driver.partition(".")
+    called = {"links": labels.links, "printers": labels.devices}.get(kind, {}).get(name) or name
+    what = words.either("driver", kind)
+    key = "event.driver_back" if fact.working else "event.driver_lost"
+    return words(key, name=f"{what} ({called})" if called else what)
+
+
+@tell.register
+def _(fact: StatementIssued, words: Words, labels: Labels) -> str:
+    del labels
+    return words("event.statement", month=fact.month)

@@ -1,0 +1,300 @@
+"""`/metrics`: one Collector over stored facts and live pictures (Prometheus text format 0.0.4).
+
+The one idea: a metric is a *view*. What counts (paper, hours, outages) is read from the ledger at each scrape, so no
+restart resets it; what is live is read from the services' pictures, and what nobody measures any more has no number:
+a stale link is neither up nor down, its state is `unknown`. No label ever holds a person: per-member series stand on
+`/metrics/billing` alone, by opaque id, behind a bearer token. Nothing here writes. A source that fails sets
+`gardien_scrape_error` for its part and leaves the rest of the scrape whole.
+
+From the ledger (never reset):
+  gardien_sides_total{device,kind,colour,formula}    sides; kind print|copy|unattributed, colour mono|colour
+  gardien_paper_unattributed_sides_total{device}     the unattributed of these: counter = prints + copies + this
+  gardien_visit_seconds_total{formula}               ended visits; `alerts.yml` records gardien_visit_minutes_total
+  gardien_link_down_seconds_total{link,cause}        ended outages, by cause (cable|box|internet|...)
+  gardien_ledger_facts, gardien_ledger_seq           facts in the ledger; number of the last one
+From the live pictures:
+  gardien_link_up{link}                              1 or 0; absent while nobody knows
+  gardien_link_state{link,state}                     1 for the present one of up|down|unknown
+  gardien_link_cause{link,cause}                     1 for the present one of none|cable|box|internet|gap
+  gardien_link_since_timestamp_seconds{link}         when the present state began
+  gardien_link_rtt_seconds{link}                     median round trip of the last minute
+  gardien_link_probes_total{link}                    probes since the links service started (resets with it)
+  gardien_link_probes_lost_total{link}               those of them that were lost
+  gardien_printer_state{device,state}                1 for the present one of idle|processing|stopped|unknown|lost
+  gardien_printer_reason{device,reason}              1 for each printer-state-reason (RFC 8011 section 5.4.12)
+  gardien_printer_life_sides{device}                 sides on the device's own display (a swap or reset may lower it)
+  gardien_supply_level_ratio{device,supply,colour}   0..1; absent if the device cannot say
+  gardien_door_leaf{state}                           1 for the present one of closed|open|held|forced|unknown
+  gardien_latch_released                             1 while the relay line is active; at rest says nothing of the bolt
+  gardien_driver_working{service,driver}             1 or 0
+  gardien_service_up{service}                        1 while its picture is younger than 10 s
+  gardien_service_picture_timestamp_seconds{service} when it last wrote its picture
+  gardien_ledger_fault{service}                      1 while that service cannot write (web: or read) the ledger
+Of this machine:
+  gardien_clock_synchronised                         1 while the kernel's time is disciplined
+  gardien_members{formula}                           members in the roster today
+  gardien_scrape_error{part}                         1 if that part could not be read: ledger|live|roster
+  gardien_build_info{version,site}                   1
+On /metrics/billing:
+  gardien_member_sides_total{member,kind,colour}     sides by opaque account id
+  gardien_member_visit_seconds_total{member}         ended visits by opaque account id
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+
+from agent.config import Site
+from agent.live import read_pictures
+from agent.memory.ledger import Ledger
+from agent.memory.roster import RosterStore
+from agent.rules.door import Passage
+from agent.rules.links import Cause, Health
+from agent.views.journal import Today
+from agent.views.outages import Outages
+from agent.views.state import SiteState, state_of
+from drivers.contract import Clock, DeviceState, Trust
+
+BILLING = "gardien billing"
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+DEVICE_STATES = (*(str(state) for state in DeviceState), "unknown", "lost")
+REASONS_KEPT = 16  # of one device at once: a device that raves must not flood a database
+REASON_LENGTH = 64
+
+log = logging.getLogger(__name__)
+
+Totals = Mapping[tuple[str, tuple[tuple[str, str], ...]], int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the numbers come from."""
+
+    site: Site
+    run: Path
+    ledger: Ledger
+    roster: RosterStore
+    clock: Clock
+    version: str
+
+
+@dataclass(slots=True)
+class Families:
+    """The metric families of one scrape, empty at first: `describe` returns them as they are."""
+
+    made: dict[str, Metric] = field(default_factory=dict)
+
+    def gauge(self, name: str, text: str, *labels: str) -> None:
+        """Declare a gauge."""
+        self.made[name] = GaugeMetricFamily(f"gardien_{name}", text, labels=labels)
+
+    def counter(self, name: str, text: str, *labels: str) -> None:
+        """Declare a counter; `_total` is added by the format."""
+        self.made[name] = CounterMetricFamily(f"gardien_{name}", text, labels=labels)
+
+    def set(self, name: str, value: float, *labels: str) -> None:
+        """Add one sample."""
+        family = self.made[name]
+        assert isinstance(family, GaugeMetricFamily | CounterMetricFamily)
+        family.add_metric(labels, float(value))
+
+    def enum(self, name: str, states: Iterable[str], present: str, *labels: str) -> None:
+        """Add one sample per state: 1 for the present one, 0 for the others."""
+        for state in states:
+            self.set(name, state == present, *labels, state)
+
+
+def _public() -> Families:
+    new = Families()
+    new.counter("sides", "Sides on paper, from the ledger.", "device", "kind", "colour", "formula")
+    new.counter("paper_unattributed_sides", "Sides the counter shows and nobody is known for.", "device")
+    new.counter(
+        "visit_seconds", "Length of ended visits (gardien_visit_minutes_total: rules, or this / 60).", "formula"
+    )
+    new.counter("link_down_seconds", "Length of ended outages, by cause.", "link", "cause")
+    new.gauge("ledger_facts", "Facts in the ledger.")
+    new.gauge("ledger_seq", "Number of the last fact in the ledger.")
+    new.gauge("ledger_fault", "1 while that service cannot use the ledger.", "service")
+    new.gauge("link_up", "1 up, 0 down; absent while unknown.", "link")
+    new.gauge("link_state", "1 for the present state.", "link", "state")
+    new.gauge("link_cause", "1 for the present cause.", "link", "cause")
+    new.gauge("link_since_timestamp_seconds", "When the present state began.", "link")
+    new.gauge("link_rtt_seconds", "Median round trip of the last minute.", "link")
+    new.counter("link_probes", "Probes since the links service started.", "link")
+    new.counter("link_probes_lost", "Probes lost since the links service started.", "link")
+    new.gauge("printer_state", "1 for the present state.", "device", "state")
+    new.gauge("printer_reason", "1 for each present printer-state-reason.", "device", "reason")
+    new.gauge("printer_life_sides", "Sides on the display of the device.", "device")
+    new.gauge("supply_level_ratio", "Level of a supply, 0 to 1.", "device", "supply", "colour")
+    new.gauge("door_leaf", "1 for the present state of the door leaf.", "state")
+    new.gauge("latch_released", "1 while the relay line is active.")
+    new.gauge("driver_working", "1 while the driver works.", "service", "driver")
+    new.gauge("service_up", "1 while the service writes its picture.", "service")
+    new.gauge("service_picture_timestamp_seconds", "When the service last wrote its picture.", "service")
+    new.gauge("clock_synchronised", "1 while the kernel's time is disciplined.")
+    new.gauge("members", "Members with rights today.", "formula")
+    new.gauge("scrape_error", "1 if this part could not be read.", "part")
+    new.gauge("build_info", "1; the version and the site are labels.", "version", "site")
+    return new
+
+
+def _per_member() -> Families:
+    new = Families()
+    new.counter("member_sides", "Sides by opaque account id.", "member", "kind", "colour")
+    new.counter("member_visit_seconds", "Length of ended visits by opaque account id.", "member")
+    new.gauge("scrape_error", "1 if this part could not be read.", "part")
+    return new
+
+
+class _Books(Collector):
+    """Collects one registry's families. Each part may fail by itself."""
+
+    def __init__(self, declare: Callable[[], Families], parts: Mapping[str, Callable[[Families], None]]) -> None:
+        self._declare = declare
+        self._parts = parts
+
+    def describe(self) -> Iterator[Metric]:
+        yield from self._declare().made.values()
+
+    def collect(self) -> Iterator[Metric]:
+        whole = self._declare()
+        for name, part in self._parts.items():
+            families, failed = self._declare(), False
+            try:
+                part(families)
+            except Exception:  # whatever fails: the other parts must still be seen, and this one told
+                log.warning("the metrics part %r could not be read", name, exc_info=True)
+                failed = True
+            else:
+                for key, family in families.made.items():
+                    whole.made[key].samples += family.samples
+            whole.set("scrape_error", failed, name)
+        yield from whole.made.values()
+
+
+class Exposition:
+    """Writes both pages of metrics. One event loop; each scrape reads anew."""
+
+    def __init__(self, site: Site, run: Path, ledger: Ledger, roster: RosterStore, clock: Clock, version: str) -> None:
+        self._from = Sources(site, run, ledger, roster, clock, version)
+        self._outages = Outages(ledger)
+        parts = {"ledger": self._ledger, "live": self._live, "roster": self._roster}
+        self._plain = CollectorRegistry(auto_describe=False)
+        self._plain.register(_Books(_public, parts))
+        self._billing = CollectorRegistry(auto_describe=False)
+        self._billing.register(_Books(_per_member, {"ledger": self._members}))
+
+    def plain(self) -> bytes:
+        """Return the body of `/metrics`."""
+        return generate_latest(self._plain)
+
+    def billing(self) -> bytes:
+        """Return the body of `/metrics/billing`."""
+        return generate_latest(self._billing)
+
+    def _ledger(self, into: Families) -> None:
+        totals = self._from.ledger.totals()
+        unattributed: Counter[str] = Counter(dict.fromkeys(self._from.site.printers, 0))
+        for labels, amount in _rows(totals, "sides"):
+            into.set("sides", amount, *(labels.get(key, "") for key in ("device", "kind", "colour", "formula")))
+            if labels.get("kind") == "unattributed":
+                unattributed[labels.get("device", "")] += int(amount)
+        for device, sides in unattributed.items():
+            into.set("paper_unattributed_sides", sides, device)
+        for labels, minutes in _rows(totals, "visit_minutes"):
+            into.set("visit_seconds", minutes * 60, labels.get("formula", ""))
+        for (link, cause), seconds in self._outages.read().items():
+            into.set("link_down_seconds", seconds, link, cause)
+        head = self._from.ledger.head()
+        into.set("ledger_facts", head.seq)
+        into.set("ledger_seq", head.seq)
+
+    def _members(self, into: Families) -> None:
+        totals = self._from.ledger.totals()
+        for labels, sides in _rows(totals, "member_sides"):
+            into.set("member_sides", sides, *(labels.get(key, "") for key in ("member", "kind", "colour")))
+        for labels, minutes in _rows(totals, "member_visit_minutes"):
+            into.set("member_visit_seconds", minutes * 60, labels.get("member", ""))
+
+    def _roster(self, into: Families) -> None:
+        today = self._from.clock.now().utc.date()
+        counts: Counter[str] = Counter(dict.fromkeys(self._from.site.formulas, 0))
+        for member in self._from.roster.roster().members.values():
+            if member.since <= today and (member.until is None or today <= member.until):
+                counts[member.formula] += 1
+        for formula, count in counts.items():
+            into.set("members", count, formula)
+
+    def _live(self, into: Families) -> None:
+        source = self._from
+        now = source.clock.now()
+        pictures = read_pictures(source.run)
+        state = state_of(source.site, pictures, Today(fault=source.ledger.fault), now, asking="web")
+        into.set("clock_synchronised", now.trust is Trust.SYNCHRONISED)
+        into.set("build_info", 1, source.version, source.site.site.code)
+        faults = {name: not picture.ledger_ok for name, picture in pictures.items()}
+        faults["web"] = bool(source.ledger.fault)
+        for service in state.services:
+            into.set("service_up", service.up, service.name)
+            if service.at is not None:
+                into.set("service_picture_timestamp_seconds", service.at.timestamp(), service.name)
+            if service.up:
+                into.set("ledger_fault", faults.get(service.name, False), service.name)
+            picture = pictures.get(service.name)
+            if picture is not None and service.up:
+                for driver, live in picture.drivers.items():
+                    into.set("driver_working", live.working, service.name, driver)
+        links = pictures.get("links")
+        for line in state.links:
+            seen = None if links is None else links.links.get(line.name)
+            if seen is not None:
+                into.set("link_probes", seen.sent, line.name)
+                into.set("link_probes_lost", seen.lost, line.name)
+        _links(into, state)
+        _devices(into, state)
+        if state.door is not None:
+            into.enum("door_leaf", Passage, state.door.leaf)
+            if state.door.latch != "unknown":
+                into.set("latch_released", state.door.latch == "released")
+
+
+def _links(into: Families, state: SiteState) -> None:
+    for link in state.links:
+        if link.health is not Health.UNKNOWN:
+            into.set("link_up", link.health is Health.UP, link.name)
+        into.enum("link_state", Health, link.health, link.name)
+        into.enum("link_cause", Cause, link.cause, link.name)
+        if link.since is not None:
+            into.set("link_since_timestamp_seconds", link.since.timestamp(), link.name)
+        if link.rtt_s is not None:
+            into.set("link_rtt_seconds", link.rtt_s, link.name)
+
+
+def _devices(into: Families, state: SiteState) -> None:
+    for device in state.devices:
+        into.enum("printer_state", DEVICE_STATES, device.state, device.name)
+        for reason in sorted(set(device.reasons))[:REASONS_KEPT]:
+            into.set("printer_reason", 1, device.name, reason[:REASON_LENGTH])
+        if device.counter is not None:
+            into.set("printer_life_sides", device.counter, device.name)
+        shown: set[tuple[str, str]] = set()
+        for supply in device.supplies:
+            labels = (supply.name[:REASON_LENGTH], supply.colour[:REASON_LENGTH])
+            if supply.level_share is not None and labels not in shown:
+                shown.add(labels)
+                into.set("supply_level_ratio", supply.level_share, device.name, *labels)
+
+
+def _rows(totals: Totals, name: str) -> Iterator[tuple[dict[str, str], int | float]]:
+    for (key, pairs), amount in totals.items():
+        if key == name:
+            yield dict(pairs), amount

@@ -1,0 +1,296 @@
+"""Puts a `SiteState` into sentences: what the page and the terminal say, word for word the same.
+
+The one idea: the state knows nothing of words, the templates know nothing of states; here they meet. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+from agent.config import Site
+from agent.rules.incidents import Area, Incident, Level
+from agent.rules.links import Health
+from agent.views.events import Labels, link_words, tell
+from agent.views.state import Card, DeviceLine, DoorLine, LinkLine, SiteState
+from agent.views.words import Words, words
+
+SHAPES = {Level.OK: "●", Level.WATCH: "▲", Level.UNKNOWN: "?", Level.DOWN: "■"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The one sentence."""
+
+    level: Level
+    sentence: str
+    more: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaidIncident:
+    """One thing that is wrong, since when, and the one thing to do."""
+
+    level: Level
+    title: str
+    since: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaidSupply:
+    """One supply of a device."""
+
+    name: str
+    tint: str  # a class of the style sheet
+    share: float | None
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaidLine:
+    """One line of a card."""
+
+    level: Level | None
+    name: str
+    words: str
+    soft: str
+    supplies: tuple[SaidSupply, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SaidCard:
+    """One card."""
+
+    area: Area
+    level: Level
+    name: str
+    sentence: str
+    incidents: tuple[SaidIncident, ...]
+    lines: tuple[SaidLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SaidEvent:
+    """One of today's facts."""
+
+    utc: str
+    time: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaidPaper:
+    """One device's paper today."""
+
+    name: str
+    numbers: tuple[str, ...]  # prints, copies, unattributed, total
+
+
+class Saying:
+    """Says one state in one language."""
+
+    def __init__(self, site: Site, state: SiteState, language: str) -> None:
+        self.state = state
+        self.words: Words = words(language)
+        self.zone: tzinfo = ZoneInfo(site.site.timezone)
+        self._labels = Labels.of(site)
+
+    def time(self, at: datetime, pattern: str = "%H:%M") -> str:
+        """Write a time of day of the site."""
+        return at.astimezone(self.zone).strftime(pattern)
+
+    def since(self, at: datetime | None) -> str:
+        """Write since when, or nothing if it is not known."""
+        return "" if at is None else self.words.since(at, self.state.at, self.zone)
+
+    def verdict(self) -> Verdict:
+        """Say the one sentence."""
+        level, incidents = self.state.level, self.state.incidents
+        if level is Level.OK:
+            return Verdict(level, self.words("verdict.ok"), self.words("verdict.ok_more"))
+        if level is Level.UNKNOWN:
+            return Verdict(level, self.words("verdict.unknown"), self.words("verdict.unknown_more"))
+        first = self.incident(incidents[0]).title
+        if level is Level.WATCH:
+            return Verdict(level, self.words("verdict.watch", n=len(incidents)), first)
+        down = sum(1 for one in incidents if one.level is Level.DOWN)
+        return Verdict(level, self.words("verdict.down", n=down, title=first), "")
+
+    def incident(self, incident: Incident) -> SaidIncident:
+        """Say what is wrong and what to do."""
+        values = {"name": self._name(incident), "code": incident.detail}
+        return SaidIncident(
+            incident.level,
+            _capital(self.words(f"incident.{incident.key}.title", **values)),
+            self.since(incident.since),
+            self.words(f"incident.{incident.key}.remedy", **values),
+        )
+
+    def cards(self) -> tuple[SaidCard, ...]:
+        """Say the cards, in their fixed order."""
+        return tuple(self._card(card) for card in self.state.cards)
+
+    def box(self) -> tuple[str, ...]:
+        """Say how the box itself is."""
+        up = sum(1 for one in self.state.services if one.up)
+        lines = [self.words("box.services", n=up)]
+        today = self.state.today
+        lines.append(self.words("box.ledger_bad") if today.fault else self.words("box.ledger", n=today.seq))
+        lines.append(self.words(f"trust.{self.state.trust}"))
+        if self.state.version:
+            lines.append(self.words("box.version", version=self.state.version))
+        return tuple(lines)
+
+    def events(self) -> tuple[SaidEvent, ...]:
+        """Say the last of today's facts, newest first."""
+        return tuple(
+            SaidEvent(
+                entry.at.utc.isoformat(timespec="seconds"),
+                self.time(entry.at.utc),
+                _capital(tell(entry.fact, self.words, self._labels)),
+            )
+            for entry in self.state.today.events
+        )
+
+    def paper(self) -> tuple[SaidPaper, ...]:
+        """Say today's sides by device."""
+        return tuple(
+            SaidPaper(
+                _capital(self._labels.device(name)),
+                tuple(self.words.number(n) for n in (one.prints, one.copies, one.unattributed, one.total)),
+            )
+            for name, one in self.state.today.paper.items()
+        )
+
+    def books(self) -> tuple[str, ...]:
+        """Say, per device, whether its counter equals its books."""
+        return tuple(self._books(device) for device in self.state.devices if device.counter is not None)
+
+    def _books(self, device: DeviceLine) -> str:
+        name, counter = _capital(self._labels.device(device.name)), device.counter or 0
+        books = self.state.today.books.get(device.name)
+        if books is None:
+            return self.words("paper.books_closed", name=name)
+        booked = books.opening + books.since.total
+        if booked == counter:
+            return self.words(
+                "paper.books",
+                name=name,
+                counter=counter,
+                opening=books.opening,
+                prints=books.since.prints,
+                copies=books.since.copies,
+                unattributed=books.since.unattributed,
+            )
+        key = "paper.books_pending" if counter > booked else "paper.books_short"
+        return self.words(key, name=name, counter=counter, booked=booked, n=abs(counter - booked))
+
+    def _name(self, incident: Incident) -> str:
+        if incident.area is Area.INTERNET:
+            return self._labels.links.get(incident.subject, incident.subject)
+        if incident.area is Area.PAPER and incident.subject in self._labels.devices:
+            return self._labels.devices[incident.subject]
+        if incident.key == "silent-box":
+            return self.words.either("service", incident.subject)
+        return incident.subject
+
+    def _card(self, card: Card) -> SaidCard:
+        kept = card.level in {Level.OK, Level.WATCH}
+        lines: list[SaidLine] = []
+        if card.area is Area.INTERNET:
+            lines = [self._link(link) for link in self.state.links]
+        elif card.area is Area.PAPER:
+            lines = [self._device(device) for device in self.state.devices]
+        elif card.area is Area.DOOR and self.state.door is not None:
+            lines = self._door(self.state.door)
+        return SaidCard(
+            card.area,
+            card.level,
+            self.words(f"card.{card.area}.name"),
+            self.words(f"card.{card.area}.{card.level}") if kept else "",
+            tuple(self.incident(one) for one in card.incidents),
+            tuple(lines),
+        )
+
+    def _link(self, link: LinkLine) -> SaidLine:
+        soft = []
+        if link.health is Health.UP and link.rtt_s is not None:
+            soft.append(self.words("link.rtt", ms=self._ms(link.rtt_s)))
+        if link.health is Health.UP and link.loss_share is not None:
+            soft.append(self.words("link.loss", percent=round(link.loss_share * 100)))
+        since = self.since(link.since)
+        said = link_words(link.health, link.cause, self.words)
+        name = self._labels.links.get(link.name, link.name)
+        return SaidLine(link.level, name, said, " · ".join(part for part in (since, *soft) if part))
+
+    def _ms(self, rtt_s: float) -> str:
+        written = f"{rtt_s * 1000:.0f}" if rtt_s >= 0.0095 else f"{rtt_s * 1000:.1f}"
+        return written.replace(".", ",") if self.words.language == "fr" else written
+
+    def _device(self, device: DeviceLine) -> SaidLine:
+        soft = []
+        if device.waiting:
+            soft.append(self.words("device.waiting", n=device.waiting))
+        if device.visitor:
+            soft.append(self.words("device.visitor"))
+        if device.counter is not None:
+            soft.append(self.words("device.counter", n=device.counter))
+        supplies = []
+        for supply in device.supplies:
+            known = supply.colour in {"black", "cyan", "magenta", "yellow"}
+            share = supply.level_share
+            percent = "device.level_unknown" if share is None else "device.level"
+            supplies.append(
+                SaidSupply(
+                    self.words(f"colour.{supply.colour}") if known else supply.name,
+                    supply.colour if known else "plain",
+                    share,
+                    self.words(percent, percent=round((share or 0.0) * 100)),
+                )
+            )
+        name = _capital(self._labels.device(device.name))
+        return SaidLine(device.level, name, self.words(f"device.{device.state}"), " · ".join(soft), tuple(supplies))
+
+    def _door(self, door: DoorLine) -> list[SaidLine]:
+        leaf = self.words(f"door.{door.leaf}" if door.contact else "door.no_contact")
+        at_rest = self.words("latch.resting_more") if door.latch == "resting" else ""
+        lines = [
+            SaidLine(door.level if door.contact else None, "", leaf, ""),
+            SaidLine(None, "", self.words(f"latch.{door.latch}"), at_rest),
+        ]
+        if door.last_granted is not None:
+            lines.append(SaidLine(None, "", self.words("door.granted", time=self._when(door.last_granted)), ""))
+        if door.last_refused is not None:
+            lines.append(SaidLine(None, "", self.words("door.refused", time=self._when(door.last_refused)), ""))
+        return lines
+
+    def _when(self, at: datetime) -> str:
+        local = at.astimezone(self.zone)
+        time = self.time(at)
+        today = self.state.at.astimezone(self.zone).date()
+        return time if local.date() == today else f"{self.words.day(local)}, {time}"
+
+
+def status_lines(site: Site, state: SiteState, language: str) -> list[str]:
+    """Say the state in the terminal, the worst first."""
+    say = Saying(site, state, language)
+    verdict = say.verdict()
+    lines = [f"{SHAPES[verdict.level]} {verdict.sentence}"]
+    for card in say.cards():
+        lines += ["", f"{card.name} · {say.words(f'level.{card.level}')}"]
+        for incident in card.incidents:
+            lines.append(f"  {SHAPES[incident.level]} {' '.join(filter(None, (incident.title, incident.since)))}")
+            lines.append(f"    → {incident.remedy}")
+        for line in card.lines:
+            shape = SHAPES[line.level] if line.level is not None else " "
+            soft = f" ({line.soft})" if line.soft else ""
+            lines.append(f"  {shape} {' '.join(filter(None, (line.name, line.words)))}{soft}")
+            lines += [f"      {supply.name} {supply.level}" for supply in line.supplies]
+    books = say.books()
+    return [*lines, "", *books, " · ".join(say.box())]
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

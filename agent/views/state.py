@@ -1,0 +1,296 @@
+"""What the animator sees: one model built from the live pictures, the ledger's today and the site file.
+
+The page, `gardien status` and `/etat.json` are three ways to write down the same `SiteState`; none of them judges.
+Pure: the pictures were read, the ledger was asked, the time is given. It holds ids and quantities, never a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+
+from agent.config import Site
+from agent.live import STALE_S, LiveDevice, LiveDoor, LiveDriver, LiveLink, LiveSupply, Picture, age_s
+from agent.rules.door import Passage
+from agent.rules.incidents import (
+    Area,
+    DeviceSeen,
+    DoorSeen,
+    Incident,
+    Level,
+    LinkSeen,
+    ReaderSeen,
+    Seen,
+    ServiceSeen,
+    judge,
+    worst,
+)
+from agent.rules.links import Cause, Health
+from agent.views.journal import Today
+from drivers.contract import DeviceState, LatchState, Moment, Trust
+
+E = TypeVar("E", bound=StrEnum)
+
+LEAF_LEVELS: Mapping[Passage, Level] = {
+    Passage.CLOSED: Level.OK,
+    Passage.OPEN: Level.OK,
+    Passage.HELD: Level.WATCH,
+    Passage.FORCED: Level.DOWN,
+    Passage.UNKNOWN: Level.UNKNOWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLine:
+    """One link, for people."""
+
+    name: str
+    level: Level
+    health: Health
+    cause: Cause
+    since: datetime | None
+    rtt_s: float | None
+    loss_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLine:
+    """One printing device, for people. `state` is contract.DeviceState, "unknown" or "lost"."""
+
+    name: str
+    level: Level
+    state: str
+    reasons: tuple[str, ...]
+    supplies: tuple[LiveSupply, ...]
+    counter: int | None
+    visitor: bool
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class DoorLine:
+    """The door, for people. `leaf` speaks of the leaf and `latch` of the relay: neither says that it is locked."""
+
+    level: Level
+    leaf: Passage
+    contact: bool  # a contact is wired
+    latch: str
+    last_granted: datetime | None
+    last_refused: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One thing members come for, and what is wrong with it."""
+
+    area: Area
+    level: Level
+    incidents: tuple[Incident, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLine:
+    """One service of the box."""
+
+    name: str
+    up: bool
+    at: datetime | None  # of its last picture
+
+
+@dataclass(frozen=True, slots=True)
+class SiteState:
+    """Everything a page says, before it is put into words."""
+
+    site: str
+    code: str
+    at: datetime
+    trust: Trust
+    version: str
+    level: Level
+    incidents: tuple[Incident, ...]
+    cards: tuple[Card, ...]
+    links: tuple[LinkLine, ...]
+    devices: tuple[DeviceLine, ...]
+    door: DoorLine | None
+    services: tuple[ServiceLine, ...]
+    today: Today
+
+
+def services_of(site: Site) -> tuple[str, ...]:
+    """Return the services this site runs."""
+    wanted = [("links", bool(site.links)), ("paper", _has_paper(site)), ("door", site.door is not None), ("web", True)]
+    return tuple(name for name, runs in wanted if runs)
+
+
+def state_of(
+    site: Site,
+    pictures: Mapping[str, Picture],
+    today: Today,
+    now: Moment,
+    *,
+    asking: str = "",
+    version: str = "",
+) -> SiteState:
+    """Return what is to be seen of `site` at `now`.
+
+    `asking` is the service that asks, if one does: it is alive by asking, and the fault of its ledger is `today`'s.
+    """
+    fresh = {name: one for name, one in pictures.items() if age_s(one, now) <= STALE_S}
+    drivers: dict[str, LiveDriver] = {}
+    for picture in fresh.values():
+        drivers.update(picture.drivers)
+    look = _Look(site, fresh, drivers)
+    services = tuple(_service(name, pictures.get(name), today, now, asking) for name in services_of(site))
+    links = tuple(look.link(name) for name in site.links)
+    devices = tuple(look.device(name) for name in site.printers)
+    door = look.door()
+    seen = Seen(services, links, devices, look.working("spooler"), door, look.readers(), now.trust)
+    incidents = judge(seen, STALE_S)
+    return SiteState(
+        site=site.site.name,
+        code=site.site.code,
+        at=now.utc,
+        trust=now.trust,
+        version=version,
+        level=worst(one.level for one in incidents),
+        incidents=incidents,
+        cards=_cards(site, incidents),
+        links=tuple(look.link_line(link) for link in links),
+        devices=tuple(look.device_line(device, incidents) for device in devices),
+        door=look.door_line(door),
+        services=tuple(_service_line(one) for one in services),
+        today=today,
+    )
+
+
+def as_json(state: SiteState) -> dict[str, object]:
+    """Return the state for machines: no events, so no ids of people."""
+    plain = asdict(state)
+    plain["today"] = {
+        "facts_shown": state.today.count,
+        "paper": {name: asdict(sums) for name, sums in state.today.paper.items()},
+        "books": {name: asdict(books) for name, books in state.today.books.items()},
+        "seq": state.today.seq,
+        "fault": state.today.fault,
+    }
+    return {"schema": 1, **plain}
+
+
+def _has_paper(site: Site) -> bool:
+    return bool(site.printers)
+
+
+def _cards(site: Site, incidents: tuple[Incident, ...]) -> tuple[Card, ...]:
+    has = {Area.INTERNET: bool(site.links), Area.PAPER: _has_paper(site), Area.DOOR: site.door is not None}
+    cards = []
+    for area in Area:
+        own = tuple(one for one in incidents if one.area is area)
+        if has.get(area, bool(own)):
+            cards.append(Card(area, worst(one.level for one in own), own))
+    return tuple(cards)
+
+
+def _service(name: str, picture: Picture | None, today: Today, now: Moment, asking: str) -> ServiceSeen:
+    if name == asking:
+        return ServiceSeen(name, 0.0, now.utc, not today.fault)
+    if picture is None:
+        return ServiceSeen(name, None)
+    return ServiceSeen(name, age_s(picture, now), picture.at.utc, picture.ledger_ok)
+
+
+def _service_line(one: ServiceSeen) -> ServiceLine:
+    return ServiceLine(one.service, one.age_s is not None and one.age_s <= STALE_S, one.at)
+
+
+def _word(kind: type[E], value: str, otherwise: E) -> E:
+    """Parse a word of another process; one we do not know says nothing."""
+    try:
+        return kind(value)
+    except ValueError:
+        return otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The fresh pictures, read through the site file: what the file does not name is not shown."""
+
+    site: Site
+    fresh: Mapping[str, Picture]
+    drivers: Mapping[str, LiveDriver] = field(default_factory=dict)
+
+    def working(self, driver: str) -> bool:
+        known = self.drivers.get(driver)
+        return known is None or known.working
+
+    def since(self, driver: str) -> datetime | None:
+        known = self.drivers.get(driver)
+        return None if known is None else known.since
+
+    def link_seen(self, name: str) -> LiveLink | None:
+        picture = self.fresh.get("links")
+        return None if picture is None else picture.links.get(name)
+
+    def device_seen(self, name: str) -> LiveDevice | None:
+        picture = self.fresh.get("paper")
+        return None if picture is None else picture.devices.get(name)
+
+    def door_seen(self) -> LiveDoor | None:
+        picture = self.fresh.get("door")
+        return None if picture is None else picture.door
+
+    def link(self, name: str) -> LinkSeen:
+        live = self.link_seen(name)
+        if not self.working(f"links.{name}"):
+            return LinkSeen(name, Health.UNKNOWN, Cause.GAP, self.since(f"links.{name}"))
+        if live is None:
+            return LinkSeen(name, Health.UNKNOWN, Cause.GAP, None)
+        health = _word(Health, live.health, Health.UNKNOWN)
+        return LinkSeen(name, health, _word(Cause, live.cause, Cause.NONE), live.since)
+
+    def link_line(self, seen: LinkSeen) -> LinkLine:
+        live = self.link_seen(seen.link)
+        level = {Health.UP: Level.OK, Health.DOWN: Level.DOWN, Health.UNKNOWN: Level.UNKNOWN}[seen.health]
+        up = live is not None and seen.health is Health.UP
+        rtt_s, loss_share = (live.rtt_s, live.loss_share) if live is not None and up else (None, None)
+        return LinkLine(seen.link, level, seen.health, seen.cause, seen.since, rtt_s, loss_share)
+
+    def device(self, name: str) -> DeviceSeen:
+        driver = f"printers.{name}"
+        live = self.device_seen(name)
+        state = "unknown" if live is None or live.state not in set(DeviceState) else live.state
+        reasons = () if live is None else live.reasons
+        return DeviceSeen(name, state, reasons, self.working(driver), self.since(driver))
+
+    def device_line(self, seen: DeviceSeen, incidents: tuple[Incident, ...]) -> DeviceLine:
+        live = self.device_seen(seen.device) or LiveDevice("unknown")
+        own = [one.level for one in incidents if one.area is Area.PAPER and one.subject == seen.device]
+        level = Level.UNKNOWN if "paper" not in self.fresh else worst(own)
+        state = seen.state if seen.reachable else "lost"
+        return DeviceLine(
+            seen.device, level, state, seen.reasons, live.supplies, live.counter, live.visitor, live.waiting
+        )
+
+    def readers(self) -> tuple[ReaderSeen, ...]:
+        return tuple(
+            ReaderSeen(name, reader.at == "door", self.working(f"readers.{name}"), self.since(f"readers.{name}"))
+            for name, reader in self.site.readers.items()
+        )
+
+    def door(self) -> DoorSeen | None:
+        if self.site.door is None:
+            return None
+        live = self.door_seen() or LiveDoor("unknown", Passage.UNKNOWN)
+        contact = "contact" in self.site.door.inputs
+        latch = "unknown" if live.latch not in set(LatchState) else live.latch
+        leaf = _word(Passage, live.leaf, Passage.UNKNOWN)
+        return DoorSeen(leaf, latch, contact, self.working("lock"), self.working("inputs"))
+
+    def door_line(self, seen: DoorSeen | None) -> DoorLine | None:
+        if seen is None:
+            return None
+        live = self.door_seen() or LiveDoor("unknown", Passage.UNKNOWN)
+        level = LEAF_LEVELS[seen.leaf]
+        return DoorLine(level, seen.leaf, seen.contact, seen.latch, live.last_granted, live.last_refused)

@@ -1,0 +1,72 @@
+"""Templates -> HTML. Autoescaped, strict about missing values, compiled once; no template reads a state itself."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from agent.config import Site
+from agent.rules.incidents import Level
+from agent.views.sentences import Saying, Verdict
+
+PARTS = ("verdict", "cards", "today", "box")
+
+
+class Rendering:
+    """Renders the page and its parts for one site."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._env = Environment(
+            loader=PackageLoader("agent.views.web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            auto_reload=False,
+        )
+
+    def parts(self, say: Saying) -> dict[str, object]:
+        """Return the parts that live, the title and the level, for one `parts` event."""
+        verdict = say.verdict()
+        title = f"{verdict.sentence} · {self._site.site.name}"
+        return {"parts": self._html(say, verdict), "title": title, "level": str(verdict.level)}
+
+    def page(self, say: Saying) -> str:
+        """Return the whole page."""
+        verdict = say.verdict()
+        html = self._html(say, verdict)
+        return self._env.get_template("page.html").render(
+            t=say.words,
+            site=self._site.site.name,
+            phone=self._site.site.help_phone,
+            other="en" if say.words.language == "fr" else "fr",
+            verdict=verdict,
+            day=say.words.day(say.state.at.astimezone(say.zone)),
+            time=say.time(say.state.at, "%H:%M:%S"),
+            parts={name: Markup(text) for name, text in html.items()},  # noqa: S704  (rendered and escaped just above)
+            stale=Markup(self._stale(say)),  # noqa: S704  (the same)
+        )
+
+    def _html(self, say: Saying, verdict: Verdict) -> dict[str, str]:
+        today = say.state.today
+        events = say.events()
+        values = {
+            "t": say.words,
+            "verdict": verdict,
+            "cards": say.cards(),
+            "fault": today.fault,
+            "has_paper": bool(self._site.printers),
+            "paper": say.paper(),
+            "books": say.books(),
+            "events": events,
+            "more": say.words("events.more", n=today.count) if today.count > len(events) else "",
+            "box": say.box(),
+        }
+        return {name: self._env.get_template(f"{name}.html").render(values) for name in PARTS}
+
+    def _stale(self, say: Saying) -> str:
+        """Return the verdict of a browser that no longer hears from us; it fills in the time itself."""
+        words = say.words
+        more = f"{words('page.stale_more', time='{time}')} {words('page.stale_remedy')}"
+        verdict = Verdict(Level.UNKNOWN, words("page.stale"), more)
+        return self._env.get_template("verdict.html").render(verdict=verdict)
