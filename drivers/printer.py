@@ -294,7 +294,7 @@ def _by_colour(split: Attributes | None, total: int | None) -> tuple[int, int] |
     Devices differ in whether the two-sided members are part of the plain ones, and in whether blank sides are part of
     the total: the reading that adds up to the device's own total is taken.
     """
-    if split is None:
+    if split is None or not split.attributes:
         return None
 
     def summed(kinds: tuple[str, ...], endings: tuple[str, ...]) -> int:
@@ -326,16 +326,20 @@ def _supplies(printer: Attributes) -> tuple[Supply, ...]:
         return tuple(_supply(octets, name) for octets, name in itertools.zip_longest(spelled, names) if octets)
     levels = [level for level in printer.contents("marker-levels") if isinstance(level, int)]
     found = zip(printer.texts("marker-names"), printer.texts("marker-colors"), levels, strict=False)
-    return tuple(Supply(name, colour.lower(), _share(level, 100)) for name, colour, level in found)
+    return tuple(Supply(name, _colour(colour.lower()), _share(level, 100)) for name, colour, level in found)
 
 
 def _supply(octets: bytes, name: str | None) -> Supply:
     pairs = (field.partition("=") for field in octets.decode("utf-8", errors="replace").split(";"))
     fields = {key.strip(): value.strip() for key, _, value in pairs}
-    colour = fields.get("colorantname", "")
     full = 100 if fields.get("unit") == "percent" else _number(fields.get("maxcapacity", ""))
     level = _share(_number(fields.get("level", "")), full)
-    return Supply(name or fields.get("type", ""), "" if colour in {"unknown", "none"} else colour, level)
+    return Supply(name or fields.get("type", ""), _colour(fields.get("colorantname", "")), level)
+
+
+def _colour(said: str) -> str:
+    paints = {"#000000": "black", "#00ffff": "cyan", "#ff00ff": "magenta", "#ffff00": "yellow"}
+    return "" if said in {"unknown", "none"} else paints.get(said, said)
 
 
 def _number(digits: str) -> int:

@@ -356,13 +356,13 @@ class Machine:
     async def _sheet_out(self, work: str, job: int, blanks: tuple[bool, ...], *, colour: bool) -> None:
         """Draw one sheet and put its sides on it."""
         sheet = self._sheet + 1
-        if self.tray:
-            self.tray -= 1
         for blank in blanks:
             await asyncio.sleep(self._pace_s)
             side = Side(round(time.time(), 6), self.serial, work, job, sheet, colour, blank)
             _append(self._state / "sides.jsonl", asdict(side))
             self._count(side)
+        if self.tray:
+            self.tray -= 1
         self._wake()
 
 
