@@ -264,7 +264,7 @@ class LinkWatch:
             target.silent += 1
             target.run += 1
             target.good = 0
-            self._beyond += 1
+            self._beyond += bool(self._arps and self._arps[-1])
             return
         self._good = reply.at
         self._beyond = 0

@@ -1,7 +1,7 @@
 """A link dies, and lives again: probe replies go through `rules.links` to the ledger and the live picture.
 
 One straight line per link. If the prober itself fails, the link is UNKNOWN and the failure passes on to whoever
-supervises this story. It never waits for the disk: a fact is queued, and the ledger's own fault shows in the live picture.
+supervises this story. It never waits for the disk: a fact is queued; the ledger's own fault shows elsewhere.
 """
 
 from __future__ import annotations
