@@ -40,7 +40,7 @@ class StatementIssued(Fact):
     month: str  # "2026-11"
     format: str  # "csv", "json"
     sha256: str  # of the file's bytes
-    head: str  # the ledger's head hash it was computed from
+    head: str  # the ledger head it was computed from, "SEQ:HASH": an anchor
 
 
 # --- what was used -----------------------------------------------------------------------------------------
