@@ -200,14 +200,14 @@ class Door:
 
         def committed(seq: asyncio.Future[int]) -> None:
             if seq.cancelled() or seq.exception() is not None:
-                log.error("a %s is not in the ledger: %s", fact.kind, None if seq.cancelled() else seq.exception())
+                log.error("the %s is not in the ledger: %s", fact.kind, None if seq.cancelled() else seq.exception())
             else:
                 self._intents.drop(fact, key)
 
         try:
             self._books.append(fact, at, key).add_done_callback(committed)
         except LedgerError as error:
-            log.error("a %s is not in the ledger: %s", fact.kind, error)  # noqa: TRY400  (one line for the operator)
+            log.error("the %s is not in the ledger: %s", fact.kind, error)  # noqa: TRY400  (one line for the operator)
 
     def leaf_changed(self, fact: DoorChanged | None, at: Moment) -> None:
         """Write down what became of the leaf, if anything did."""
@@ -232,7 +232,7 @@ async def mind_badges(door: Door, reader: CardReader, lock: Lock, direction: str
         entry = door.judge(read, direction)
         if entry is None:
             continue
-        key = f"{read.reader}:{read.at.boot}:{read.at.mono_s:.6f}"
+        key = f"{read.reader}:{read.at.boot}:{read.at.mono_s:.6f}:{entry.card[:8]}"
         if entry.granted:
             door.intend(entry, read.at, key)
             await door.release(lock)
