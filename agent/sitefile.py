@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,9 @@ from cattrs import (
 )
 
 from agent.config import ConfigError, LinkConfig, Site
+from agent.rules import pricelist
 from agent.rules.hours import WeeklyHours
+from agent.rules.tariff import Tariff
 
 Keys = tuple[str, ...]
 
@@ -42,6 +45,26 @@ class Fault:
 
 def read_site(file: Path) -> Site:
     """Read and judge the site file. Raises ConfigError with every fault at once."""
+    text, raw = _read_toml(file)
+    site, faults = _structure(raw)
+    if site is not None:
+        faults += list(_judge(site, file.parent))
+    if faults:
+        raise _config_error(file, text, faults)
+    assert site is not None
+    return site
+
+
+def read_tariff(file: Path) -> Tariff:
+    """Read and judge a tariff file. Raises ConfigError with every fault at once."""
+    text, raw = _read_toml(file)
+    try:
+        return pricelist.read_tariff(raw)
+    except pricelist.TariffFaultyError as error:
+        raise _config_error(file, text, [Fault(fault.path, fault.fr, fault.en) for fault in error.faults]) from error
+
+
+def _read_toml(file: Path) -> tuple[str, dict[str, Any]]:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -49,18 +72,15 @@ def read_site(file: Path) -> Site:
             (f"{file}: illisible ; vérifiez le chemin et les droits — cannot be read: {error}",)
         ) from error
     try:
-        raw = tomllib.loads(text)
+        return text, tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError((f"{file}: n'est pas du TOML — is not TOML: {error}",)) from error
-    site, faults = _structure(raw)
-    if site is not None:
-        faults += list(_judge(site, file.parent))
-    if faults:
-        lines = _line_index(text)
-        spoken = {(_line_of(lines, fault.path), ".".join(fault.path), fault.fr, fault.en) for fault in faults}
-        raise ConfigError(tuple(f"{file}:{line}: {path}: {fr} — {en}" for line, path, fr, en in sorted(spoken)))
-    assert site is not None
-    return site
+
+
+def _config_error(file: Path, text: str, faults: list[Fault]) -> ConfigError:
+    lines = _line_index(text)
+    spoken = {(_line_of(lines, fault.path), ".".join(fault.path), fault.fr, fault.en) for fault in faults}
+    return ConfigError(tuple(f"{file}:{line}: {path}: {fr} — {en}" for line, path, fr, en in sorted(spoken)))
 
 
 # --- structure: types, missing and unknown keys -------------------------------------------------------------
@@ -70,9 +90,9 @@ def _converter() -> Converter:
     """Build a converter that turns nothing into anything else: "5" is not 5, and 1 is not true."""
     converter = Converter(forbid_extra_keys=True)
 
-    def strictly(wanted: type, also: type | None = None) -> None:
+    def strictly(wanted: type, also: tuple[type, ...] = ()) -> None:
         def hook(value: Any, _: type) -> Any:
-            if type(value) is wanted or (also is not None and type(value) is also):
+            if type(value) in (wanted, *also):
                 return wanted(value)
             raise TypeError(wanted.__name__)
 
@@ -81,7 +101,7 @@ def _converter() -> Converter:
     strictly(str)
     strictly(bool)
     strictly(int)
-    strictly(float, also=int)
+    strictly(float, also=(int, Decimal))
     return converter
 
 
@@ -314,11 +334,17 @@ def _judge_door(site: Site) -> Iterator[Fault]:
 def _line_index(text: str) -> dict[Keys, int]:
     """Map key paths to line numbers, by a scan of headers and keys outside multi-line values (TOML 1.0)."""
     table: Keys = ()
+    arrays: dict[Keys, int] = {}  # [[name]] -> index of its last element
     lines, depth, quoted = dict[Keys, int](), 0, ""
     for number, line in enumerate(text.splitlines(), 1):
         inside = depth > 0 or bool(quoted)
-        if not inside and (header := re.match(r"\s*\[\[?([^\[\]]+)\]\]?", line)):
-            table = _steps(header[1])
+        if not inside and (header := re.match(r"\s*(\[\[?)([^\[\]]+)\]\]?", line)):
+            table = _steps(header[2])
+            if header[1] == "[[":
+                arrays[table] = arrays.get(table, -1) + 1
+            for end in range(len(table), 0, -1):
+                if table[:end] in arrays:
+                    table = (*table[:end], str(arrays[table[:end]]), *table[end:])
             for end in range(1, len(table) + 1):
                 lines.setdefault(table[:end], number)
             continue

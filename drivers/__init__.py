@@ -7,8 +7,9 @@ Drivers that hold something open are entered on `stack`, and close with it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 from drivers.contract import (
     CardReader,
@@ -23,9 +24,11 @@ from drivers.contract import (
     ReaderId,
     Spooler,
 )
-from drivers.sim import SimBuilding
 
-Building = Callable[[], SimBuilding]
+if TYPE_CHECKING:  # the latch is a tiny process: this package loads no asyncio by itself
+    from drivers.sim import SimBuilding
+
+Building = Callable[[], "SimBuilding"]
 
 
 def open_prober(
@@ -119,15 +122,12 @@ async def open_lock(
     return await stack.enter_async_context(lock)
 
 
-@asynccontextmanager
-async def open_inputs(
+def open_inputs(
     kind: str, building: Building, clock: Clock, chip: str, wired: Mapping[InputId, tuple[int, bool, float, str]]
-) -> AsyncIterator[Inputs]:
-    """Yield the door's inputs: `wired` maps each to (line, active_high, bounce_s, pull). Raises DriverError."""
+) -> Inputs:
+    """Return the door's inputs: `wired` maps each to (line, active_high, bounce_s, pull). Claimed at `changes`."""
     if kind == "sim":
-        yield building().inputs()
-        return
+        return building().inputs()
     from drivers.inputs import GpioInputs, InputLine
 
-    async with GpioInputs(clock, chip, {name: InputLine(*line) for name, line in wired.items()}) as inputs:
-        yield inputs
+    return GpioInputs(clock, chip, {name: InputLine(*line) for name, line in wired.items()})

@@ -6,14 +6,13 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 import drivers
-from agent.config import DoorConfig
 from agent.rules.door import Access, DoorPolicy
 from agent.rules.facts import FormulaId
 from agent.rules.hours import WeeklyHours
 from agent.services.standing import Standing
 from agent.stories.door import Door, Intents, Ways, mind_badges, mind_latch, mind_leaf, newest_known
 from agent.tape import TapedInputs, TapedLock
-from drivers.contract import InputId, Lock
+from drivers.contract import InputId
 
 LOST_WAIT_S = 2.0  # a reader that comes back is heard again this soon
 
@@ -53,10 +52,9 @@ async def wire(here: Standing) -> None:
                 LOST_WAIT_S,
             )
     if leaf.inputs or leaf.lock.kind == "sim":
-        here.mind("door.inputs", partial(_mind_leaf, here, leaf, door, lock), LOST_WAIT_S)
-
-
-async def _mind_leaf(here: Standing, leaf: DoorConfig, door: Door, lock: Lock) -> None:
-    wired = {InputId(name): (pin.line, pin.active_high, pin.bounce_s, pin.pull) for name, pin in leaf.inputs.items()}
-    async with drivers.open_inputs(leaf.lock.kind, lambda: here.building, here.clock, leaf.lock.chip, wired) as inputs:
-        await mind_leaf(door, TapedInputs(inputs, here.tape) if here.tape else inputs, lock)
+        wired = {
+            InputId(name): (pin.line, pin.active_high, pin.bounce_s, pin.pull) for name, pin in leaf.inputs.items()
+        }
+        inputs = drivers.open_inputs(leaf.lock.kind, lambda: here.building, here.clock, leaf.lock.chip, wired)
+        heard = TapedInputs(inputs, here.tape) if here.tape else inputs
+        here.mind("door.inputs", lambda: mind_leaf(door, heard, lock), LOST_WAIT_S)

@@ -1,0 +1,35 @@
+"""The command line: the only reader of arguments and environment.
+
+Exit codes: 0 done · 1 refused, or a check found faults · 2 usage · 69 what was asked does not run here (EX_UNAVAILABLE)
+· 74 the ledger or the disk failed (EX_IOERR) · 78 a site or tariff file is wrong (EX_CONFIG). `--json` prints one JSON
+document and nothing else. Each command imports what it runs inside its function, so that `gardien run door` loads no
+more than the door needs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import click
+
+from agent.cli import memory, people, running
+from agent.cli.where import find
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gardien")
+@click.option("--site", metavar="FILE", help="Site file. Default: $GARDIEN_SITE, /etc/gardien/site.toml, the demo's.")
+@click.option("--state", metavar="DIR", help="Ledger and roster. Default: $STATE_DIRECTORY or /var/lib/gardien.")
+@click.option("--run", "run_", metavar="DIR", help="Live picture. Default: $RUNTIME_DIRECTORY or /run/gardien.")
+@click.pass_context
+def main(context: click.Context, site: str | None, state: str | None, run_: str | None) -> None:
+    """Keep a coworking space: its links, paper, door and hours."""
+    level = os.environ.get("GARDIEN_LOG", "INFO").upper()
+    logging.basicConfig(level=level, format="%(name)s: %(message)s", stream=sys.stderr)
+    context.obj = find(site, state, run_)
+
+
+for command in (*running.COMMANDS, *memory.COMMANDS, *people.COMMANDS):
+    main.add_command(command)

@@ -1,0 +1,190 @@
+"""Commands that run services, ask them, or judge a tape."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from agent.cli.where import DEMO_FOLDER, EXIT_IO, EXIT_REFUSED, EXIT_UNAVAILABLE, Where, fail, find
+from agent.config import EXIT_CONFIG, ConfigError, Places, Site
+
+
+@click.command("run")
+@click.argument("service", required=False, type=click.Choice(["door", "links", "paper", "web"]))
+@click.option("--site", metavar="FILE")
+@click.option("--state", metavar="DIR")
+@click.option("--run", "run_", metavar="DIR")
+@click.option("--tape", metavar="DIR", help="Record what the drivers observe, one file per service.")
+@click.pass_obj
+def run_command(
+    where: Where, service: str | None, site: str | None, state: str | None, run_: str | None, tape: str | None
+) -> None:
+    """Run one SERVICE, or all of them under one parent."""
+    if site or state or run_:
+        where = find(site or str(where.site_file), state or str(where.places.state), run_ or str(where.places.run))
+    sited = where.site()
+    from agent.memory.ledger import LedgerError
+    from drivers.contract import DriverError
+
+    try:
+        if service is None:
+            asyncio.run(_together(where, sited, tape))
+        else:
+            asyncio.run(_one(service, sited, where.places, Path(tape) if tape else None))
+    except LedgerError as error:
+        fail(f"registre : {error}", EXIT_IO)
+    except DriverError as error:
+        fail(str(error), EXIT_UNAVAILABLE)
+
+
+async def _one(service: str, site: Site, places: Places, tape: Path | None) -> None:
+    from importlib import import_module
+
+    from agent.services.standing import stand
+
+    wire = import_module(f"agent.services.{service}").wire  # the chosen service's imports and no other's
+    await stand(service, site, places, wire, tape)
+
+
+async def _together(where: Where, site: Site, tape: str | None) -> None:
+    import signal
+
+    from agent.services.together import Household, keep_house, services_of
+
+    extra = ("--tape", tape) if tape else ()
+    house = asyncio.create_task(keep_house(Household(where.site_file, where.places, services_of(site), {}, extra)))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, house.cancel)
+    try:
+        await house
+    except asyncio.CancelledError:
+        return
+
+
+@click.command()
+@click.option("--port", default=8080, show_default=True, help="Where the page and /metrics answer.")
+@click.option("--for", "for_", metavar="20s", help="Stop by itself after this long.")
+def demo(port: int, for_: str | None) -> None:
+    """Run the whole appliance on emulated wires; type verbs at its prompt."""
+    from agent.demo import run_demo
+    from drivers.verbs import seconds
+
+    sys.exit(asyncio.run(run_demo(DEMO_FOLDER, port, seconds(for_) if for_ else None)))
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("verb", nargs=-1, required=True)
+@click.pass_obj
+def tell(where: Where, verb: tuple[str, ...]) -> None:
+    """Send a VERB to the running demo or simulated site: `gardien tell cut adsl1 90s`."""
+    _ask(
+        where, "demo" if (where.places.run / "ask" / "demo.sock").exists() else "web", "verb", {"line": " ".join(verb)}
+    )
+
+
+def _ask(where: Where, service: str, action: str, arguments: dict[str, str]) -> None:
+    from agent.ask import AskError, Request, ask
+    from drivers.clock import SystemClock
+
+    expires_s = SystemClock().now().mono_s + 30.0
+    try:
+        answer = asyncio.run(ask(where.places.run, service, Request(action, "cli", "", expires_s, arguments)))
+    except AskError as error:
+        fail(str(error), EXIT_UNAVAILABLE)
+    click.echo(answer.says, err=not answer.done)
+    sys.exit(0 if answer.done else EXIT_REFUSED)
+
+
+@click.command()
+@click.argument("site_file", type=click.Path(path_type=Path))
+def check(site_file: Path) -> None:
+    """Read SITE_FILE (and its tariff) and report every fault at once."""
+    from agent.sitefile import read_site, read_tariff
+
+    try:
+        site = read_site(site_file)
+        if site.tariff:
+            read_tariff(site_file.parent / site.tariff)
+    except ConfigError as error:
+        fail(str(error), EXIT_CONFIG)
+    click.echo(f"{site_file}: {site.site.name}, tout est bon — all is well")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--lang", type=click.Choice(["fr", "en"]), default="fr", show_default=True)
+@click.pass_obj
+def status(where: Where, as_json: bool, lang: str) -> None:
+    """Say how links, printers and door are. Exit code 1 when something needs somebody."""
+    import json
+    from zoneinfo import ZoneInfo
+
+    from agent.live import read_pictures
+    from agent.memory.ledger import Ledger, LedgerError
+    from agent.rules.incidents import Level
+    from agent.views.journal import Journal
+    from agent.views.sentences import status_lines
+    from agent.views.state import as_json as plain
+    from agent.views.state import state_of
+    from drivers.clock import SystemClock
+
+    site, now = where.site(), SystemClock().now()
+    try:
+        with Ledger.open(where.ledger_file) as ledger:
+            today = Journal(ledger, ZoneInfo(site.site.timezone)).read(now)
+    except LedgerError as error:
+        fail(str(error), EXIT_IO)
+    state = state_of(site, read_pictures(where.places.run), today, now)
+    if as_json:
+        click.echo(json.dumps(plain(state), ensure_ascii=False, default=str))
+    else:
+        click.echo("\n".join(status_lines(site, state, lang)))
+    sys.exit(0 if state.level is Level.OK else EXIT_REFUSED)
+
+
+@click.command()
+@click.argument("tape", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--site", metavar="FILE")
+@click.pass_obj
+def replay(where: Where, tape: Path, site: str | None) -> None:
+    """Judge a recorded TAPE again and print the facts as JSON lines."""
+    from agent.tape import TapeError
+    from agent.views.replay import replay_lines
+
+    where = find(site, None, None) if site else where
+    try:
+        for line in replay_lines(tape, where.site()):
+            click.echo(line)
+    except TapeError as error:
+        fail(str(error), EXIT_REFUSED)
+
+
+# --- the site's door, by hand ------------------------------------------------------------------------------
+
+
+@click.group()
+def door() -> None:
+    """Look after the door's relay."""
+
+
+@door.command("rest")
+@click.pass_obj
+def door_rest(where: Where) -> None:
+    """Drive the relay line inactive and end: the unit's second net after the latch."""
+    from drivers.contract import DriverError
+    from drivers.lock import claim_inactive
+
+    site = where.site()
+    if site.door is None or site.door.lock.kind != "gpio":
+        return
+    lock = site.door.lock
+    try:
+        claim_inactive(lock.chip, lock.line, active_high=lock.active_high)
+    except DriverError as error:
+        fail(str(error), EXIT_UNAVAILABLE)
+
+
+COMMANDS = (run_command, demo, tell, check, status, replay, door)

@@ -1,0 +1,38 @@
+"""The links service: the only one with CAP_NET_RAW, and the only one that loads scapy (GPL-2.0-only)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import drivers
+from agent.live import read_pictures
+from agent.rules.links import LinkPolicy, LinkWatch
+from agent.services.standing import Standing
+from agent.stories.links import mind_link, recall
+from agent.tape import TapedProber
+from drivers.contract import LinkId
+
+LOST_WAIT_S = 5.0  # a prober that fails is tried again this soon
+
+
+async def wire(here: Standing) -> None:
+    """Give each link of the site file its prober and its watch."""
+    left = read_pictures(here.places.run).get(here.service)
+    for name, config in here.site.links.items():
+        link = LinkId(name)
+        watch = LinkWatch(link, LinkPolicy(config.interval_s), config.targets)
+        recall(watch, here.ledger, left.at if left else None)
+        prober = drivers.open_prober(
+            config.kind,
+            lambda: here.building,
+            here.clock,
+            link,
+            config.interface,
+            config.gateway,
+            config.targets,
+            config.interval_s,
+        )
+        if here.tape:
+            prober = TapedProber(prober, name, here.clock, here.tape)
+        show = partial(here.show_link, name)
+        here.mind(f"links.{name}", partial(mind_link, link, prober, watch, here.ledger, here.clock, show), LOST_WAIT_S)

@@ -1,0 +1,32 @@
+"""The web service: pages, /metrics, and what people decide (visits). Touches no hardware."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from agent.ask import Answer, Request, answering
+from agent.services.standing import Standing
+from agent.stories.presence import VisitBook
+from agent.views.web.pages import make_app
+from drivers.contract import DriverError
+
+
+async def wire(here: Standing) -> None:
+    """Listen where the site file says, and answer the animator's actions. Raises DriverError for a taken port."""
+    visits = VisitBook(here.ledger, here.roster, here.clock, ZoneInfo(here.site.site.timezone))
+
+    async def answer(request: Request) -> Answer:
+        said = await visits.answer(request)
+        return said or Answer(done=False, says=f"action inconnue : {request.action}")
+
+    runner = web.AppRunner(make_app(here.site, here.places, here.ledger, here.roster, here.clock), access_log=None)
+    await runner.setup()
+    here.stack.push_async_callback(runner.cleanup)
+    host, _, port = here.site.web.listen.rpartition(":")
+    try:
+        await web.TCPSite(runner, host, int(port)).start()
+    except OSError as error:
+        raise DriverError(f"{here.site.web.listen} ne peut être écouté : {error}") from error
+    await here.stack.enter_async_context(answering(here.places.run, here.service, here.clock, answer))
