@@ -118,13 +118,18 @@ class Building:
         inventory = self.folder / "inventory.ini"
         quoted = " ".join(self.ssh_options)
         inventory.write_text(
-            f"[sites]\n{name} ansible_host={HOST} ansible_user=root ansible_ssh_extra_args='{quoted}'\n", encoding="utf-8"
+            f"[sites]\n{name} ansible_host={HOST} ansible_user=root ansible_ssh_extra_args='{quoted}'\n",
+            encoding="utf-8",
         )
         settings = {"gardien_site_file": str(site_file), "gardien_wheelhouse": "/srv/wheels"} | settings
         extra = [word for key, value in settings.items() for word in ("-e", f"{key}={value}")]
         playbook = CACHE / "ansible/bin/ansible-playbook"
         command = [*self.inside, str(playbook), "-i", str(inventory), *extra, *options, "site.yml"]
-        environment = os.environ | {"ANSIBLE_HOME": str(self.folder / "home"), "TMPDIR": str(self.folder), "LC_ALL": "C.UTF-8"}
+        environment = os.environ | {
+            "ANSIBLE_HOME": str(self.folder / "home"),
+            "TMPDIR": str(self.folder),
+            "LC_ALL": "C.UTF-8",
+        }
         since = time.monotonic()
         done = subprocess.run(
             command, cwd=REPO / "ansible", env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -155,7 +160,7 @@ def _furnish(root: Path, folder: Path) -> None:
     root.mkdir()
     run("tar", "-C", root, "-xf", bare_debian())
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key")
-    (root / "root/.ssh").mkdir(mode=0o700)
+    (root / "root/.ssh").mkdir(mode=0o700, exist_ok=True)
     (root / "root/.ssh/authorized_keys").write_bytes((folder / "key.pub").read_bytes())
     (root / "etc/hostname").write_text("building\n", encoding="ascii")
     (root / "etc/systemd/network").mkdir(exist_ok=True)
@@ -221,5 +226,3 @@ def site_file(folder: Path, text: str, name: str) -> Path:
     path = folder / f"{name}.toml"
     path.write_text(text, encoding="utf-8")
     return path
-
-

@@ -1,4 +1,4 @@
-"""Reads a site file for the role: TOML in, and which services such a building needs."""
+"""Reads a site file for the role: TOML in, and which services such a building needs."""  # noqa: INP001  (Ansible loads it)
 
 from __future__ import annotations
 
