@@ -137,14 +137,14 @@ class Ledger:
         written.add_done_callback(lambda done: _tell(loop, promise, done))
         return promise
 
-    def append_now(self, fact: Fact, at: Moment, key: str) -> int:
-        """Write a fact and return its seq; blocks until it is on the disk, at most 40 s. For the command line.
+    def append_now(self, fact: Fact, at: Moment, key: str, limit_s: float = NOW_S) -> int:
+        """Write a fact and return its seq; blocks until it is on the disk, at most `limit_s`. For the command line.
 
         Raises LedgerError: then the fact was not written and will not be, unless the message says otherwise.
         """
         waiting = self._writer.put(encode(fact, at, key))
         try:
-            return waiting.future.result(NOW_S)
+            return waiting.future.result(limit_s)
         except TimeoutError:
             if self._writer.withdraw(waiting):
                 raise LedgerError(f"not written: {self.fault or 'the disk did not answer'}") from None

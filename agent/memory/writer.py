@@ -153,15 +153,14 @@ class Writer:
         if self.fault:
             log.warning("the ledger can be written again")
             self.fault = ""
-        with self._changed:
-            batch, self._in_flight = self._in_flight, []
-            self._changed.notify_all()
-        for waiting, outcome in zip(batch, outcomes, strict=True):
+        for waiting, outcome in zip(self._in_flight, outcomes, strict=True):
             if isinstance(outcome, LedgerError):
                 log.error("a fact was refused: %s", outcome)
                 waiting.future.set_exception(outcome)
             else:
                 waiting.future.set_result(outcome)
+        with self._changed:  # only now: who waits for `pending` to be 0 has been told by then
+            self._in_flight = []
 
     def _put_back(self) -> None:
         with self._changed:
