@@ -14,6 +14,7 @@ import logging
 import os
 import shutil
 import signal
+import stat
 import sys
 import urllib.request
 from datetime import date
@@ -179,12 +180,11 @@ class Demo:
 
     async def prompt(self, ended: asyncio.Event) -> None:
         """Obey typed lines; the end of the input ends nothing: verbs may still come by `gardien tell`."""
-        loop = asyncio.get_running_loop()
-        lines = asyncio.StreamReader()
-        try:
-            await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-        except (ValueError, OSError):  # /dev/null or a file: no prompt
+        kind = os.fstat(sys.stdin.fileno()).st_mode
+        if not (sys.stdin.isatty() or stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)):  # /dev/null, a file: no prompt
             return
+        lines = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
         while raw := await lines.readline():
             line = raw.decode(errors="replace").strip()
             if line in ("quit", "q"):

@@ -25,6 +25,7 @@ Exit codes: 0 asked to end, or the parent is gone; 69 (EX_UNAVAILABLE) the line 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import select
 import signal
 import socket
@@ -202,8 +203,9 @@ def main() -> int:
                 latch.serve()
             finally:  # also when we have a bug: the line must not outlive us active
                 latch.lock("latch-stopped")
-    except DriverError as error:
-        parent.send(f"fault {error}".encode()[:250])
+    except (DriverError, OSError) as error:  # the second: the chip was lost under us
+        with contextlib.suppress(OSError):
+            parent.send(f"fault {error}".encode()[:250])
         return UNAVAILABLE
     return 0
 

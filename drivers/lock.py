@@ -62,7 +62,7 @@ class GpioLock:
         self._ready = asyncio.Event()
         self._fault = ""
         self._asked = 0
-        self._answers: dict[str, asyncio.Future[Moment]] = {}
+        self._answers: dict[str, asyncio.Future[Moment | None]] = {}  # None: the latch died first
         self._changes: asyncio.Queue[LockChanged | DriverError] = asyncio.Queue(CHANGES)
         self.restarts = 0  # latches lost since the start
 
@@ -102,7 +102,7 @@ class GpioLock:
                 await keeper
 
     async def release(self, hold_s: float) -> Moment:
-        """See `contract.Lock`. A latch that is just being restarted is waited for, within the same second."""
+        """See `contract.Lock`. If the latch dies meanwhile the next one is asked, within the same second."""
         if not hold_s > 0:
             raise ValueError(f"hold_s must be positive, not {hold_s}")
         if self._keeper is None or self._keeper.done():
@@ -112,13 +112,16 @@ class GpioLock:
         name = str(self._asked)
         try:
             async with asyncio.timeout(RELEASE_S):
-                await self._ready.wait()
-                answer: asyncio.Future[Moment] = asyncio.get_running_loop().create_future()
-                self._answers[name] = answer
-                self._say(f"release {name} {min(hold_s, self._cap_s):.3f} {before_s:.6f}")
-                return await answer
+                while True:
+                    await self._ready.wait()
+                    answer: asyncio.Future[Moment | None] = asyncio.get_running_loop().create_future()
+                    self._answers[name] = answer
+                    self._say(f"release {name} {min(hold_s, self._cap_s):.3f} {before_s:.6f}")
+                    active = await answer
+                    if active is not None:
+                        return active
         except TimeoutError as error:
-            if name in self._answers and self._latch is not None:
+            if self._ready.is_set() and self._latch is not None:
                 self._latch.kill()  # it is hung, and the line may be active: end it, the keeper starts another
             raise DriverError(self._fault or f"the latch did not answer within {RELEASE_S:.0f} s") from error
         finally:
@@ -167,7 +170,7 @@ class GpioLock:
         self._ready.clear()
         for answer in self._answers.values():
             if not answer.done():
-                answer.set_exception(DriverError("the latch died before it answered"))
+                answer.set_result(None)
 
     def _heard(self, words: list[str]) -> None:
         """Take one message of the latch (the protocol stands in `drivers.latch`)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +130,6 @@ values: st.SearchStrategy[Any] = st.recursive(
 def test_no_table_of_any_values_makes_the_reader_raise_anything_else(
     tmp_path_factory: pytest.TempPathFactory, table: dict[str, Any]
 ) -> None:
-    import json
-
     lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
     file = tmp_path_factory.mktemp("law") / "site.toml"
     file.write_text(MINIMAL + "[links.adsl1]\n" + lines, encoding="utf-8")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import singledispatch
 
 from agent.config import Site
-from agent.rules.door import DoorChanged, EntryDecided
+from agent.rules.door import DoorChanged, EntryDecided, EntryRule
 from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceStarted
 from agent.rules.links import Cause, Health, LinkChanged
@@ -72,6 +72,8 @@ def _(fact: LinkChanged, words: Words, labels: Labels) -> str:
 
 @tell.register
 def _(fact: EntryDecided, words: Words, labels: Labels) -> str:
+    if fact.granted and fact.rule == EntryRule.WAY_OUT:
+        return words("event.entry_out")
     if fact.granted:
         return words("event.entry_granted", formula=labels.formula(fact.formula, words))
     rule = words.either("rule", fact.rule)

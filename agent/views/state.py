@@ -179,6 +179,11 @@ def as_json(state: SiteState) -> dict[str, object]:
     return {"schema": 1, **plain}
 
 
+def plain(value: object) -> str:
+    """Write what JSON does not know: instants as ISO 8601, closed sets as their words."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
 def _has_paper(site: Site) -> bool:
     return bool(site.printers)
 

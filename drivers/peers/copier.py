@@ -5,7 +5,7 @@ RFC 8011) as to any machine in the corridor; people stand at its panel, which he
 physically printed is on disk before anybody is told (`copier_machine`), so it may be killed at any instant.
 
     python -m drivers.peers.copier --port 8631 --state DIR [--panel SOCKET] [--sides-per-s 20] [--serial S]
-                                   [--name "Copieur"] [--refuse-when-busy]
+                                   [--name "Copieur"] [--refuse-when-busy] [--formats image/urf,image/pwg-raster]
 
 It prints one line with its URI when it is ready. The panel takes one JSON object per line, `{"verb": "copy",
 "args": ["3", "colour"]}`, and answers one: `{"ok": true, "said": ...}` or `{"ok": false, "why": ...}`. Verbs:
@@ -30,6 +30,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -39,6 +40,8 @@ from aiohttp import web
 from drivers.ipp import IppError, decode, encode
 from drivers.peers.copier_face import Face
 from drivers.peers.copier_machine import Machine, Side, physical_sides
+from drivers.peers.copier_pages import interpret
+from drivers.peers.copier_profile import FORMATS
 
 __all__ = ["Copier", "PanelError", "Side", "physical_sides", "tell"]
 
@@ -63,15 +66,16 @@ class Copier:
         sides_per_s: float = 20.0,
         serial: str = "GDN0001",
         name: str = "Copieur",
+        formats: tuple[str, ...] = tuple(FORMATS),
         refuse_when_busy: bool = False,
     ) -> None:
         self.machine = Machine(state, sides_per_s=sides_per_s, serial=serial)
         self.port = port
-        self._host, self._name, self._refuse = host, name, refuse_when_busy
-        self._panel_path = panel
+        self._host, self._panel_path = host, panel
+        self._face = partial(Face, self.machine, name=name, formats=formats, refuse_when_busy=refuse_when_busy)
         self._panel: asyncio.Server | None = None
         self._runner: web.AppRunner | None = None
-        self._face: Face | None = None
+        self._answers: Face | None = None
 
     @property
     def uri(self) -> str:
@@ -104,7 +108,7 @@ class Copier:
         site = web.TCPSite(self._runner, self._host, self.port, reuse_address=True)
         await site.start()
         self.port = self._runner.addresses[0][1]
-        self._face = Face(self.machine, self.uri, name=self._name, refuse_when_busy=self._refuse)
+        self._answers = self._face(uri=self.uri)
         self.machine.start()
 
     async def power_off(self) -> None:
@@ -120,9 +124,9 @@ class Copier:
             message, document = decode(body)
         except IppError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
-        if self._face is None:
+        if self._answers is None:
             raise web.HTTPServiceUnavailable
-        answer = self._face.answer(message, document)
+        answer = self._answers.answer(message, await asyncio.to_thread(interpret, document))
         return web.Response(body=encode(answer), content_type="application/ipp")
 
     async def settle(self, timeout_s: float = 60.0) -> None:
@@ -218,6 +222,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--serial", default="GDN0001")
     parser.add_argument("--name", default="Copieur")
     parser.add_argument("--refuse-when-busy", action="store_true")
+    parser.add_argument("--formats", type=lambda said: tuple(said.split(",")), default=tuple(FORMATS))
     return parser.parse_args(argv)
 
 

@@ -29,7 +29,7 @@ from drivers.ipp import (
     members,
 )
 from drivers.peers.copier_machine import Job, Machine, Tally, moment
-from drivers.peers.copier_pages import PagesError, blank_sides
+from drivers.peers.copier_pages import Document
 from drivers.peers.copier_profile import (
     FORMATS,
     MEDIA,
@@ -69,12 +69,15 @@ class Refused(Exception):  # noqa: N818  (a status, not an error of ours)
 class Face:
     """Answers IPP requests for one machine at `uri`."""
 
-    def __init__(self, machine: Machine, uri: str, *, name: str, refuse_when_busy: bool = False) -> None:
+    def __init__(
+        self, machine: Machine, uri: str, *, name: str, formats: tuple[str, ...], refuse_when_busy: bool = False
+    ) -> None:
         self._machine = machine
         self._uri = uri
         self._name = name
+        self._formats = formats
         self._refuse_when_busy = refuse_when_busy
-        self._operations: dict[int, Callable[[Attributes, Attributes, bytes], tuple[Group, ...]]] = {
+        self._operations: dict[int, Callable[[Attributes, Attributes, Document], tuple[Group, ...]]] = {
             PRINT_JOB: self._print_job,
             VALIDATE_JOB: self._validate_job,
             CREATE_JOB: self._create_job,
@@ -87,7 +90,7 @@ class Face:
             IDENTIFY: lambda _operation, _job, _document: (),
         }
 
-    def answer(self, request: Message, document: bytes) -> Message:
+    def answer(self, request: Message, document: Document) -> Message:
         """Return the response to one request; `document` is what followed its attributes."""
         status = OK
         groups: tuple[Group, ...] = ()
@@ -105,7 +108,7 @@ class Face:
         version = request.version if request.version[0] in {1, 2} else (2, 0)
         return Message(status, request.request, (head, *groups), version)
 
-    def _answer(self, request: Message, document: bytes) -> tuple[Group, ...]:
+    def _answer(self, request: Message, document: Document) -> tuple[Group, ...]:
         operation = request.first(Tag.OPERATION)
         if request.version[0] not in {1, 2}:
             raise Refused(UNKNOWN_VERSION)
@@ -120,7 +123,7 @@ class Face:
 
     # --- jobs
 
-    def _validate_job(self, operation: Attributes, job: Attributes, _document: bytes) -> tuple[Group, ...]:
+    def _validate_job(self, operation: Attributes, job: Attributes, _document: Document) -> tuple[Group, ...]:
         """Refuse what this machine cannot do (RFC 8011 section 4.2.3)."""
         copies, sides, mode = job.integer("copies"), job.text("sides"), job.text("print-color-mode")
         media = job.text("media")
@@ -137,17 +140,17 @@ class Face:
             raise Refused(BAD_VALUE)
         return ()
 
-    @staticmethod
-    def _suffix(operation: Attributes) -> str:
-        suffix = FORMATS.get(operation.text("document-format") or "application/octet-stream")
-        if suffix is None:
+    def _suffix(self, operation: Attributes) -> str:
+        """Return the file suffix of the document; octet-stream is looked at when it has come."""
+        mime = operation.text("document-format") or "application/octet-stream"
+        if mime not in {*self._formats, "application/octet-stream"}:
             raise Refused(BAD_FORMAT)
-        return suffix
+        return FORMATS.get(mime, "bin")
 
-    def _create_job(self, operation: Attributes, job: Attributes, document: bytes) -> tuple[Group, ...]:
+    def _create_job(self, operation: Attributes, job: Attributes, document: Document) -> tuple[Group, ...]:
         return (self._brief(self._create(operation, job, document)),)
 
-    def _create(self, operation: Attributes, job: Attributes, document: bytes) -> Job:
+    def _create(self, operation: Attributes, job: Attributes, document: Document) -> Job:
         self._validate_job(operation, job, document)
         if self._refuse_when_busy and not self._machine.idle:
             raise Refused(BUSY)
@@ -156,7 +159,7 @@ class Face:
             user=operation.text("requesting-user-name") or "anonymous",
             copies=job.integer("copies") or 1,
             sides=job.text("sides") or "one-sided",
-            colour_mode=job.text("print-color-mode") or "monochrome",
+            colour_mode=job.text("print-color-mode") or "auto",
             media=job.text("media") or self._media_of(job),
         )
 
@@ -167,12 +170,12 @@ class Face:
         wanted = (size.integer("x-dimension"), size.integer("y-dimension")) if size else None
         return next((name for name, each in MEDIA.items() if each == wanted), "iso_a4_210x297mm")
 
-    def _print_job(self, operation: Attributes, job: Attributes, document: bytes) -> tuple[Group, ...]:
+    def _print_job(self, operation: Attributes, job: Attributes, document: Document) -> tuple[Group, ...]:
         suffix = self._suffix(operation)
         created = self._create(operation, job, document)
         return (self._brief(self._receive(created.job, document, suffix, last=True)),)
 
-    def _send_document(self, operation: Attributes, _job: Attributes, document: bytes) -> tuple[Group, ...]:
+    def _send_document(self, operation: Attributes, _job: Attributes, document: Document) -> tuple[Group, ...]:
         job, last = self._find(operation), operation.boolean("last-document")
         if last is None:
             raise Refused(BAD_REQUEST)
@@ -180,21 +183,19 @@ class Face:
             raise Refused(NOT_POSSIBLE)
         return (self._brief(self._receive(job.job, document, self._suffix(operation), last=last)),)
 
-    def _receive(self, job: int, document: bytes, suffix: str, *, last: bool) -> Job:
-        try:
-            blanks = blank_sides(document, suffix) if document else ()
-        except PagesError as error:
+    def _receive(self, job: int, document: Document, suffix: str, *, last: bool) -> Job:
+        if document.blanks is None:
             self._machine.abort(job, "document-format-error")
-            raise Refused(DAMAGED) from error
-        return self._machine.receive(job, blanks, document, suffix, last=last)
+            raise Refused(DAMAGED)
+        return self._machine.receive(job, document.blanks, document.data, suffix, last=last)
 
-    def _close_job(self, operation: Attributes, _job: Attributes, _document: bytes) -> tuple[Group, ...]:
+    def _close_job(self, operation: Attributes, _job: Attributes, _document: Document) -> tuple[Group, ...]:
         job = self._find(operation)
         if job.reasons == ("job-incoming",):
             self._machine.receive(job.job, (), b"", "end", last=True)
         return ()
 
-    def _cancel_job(self, operation: Attributes, _job: Attributes, _document: bytes) -> tuple[Group, ...]:
+    def _cancel_job(self, operation: Attributes, _job: Attributes, _document: Document) -> tuple[Group, ...]:
         if not self._machine.cancel(self._find(operation).job, "job-canceled-by-user"):
             raise Refused(NOT_POSSIBLE)
         return ()
@@ -209,10 +210,10 @@ class Face:
             raise Refused(NOT_FOUND)
         return job
 
-    def _get_job(self, operation: Attributes, _job: Attributes, _document: bytes) -> tuple[Group, ...]:
+    def _get_job(self, operation: Attributes, _job: Attributes, _document: Document) -> tuple[Group, ...]:
         return (self._asked(Tag.JOB, self._record(self._find(operation)), operation),)
 
-    def _get_jobs(self, operation: Attributes, _job: Attributes, _document: bytes) -> tuple[Group, ...]:
+    def _get_jobs(self, operation: Attributes, _job: Attributes, _document: Document) -> tuple[Group, ...]:
         """List jobs: waiting ones oldest first, ended ones newest first (RFC 8011 section 4.2.6)."""
         which = operation.text("which-jobs") or "not-completed"
         if which not in {"completed", "not-completed", "all"}:
@@ -280,8 +281,8 @@ class Face:
 
     # --- the printer
 
-    def _get_printer(self, operation: Attributes, _job: Attributes, _document: bytes) -> tuple[Group, ...]:
-        attributes = [*fixed(self._uri, self._name), *present(self._machine)]
+    def _get_printer(self, operation: Attributes, _job: Attributes, _document: Document) -> tuple[Group, ...]:
+        attributes = [*fixed(self._uri, self._name, self._formats), *present(self._machine)]
         return (self._asked(Tag.PRINTER, attributes, operation),)
 
 

@@ -12,6 +12,7 @@ import io
 import re
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
@@ -26,7 +27,23 @@ class PagesError(ValueError):
     """The document cannot be interpreted; the copier aborts the job (document-format-error)."""
 
 
-def blank_sides(document: bytes, mime: str) -> tuple[bool, ...]:
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A received document: its bytes, and for each side whether it is blank; None if it cannot be interpreted."""
+
+    data: bytes
+    blanks: tuple[bool, ...] | None
+
+
+def interpret(data: bytes) -> Document:
+    """Look at a document as the machine's interpreter does. Takes its time: any thread but the loop's."""
+    try:
+        return Document(data, blank_sides(data) if data else ())
+    except PagesError:
+        return Document(data, None)
+
+
+def blank_sides(document: bytes) -> tuple[bool, ...]:
     """Return one entry for each side of the document, True where it is blank. Raises PagesError."""
     try:
         if document.startswith(b"%PDF-"):
@@ -36,8 +53,8 @@ def blank_sides(document: bytes, mime: str) -> tuple[bool, ...]:
         if document.startswith(b"UNIRAST\0"):
             return tuple(_urf_pages(document))
     except (PyPdfError, struct.error, KeyError, IndexError, RecursionError, TypeError, AttributeError) as error:
-        raise PagesError(f"damaged {mime}: {error}") from error
-    raise PagesError(f"not {mime}")
+        raise PagesError(f"damaged: {error}") from error
+    raise PagesError("neither PDF nor PWG Raster nor Apple Raster")
 
 
 # --- PDF ---------------------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ FORMATS = {
     "application/pdf": "pdf",
     "image/pwg-raster": "pwg",
     "image/urf": "urf",
-    "application/octet-stream": "bin",
 }
 SIDES = ("one-sided", "two-sided-long-edge", "two-sided-short-edge")
 MODES = ("auto", "color", "monochrome")
@@ -68,12 +67,12 @@ def by_colour(name: str, mono: int, colour: int, blank: int | None = None) -> At
     return attribute(name, Tag.COLLECTION, counts)
 
 
-def fixed(uri: str, name: str) -> list[Attribute]:
+def fixed(uri: str, name: str, formats: tuple[str, ...]) -> list[Attribute]:
     """Return what never changes while the machine runs."""
-    return [*_service(uri, name), *_abilities(), *_paper(), *_raster()]
+    return [*_service(uri, name, formats), *_abilities(), *_paper(), *_raster()]
 
 
-def _service(uri: str, name: str) -> list[Attribute]:
+def _service(uri: str, name: str, formats: tuple[str, ...]) -> list[Attribute]:
     return [
         attribute("printer-uri-supported", Tag.URI, uri),
         keywords("uri-authentication-supported", "none"),
@@ -91,7 +90,7 @@ def _service(uri: str, name: str) -> list[Attribute]:
         attribute("charset-supported", Tag.CHARSET, "us-ascii", "utf-8"),
         attribute("natural-language-configured", Tag.LANGUAGE, "en"),
         attribute("generated-natural-language-supported", Tag.LANGUAGE, "en"),
-        attribute("document-format-supported", Tag.MIME_TYPE, *FORMATS),
+        attribute("document-format-supported", Tag.MIME_TYPE, *formats, "application/octet-stream"),
         attribute("document-format-default", Tag.MIME_TYPE, "application/octet-stream"),
         keywords("compression-supported", "none"),
         keywords("pdl-override-supported", "attempted"),
@@ -117,7 +116,7 @@ def _abilities() -> list[Attribute]:
         attribute("copies-supported", Tag.RANGE, Range(1, 999)),
         keywords("sides-default", "one-sided"),
         keywords("sides-supported", *SIDES),
-        keywords("print-color-mode-default", "monochrome"),
+        keywords("print-color-mode-default", "auto"),
         keywords("print-color-mode-supported", *MODES),
         enums("print-quality-default", 4),
         enums("print-quality-supported", 3, 4, 5),

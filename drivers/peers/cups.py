@@ -188,11 +188,12 @@ class CupsPeer:
     ) -> int:
         """Print a document of `pages` pages as `user` with lp(1) and return the CUPS job-id.
 
-        `queue` "" is the only queue, or the first by name. `colour` puts colour on every page and asks for it.
+        `queue` "" is the only queue, or the first by name. `colour` puts colour on every page and asks for it, as a
+        dialogue does: by the queue's own ColorModel (CUPS 2.4.2 drops print-color-mode where the default is grey).
         """
         file = self.home / f"job-{os.getpid()}-{time.monotonic_ns()}.pdf"
         file.write_bytes(pdf(pages, colour=colour))
-        options = [f"print-color-mode={'color' if colour else 'monochrome'}"]
+        options = ["ColorModel=RGB" if colour else "ColorModel=Gray"]
         options += ["sides=two-sided-long-edge" if two_sided else "sides=one-sided"]
         arguments = ["-U", user, "-d", queue or self.queues()[0], "-n", str(copies), "-t", "document"]
         try:

@@ -5,7 +5,7 @@ It stands alone (standard library only) and runs inside the box's network namesp
 Every packet it sees gets one line in its log with its fate, so a test can compare exactly.
 
 It obeys one line at a time on standard input and answers each with "ok" or "no" on standard output:
-`cut`, `mend`, `loss 0.1`, `delay 0.08` (seconds). The end of standard input is its end, so it outlives nobody.
+`cut`, `mend`, `loss 0.1`, `delay 0.08` (seconds), `double` (each reply comes twice). The end of standard input is its end, so it outlives nobody.
 
     internet.py DEVICE SEED [LOG]
 """
@@ -62,6 +62,7 @@ class Internet:
         self._cut = False
         self._loss_share = 0.0
         self._delay_s = 0.0
+        self._copies = 1
         self._under_way: list[tuple[float, int, bytes, bytes]] = []  # (due, number, reply, request)
         self._number = 0
 
@@ -74,11 +75,13 @@ class Internet:
                     self._note(request, CUT)
                 self._under_way.clear()
             case ["mend"]:
-                self._cut, self._loss_share, self._delay_s = False, 0.0, 0.0
+                self._cut, self._loss_share, self._delay_s, self._copies = False, 0.0, 0.0, 1
             case ["loss", share]:
                 self._loss_share = float(share)
             case ["delay", seconds]:
                 self._delay_s = float(seconds)
+            case ["double"]:
+                self._copies = 2
             case _:
                 return False
         return True
@@ -99,7 +102,8 @@ class Internet:
         """Send what is due; return the seconds until the next."""
         while self._under_way and self._under_way[0][0] <= now:
             _, _, reply, request = heapq.heappop(self._under_way)
-            os.write(self._tun, reply)
+            for _ in range(self._copies):
+                os.write(self._tun, reply)
             self._note(request, ANSWERED)
         return self._under_way[0][0] - now if self._under_way else None
 

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Self
 
 from drivers.contract import DriverError
+from drivers.verbs import LinkVerb, VerbError
 
 FAR_TARGETS = ("192.0.2.1", "198.51.100.1", "203.0.113.1")  # RFC 5737: three networks that exist nowhere
 WAIT_S = 5.0
@@ -191,6 +192,27 @@ class Providers:
 
     # --- faults --------------------------------------------------------------------------------------------
 
+    def obey(self, verb: LinkVerb) -> str:
+        """Do what a verb says and return one line about it. Raises VerbError for a link that is not here."""
+        if verb.link not in self._providers:
+            raise VerbError(f"no link {verb.link!r}; there are: {', '.join(self._providers)}")
+        match verb.name:
+            case "cut":
+                self.cut(verb.link, verb.for_s)
+            case "box":
+                self.box(verb.link, verb.for_s)
+            case "unplug":
+                self.unplug(verb.link, verb.for_s)
+            case "loss":
+                self.loss(verb.link, verb.amount, verb.for_s)
+            case "delay":
+                self.delay(verb.link, verb.amount, verb.for_s)
+            case "rate":
+                self.rate(verb.link, verb.amount, verb.for_s)
+            case _:
+                self.mend(verb.link)
+        return f"{verb.name} {verb.link}"
+
     def cut(self, link: str, for_s: float | None = None) -> None:
         """Kill the line behind a living box, silently; packets under way are lost too."""
         self._tell(link, "cut", for_s)
@@ -210,6 +232,10 @@ class Providers:
     def delay(self, link: str, delay_s: float, for_s: float | None = None) -> None:
         """Answer every packet so much later."""
         self._tell(link, f"delay {delay_s}", for_s)
+
+    def double(self, link: str) -> None:
+        """Answer every packet twice."""
+        self._tell(link, "double", None)
 
     def rate(self, link: str, bit_per_s: float, for_s: float | None = None) -> None:
         """Shape both directions, with a modem's deep queue."""

@@ -17,7 +17,6 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
@@ -32,7 +31,7 @@ from agent.memory.roster import RosterStore
 from agent.views.journal import Journal
 from agent.views.metrics import BILLING, CONTENT_TYPE, Exposition
 from agent.views.sentences import Saying
-from agent.views.state import SiteState, as_json, state_of
+from agent.views.state import SiteState, as_json, plain, state_of
 from agent.views.web.render import Rendering
 from agent.views.words import LANGUAGES
 from drivers.contract import Clock
@@ -194,12 +193,8 @@ async def _page(request: web.Request) -> web.Response:
 
 
 async def _state(request: web.Request) -> web.Response:
-    text = json.dumps(as_json(request.app[WATCH].look()), default=_plain, ensure_ascii=False)
+    text = json.dumps(as_json(request.app[WATCH].look()), default=plain, ensure_ascii=False)
     return web.Response(text=text, content_type="application/json")
-
-
-def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 async def _health(request: web.Request) -> web.Response:

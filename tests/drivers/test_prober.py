@@ -1,0 +1,417 @@
+"""The prober: its frames against scapy itself, its promises over sim and real wires, and what only real wires show."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.rules.links import Cause, Health, LinkPolicy, LinkWatch
+from drivers.clock import SystemClock
+from drivers.contract import DriverError, LinkId, Outcome, ProbeKind
+from drivers.icmp import Heard, patch_sequence, read_frame
+from drivers.peers import providers as peers
+from drivers.peers.providers import FAR_TARGETS, Providers
+from drivers.prober import ICMP, IP, Ether, ScapyProber, arp_frame, echo_frame
+from drivers.sim import SimBuilding
+from drivers.verbs import parse
+from drivers.virtual import VirtualClock, VirtualLoop
+from tests.drivers import contract_prober
+from tests.drivers.contract_prober import LAWS, LINK, Subject
+
+OURS, BOX = bytes.fromhex("02aabbccdd01"), bytes.fromhex("02aabbccdd02")
+ROOT = Path(__file__).resolve().parents[2]
+on_wires = pytest.mark.skipif(bool(peers.available()), reason=peers.available() or "never")
+real = [pytest.mark.peers, on_wires]
+
+
+# --- frames ------------------------------------------------------------------------------------------------
+
+words = st.integers(0, 0xFFFF)
+addresses = st.ip_addresses(v=4).map(str)
+
+
+@given(words, words, words, addresses, addresses)
+def test_a_patched_frame_is_the_one_scapy_builds(ident, first, second, source, target):
+    frame = echo_frame(OURS, source, target, ident)
+    for sequence in (first, second):
+        patch_sequence(frame, sequence)
+        frame[:6] = BOX
+        ether = Ether(src=OURS.hex(":"), dst=BOX.hex(":")) / IP(src=source, dst=target, flags="DF", id=0)
+        oracle = bytes(ether / ICMP(type=8, id=ident, seq=sequence) / bytes(frame[42:]))
+        assert frame[:36] == oracle[:36]
+        assert frame[38:] == oracle[38:]
+        message = sum(struct.unpack("!13H", frame[34:60]))  # RFC 1071: the whole sums to minus zero
+        assert (message & 0xFFFF) + (message >> 16) in (0xFFFF, 0x1FFFE)
+
+
+@given(words, words, addresses, addresses)
+def test_an_echo_reply_and_an_icmp_error_are_read_back(ident, sequence, source, target):
+    back = Ether(src=BOX.hex(":"), dst=OURS.hex(":")) / IP(src=target, dst=source)
+    assert read_frame(bytes(back / ICMP(type=0, id=ident, seq=sequence))) == Heard(
+        ProbeKind.ECHO, Outcome.REPLIED, target, b"", ident, sequence
+    )
+    probe = echo_frame(OURS, source, target, ident)
+    patch_sequence(probe, sequence)
+    router = Ether(src=BOX.hex(":"), dst=OURS.hex(":")) / IP(src="192.0.2.77", dst=source)
+    for kind in (3, 11):
+        error = bytes(router / ICMP(type=kind, code=1)) + bytes(probe[14:42])
+        assert read_frame(error) == Heard(ProbeKind.ECHO, Outcome.UNREACHABLE, target, b"", ident, sequence)
+    assert read_frame(bytes(probe)) is None
+
+
+def test_an_arp_reply_names_the_box_and_a_question_names_nobody():
+    question = arp_frame(OURS, "192.168.1.2", "192.168.1.1")
+    assert read_frame(bytes(question)) is None
+    reply = bytearray(question)
+    reply[21], reply[22:28], reply[28:32] = 2, BOX, socket.inet_aton("192.168.1.1")
+    assert read_frame(bytes(reply)) == Heard(ProbeKind.ARP, Outcome.REPLIED, "192.168.1.1", BOX, 0, 0)
+
+
+@given(
+    st.binary(max_size=80), st.sampled_from([b"", b"\x08\x00\x45", b"\x08\x06", b"\x08\x00\x4f"]), st.integers(0, 11)
+)
+def test_no_frame_however_broken_is_more_than_unheard(noise, start, kind):
+    frame = bytearray(bytes(12) + start + noise)
+    if len(frame) > 34:
+        frame[23], frame[34] = 1, kind
+    heard = read_frame(bytes(frame))
+    assert heard is None or heard.target.count(".") == 3
+
+
+# --- the contract, over the simulated building and over real wires -----------------------------------------
+
+
+def in_sim(law):
+    async def play():
+        clock = VirtualClock(loop, datetime(2026, 11, 2, tzinfo=UTC))
+        building = SimBuilding(clock, seed=4)
+        replies = building.prober(LINK, "192.168.1.1", FAR_TARGETS, 1.0).replies()
+        await law(Subject(replies, "192.168.1.1", FAR_TARGETS, lambda line: building.obey(parse(line))))
+
+    loop = VirtualLoop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(play())
+
+
+def over_wires(law):
+    async def play(providers):
+        prober = ScapyProber(SystemClock(), LINK, "adsl1", providers.gateway("adsl1"), FAR_TARGETS, 0.3)
+        replies = prober.replies()
+        with providers.inside():
+            await anext(replies)  # opens its socket at the site; later calls stay there
+        for _ in FAR_TARGETS:
+            await anext(replies)
+        subject = Subject(replies, prober.gateway, FAR_TARGETS, lambda line: providers.obey(parse(line)))
+        async with contextlib.aclosing(replies):
+            await law(subject)
+
+    with Providers(("adsl1",), seed=4) as providers:
+        asyncio.run(play(providers))
+
+
+SUBJECTS = [pytest.param(in_sim, id="sim"), pytest.param(over_wires, id="scapy", marks=real)]
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("played_by", SUBJECTS)
+def test_contract(played_by, law):
+    played_by(law)
+
+
+# --- what only real wires show -----------------------------------------------------------------------------
+
+
+class Watched:
+    """One link at 1 Hz under its watch: the facts with the seconds at which they were told."""
+
+    def __init__(self, providers, link, interval_s=1.0):
+        self.providers, self.link = providers, LinkId(link)
+        self.clock = SystemClock()
+        self.prober = ScapyProber(self.clock, self.link, link, providers.gateway(link), FAR_TARGETS, interval_s)
+        self.watch = LinkWatch(self.link, LinkPolicy(interval_s), FAR_TARGETS)
+        self.facts = []
+        self.fates = Counter()
+
+    async def run(self):
+        with self.providers.inside():
+            replies = self.prober.replies()
+            first = await anext(replies)
+        async with contextlib.aclosing(replies):
+            self.hear(first)
+            async for reply in replies:
+                self.hear(reply)
+
+    def hear(self, reply):
+        self.fates[reply.kind, reply.outcome] += 1
+        fact = self.watch.observe(reply)
+        if fact:
+            self.facts.append((self.clock.now().mono_s, fact.now, fact.cause))
+
+
+@contextlib.asynccontextmanager
+async def watching(*watched):
+    tasks = [asyncio.ensure_future(each.run()) for each in watched]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(each, asyncio.CancelledError) for each in ended), ended
+
+
+@pytest.mark.peers
+@on_wires
+def test_each_fault_is_told_in_time_for_its_own_link_and_no_other():
+    async def play(providers):
+        links = {link: Watched(providers, link) for link in providers.links}
+        async with watching(*links.values()):
+            await asyncio.sleep(3.3)
+            hurt_s = SystemClock().now().mono_s
+            providers.cut("adsl1")
+            providers.box("adsl2")
+            providers.unplug("adsl3")
+            await asyncio.sleep(4.6)
+            mended_s = SystemClock().now().mono_s
+            for link in ("adsl1", "adsl2", "adsl3"):
+                providers.mend(link)
+            await asyncio.sleep(4.0)
+        causes = {"adsl1": Cause.INTERNET, "adsl2": Cause.BOX, "adsl3": Cause.CABLE}
+        assert [(now, cause) for _, now, cause in links["adsl4"].facts] == [(Health.UP, Cause.NONE)]
+        for link, cause in causes.items():
+            up, down, again = links[link].facts
+            assert up[1:] == again[1:] == (Health.UP, Cause.NONE)
+            assert down[1:] == (Health.DOWN, cause)
+            assert down[0] - hurt_s <= (1.0 if cause is Cause.CABLE else 4.0)
+            assert again[0] - mended_s <= 4.0
+
+    with Providers(("adsl1", "adsl2", "adsl3", "adsl4")) as providers:
+        asyncio.run(play(providers))
+
+
+@pytest.mark.peers
+@on_wires
+def test_loss_is_counted_exactly_and_no_probe_leaves_by_another_link(tmp_path):
+    async def play(providers):
+        links = [Watched(providers, link, interval_s=0.1) for link in providers.links]
+        providers.loss("adsl1", 0.3)
+        providers.loss("adsl2", 0.05)
+        async with watching(*links):
+            await asyncio.sleep(5.0)
+            for each in links:  # no more probes; the fates of those under way are still told
+                each.prober.interval_s = 1e6
+            await asyncio.sleep(1.5)
+        return links
+
+    with Providers(("adsl1", "adsl2"), logs=tmp_path) as providers:
+        links = asyncio.run(play(providers))
+    for each in links:
+        lines = (tmp_path / f"{each.link}.log").read_text().splitlines()
+        truth = Counter(line.split()[3] for line in lines)
+        assert truth["answered"] + truth["lost"] == len(lines) > 100
+        assert each.fates[ProbeKind.ECHO, Outcome.REPLIED] == truth["answered"]
+        assert each.fates[ProbeKind.ECHO, Outcome.LOST] == truth["lost"] > 0
+        assert each.fates[ProbeKind.ARP, Outcome.LOST] == 0
+
+
+@pytest.mark.peers
+@on_wires
+def test_late_and_double_replies_are_strays_and_never_probes():
+    async def play(providers):
+        double, late = (Watched(providers, link, interval_s=0.25) for link in providers.links)
+        providers.double("adsl1")
+        providers.delay("adsl2", 0.05)
+        async with watching(double, late):
+            await asyncio.sleep(1.0)
+            providers.delay("adsl2", 0.9)
+            await asyncio.sleep(3.0)
+        assert double.prober.strays.double >= double.fates[ProbeKind.ECHO, Outcome.REPLIED] - 1 > 20
+        assert Outcome.LOST not in {outcome for _, outcome in double.fates}
+        assert 1 <= late.prober.strays.late <= late.fates[ProbeKind.ECHO, Outcome.LOST] + 12
+        echoes = late.fates[ProbeKind.ECHO, Outcome.LOST] + late.fates[ProbeKind.ECHO, Outcome.REPLIED]
+        assert abs(echoes - 3 * late.fates[ProbeKind.ARP, Outcome.REPLIED]) <= 15  # those still under way at the end
+        assert [fact[1] for fact in late.facts] == [Health.UP]  # a slow line is not a dead one
+
+    with Providers(("adsl1", "adsl2")) as providers:
+        asyncio.run(play(providers))
+
+
+@pytest.mark.peers
+@on_wires
+def test_an_icmp_error_is_told_apart_from_silence():
+    async def play(providers):
+        link = Watched(providers, "adsl1", interval_s=0.5)
+        box = ("ip", "netns", "exec", providers.site.replace("-site", "-adsl1"))
+        subprocess.run([*box, "ip", "route", "add", "unreachable", FAR_TARGETS[0]], check=True)
+        async with watching(link):
+            await asyncio.sleep(2.6)
+        assert link.fates[ProbeKind.ECHO, Outcome.UNREACHABLE] >= 1
+        assert link.fates[ProbeKind.ECHO, Outcome.REPLIED] >= 8
+        assert [fact[1] for fact in link.facts] == [Health.UP]
+
+    with Providers(("adsl1",)) as providers:
+        asyncio.run(play(providers))
+
+
+@pytest.mark.peers
+@on_wires
+def test_a_saturated_upload_is_delay_and_not_an_outage():
+    async def flood(sender, kbit_per_s, for_s):
+        """1000-byte datagrams, a little faster than the line."""
+        count = int(kbit_per_s * for_s / 8)
+        for _ in range(count // 20):
+            for _ in range(20):
+                sender.sendto(bytes(972), ("203.0.113.9", 9))
+            await asyncio.sleep(20 * 8 / kbit_per_s)
+
+    async def play(providers):
+        link = Watched(providers, "adsl1")
+        providers.rate("adsl1", 1_000_000)
+        with providers.inside(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            async with watching(link):
+                await asyncio.sleep(2.6)
+                await flood(sender, 1100, 6.0)
+                await asyncio.sleep(0.5)
+                assert link.watch.minute().rtt_s is not None
+                assert [fact[1] for fact in link.facts] == [Health.UP]
+                assert link.prober._slowest_s() > 0.4
+
+    with Providers(("adsl1",)) as providers:
+        asyncio.run(play(providers))
+
+
+@pytest.mark.peers
+@on_wires
+def test_a_vanished_interface_is_the_drivers_loss_and_the_next_run_finds_it_again():
+    async def play(providers):
+        watched = Watched(providers, "adsl1", interval_s=0.2)
+        task = asyncio.ensure_future(watched.run())
+        await asyncio.sleep(1.0)
+        ip = ["ip", "-n", providers.site, "link", "set", "adsl1", "name"]
+        subprocess.run(["ip", "-n", providers.site, "link", "set", "adsl1", "down"], check=True)
+        subprocess.run([*ip, "gone"], check=True)
+        with pytest.raises(DriverError, match="adsl1 is gone"):
+            await asyncio.wait_for(task, 3.0)
+        with pytest.raises(DriverError, match="cannot probe on adsl1"):
+            await watched.run()
+        subprocess.run(["ip", "-n", providers.site, "link", "set", "gone", "name", "adsl1"], check=True)
+        subprocess.run(["ip", "-n", providers.site, "link", "set", "adsl1", "up"], check=True)
+        before = watched.fates[ProbeKind.ECHO, Outcome.REPLIED]
+        async with watching(watched):
+            await asyncio.sleep(1.0)
+        assert watched.fates[ProbeKind.ECHO, Outcome.REPLIED] >= before + 6
+
+    with Providers(("adsl1",)) as providers:
+        asyncio.run(play(providers))
+
+
+@pytest.mark.peers
+@on_wires
+def test_an_interface_without_an_address_is_the_drivers_loss():
+    async def play(providers):
+        with providers.inside(), pytest.raises(DriverError, match="no IPv4 address"):
+            await anext(ScapyProber(SystemClock(), LINK, "lo2", "192.168.9.1", FAR_TARGETS).replies())
+
+    with Providers(()) as providers:
+        subprocess.run(["ip", "-n", providers.site, "link", "add", "lo2", "type", "dummy"], check=False)
+        subprocess.run(["ip", "-n", providers.site, "link", "add", "lo2", "type", "veth"], check=False)
+        subprocess.run(["ip", "-n", providers.site, "link", "set", "lo2", "up"], check=True)
+        asyncio.run(play(providers))
+
+
+NARROW = """
+import asyncio, os, sys
+import scapy
+from drivers.prober import ScapyProber
+from drivers.clock import SystemClock
+from drivers.contract import DriverError
+import scapy.data
+assert len(scapy.data.MANUFDB) == 0
+assert "scapy.all" not in sys.modules
+assert not {"HOME", "XDG_CACHE_HOME"} & set(os.environ)
+if len(sys.argv) > 1:
+    os.setgroups([]), os.setgid(65534), os.setuid(65534)
+    prober = ScapyProber(SystemClock(), "adsl1", "lo", "127.0.0.1", ("127.0.0.1",))
+    try:
+        asyncio.run(anext(prober.replies()))
+    except DriverError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), pytest.param(("nobody",), marks=on_wires)])
+def test_scapy_comes_narrow_needs_no_home_and_says_what_right_is_missing(tmp_path, arguments):
+    environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    words = [sys.executable, "-c", NARROW, *arguments]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("cannot probe on lo: ") == bool(arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+ABANDON = """
+import os, sys
+from drivers.peers.providers import Providers
+providers = Providers(("adsl1", "adsl2"))
+providers.start()
+print(providers.site, *[each.internet.pid for each in providers._providers.values()], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.peers
+@on_wires
+def test_what_a_killed_run_left_is_removed_at_the_next():
+    words = [sys.executable, "-c", ABANDON]
+    victim = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    site, *internets = victim.stdout.readline().split()
+    victim.send_signal(signal.SIGKILL)
+    victim.communicate()
+    assert (peers.NETNS / site).exists()
+    with Providers(()) as providers:
+        assert not (peers.NETNS / site).exists()
+        assert (peers.NETNS / providers.site).exists()
+    assert not (peers.NETNS / providers.site).exists()
+    for pid in internets:  # they end with their owner's pipe
+        assert not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+@pytest.mark.peers
+@on_wires
+def test_a_fault_may_end_by_itself_and_a_wrong_link_is_named():
+    async def play(providers):
+        link = Watched(providers, "adsl1", interval_s=0.2)
+        async with watching(link):
+            await asyncio.sleep(1.0)
+            providers.cut("adsl1", for_s=0.8)
+            await asyncio.sleep(1.6)
+            link.fates.clear()
+            await asyncio.sleep(0.6)
+            assert link.fates[ProbeKind.ECHO, Outcome.REPLIED] >= 6
+            assert link.fates[ProbeKind.ECHO, Outcome.LOST] == 0
+
+    with Providers(("adsl1",)) as providers:
+        asyncio.run(play(providers))
+        with pytest.raises(DriverError, match="no link 'adsl9'"):
+            providers.cut("adsl9")
+
+
+def test_the_contract_is_run_whole():
+    assert {law.__name__ for law in LAWS} == {
+        name
+        for name, law in vars(contract_prober).items()
+        if asyncio.iscoroutinefunction(law) and law.__module__ == contract_prober.__name__
+    }

@@ -1,0 +1,145 @@
+"""Visits as the animator asks for them: one at a time, answered after the commit, over the real ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from agent.ask import Answer, Request
+from agent.memory.codec import LedgerError
+from agent.memory.ledger import Ledger
+from agent.rules.facts import FormulaId, MemberId
+from agent.rules.members import Member, Roster
+from agent.rules.presence import VisitEnded, VisitEvidence, VisitStarted
+from agent.stories import presence as story
+from agent.stories.presence import VisitBook
+from drivers.contract import Moment, Trust
+
+PARIS = ZoneInfo("Europe/Paris")
+ANNE = MemberId("m001")
+
+
+class People:
+    def roster(self) -> Roster:
+        return Roster(version=1, members={ANNE: Member(ANNE, FormulaId("occasional"), date(2026, 1, 1), None)})
+
+
+class HandClock:
+    """A clock set by hand."""
+
+    def __init__(self) -> None:
+        self.utc = datetime(2026, 11, 23, 10, 16, 30, tzinfo=UTC)  # 11:16:30 in Paris
+
+    def now(self) -> Moment:
+        return Moment(self.utc, 1.0, "boot", Trust.SYNCHRONISED)
+
+
+@asynccontextmanager
+async def site(tmp_path: Path) -> AsyncIterator[tuple[VisitBook, Ledger, HandClock]]:
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        clock = HandClock()
+        yield VisitBook(ledger, People(), clock, PARIS), ledger, clock
+
+
+def ask(action: str, member: str = "m001", at: str = "") -> Request:
+    return Request(action, "animator", "", 1e9, {"member": member, "at": at} if at else {"member": member})
+
+
+def test_a_visit_of_two_hours_ten(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with site(tmp_path) as (book, ledger, _):
+            assert await book.answer(ask("open")) is None
+            assert await book.answer(ask("visit-start", at="09:05")) == Answer(
+                done=True, says="m001 est là depuis 09:05."
+            )
+            assert set(book.presence().open) == {ANNE}
+            assert await book.answer(ask("visit-end", at="11:15")) == Answer(
+                done=True, says="m001 est parti à 11:15, après 2 h 10."
+            )
+            visits = [entry.fact for entry in ledger.entries(VisitStarted, VisitEnded)]
+            assert visits == [
+                VisitStarted("m001-20261123T080500Z", ANNE, FormulaId("occasional"), datetime(2026, 11, 23, 8, 5, tzinfo=UTC), VisitEvidence.ANIMATOR),
+                VisitEnded(
+                    "m001-20261123T080500Z", ANNE, FormulaId("occasional"), datetime(2026, 11, 23, 8, 5, tzinfo=UTC),
+                    datetime(2026, 11, 23, 10, 15, tzinfo=UTC), 130, VisitEvidence.ANIMATOR,
+                ),
+            ]  # fmt: skip
+            assert ledger.totals()["visit_minutes", (("formula", "occasional"),)] == 130
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (ask("visit-start", "m099"), "Personne ne s'appelle m099 ici."),
+        (ask("visit-start", at="12:00"), "Une arrivée à 12:00 serait dans le futur."),
+        (ask("visit-end"), "m001 n'a pas de visite en cours."),
+        (
+            ask("visit-end", at="midi"),
+            "« midi » n'est pas une heure ; écrivez 09:05, ou 2026-11-20 18:00 pour un autre jour.",
+        ),
+    ],
+)
+def test_refusals_are_answers(tmp_path: Path, request_: Request, says: str) -> None:
+    async def scene() -> None:
+        async with site(tmp_path) as (book, ledger, _):
+            assert await book.answer(request_) == Answer(done=False, says=says)
+            assert list(ledger.entries()) == []
+
+    asyncio.run(scene())
+
+
+def test_two_clicks_at_once_start_one_visit_and_a_restart_remembers(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with site(tmp_path) as (book, _, _):
+            answers = await asyncio.gather(book.answer(ask("visit-start")), book.answer(ask("visit-start")))
+            assert [answer.done for answer in answers if answer] == [True, False]
+        async with site(tmp_path) as (book, ledger, clock):
+            clock.utc += timedelta(hours=14)
+            again = await book.answer(ask("visit-start"))
+            assert again == Answer(done=False, says="m001 est déjà là depuis 11:16 le 23/11.")
+            assert [visit.member for visit in book.presence().forgotten(clock.now().utc)] == [ANNE]
+            ended = await book.end(ANNE, None, VisitEvidence.BADGE)
+            assert ended.says == "m001 est parti à 01:16, après 14 h 00."
+            assert len(list(ledger.entries(VisitStarted, VisitEnded))) == 2
+
+    asyncio.run(scene())
+
+
+def test_a_ledger_that_does_not_answer_is_told_and_the_word_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow:
+        """A ledger whose disk never answers."""
+
+        fault = "disk full"
+
+        def entries(self, *kinds: type, since: int = 0) -> tuple[()]:
+            return ()
+
+        def append(self, fact: object, at: Moment, key: str) -> asyncio.Future[int]:
+            return asyncio.get_running_loop().create_future()
+
+    class Lost(Slow):
+        def append(self, fact: object, at: Moment, key: str) -> asyncio.Future[int]:
+            raise LedgerError("no more fit")
+
+    async def scene() -> None:
+        slow = VisitBook(Slow(), People(), HandClock(), PARIS)  # type: ignore[arg-type]
+        told = await slow.start(ANNE, None, VisitEvidence.ANIMATOR)
+        assert told == Answer(done=False, says="Pas enregistré pour l'instant : le journal ne répond pas (disk full).")
+        assert set(slow.presence().open) == {ANNE}  # queued: a second click starts no second visit
+        assert not (await slow.end(ANNE, None, VisitEvidence.ANIMATOR)).done
+        lost = VisitBook(Lost(), People(), HandClock(), PARIS)  # type: ignore[arg-type]
+        assert not (await lost.start(ANNE, None, VisitEvidence.ANIMATOR)).done
+        assert lost.presence().open == {}
+
+    monkeypatch.setattr(story, "COMMIT_S", 0.05)
+    asyncio.run(scene())
