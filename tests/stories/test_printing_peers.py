@@ -180,7 +180,7 @@ def test_the_next_badge_closes_a_forgotten_visit_and_a_strange_card_opens_none(t
     asyncio.run(main())
 
 
-def test_a_printer_that_lost_its_power_and_its_memory_is_counted_by_its_counter(tmp_path):
+def test_a_printer_unplugged_in_the_middle_of_a_job_balances_when_it_is_back(tmp_path):
     async def main() -> None:
         async with corridor(tmp_path, sides_per_s=10.0) as space:
             async with space.minded():
