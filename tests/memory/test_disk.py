@@ -37,7 +37,7 @@ def test_a_file_that_may_not_grow(tmp_path):
 def small_disk(tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "none", folder]
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", folder]
     if subprocess.run(command, check=False, capture_output=True).returncode:
         pytest.skip("this machine gives no right to mount a small disk")
     yield folder

@@ -117,7 +117,7 @@ def test_other_processes_go_on_writing(path):
     ("statement", "what"),
     [
         ("DELETE FROM content WHERE seq = 4", "no redaction covers it"),  # newer than the redaction
-        ("DELETE FROM content WHERE seq = 2", "the redactions tell of 1"),  # under its cover, but kept then
+        ("DELETE FROM content WHERE seq = 2", "the redactions tell of 2"),  # under its cover, but kept then
     ],
 )
 def test_a_deletion_beyond_the_redaction_is_found(path, statement, what):
