@@ -45,7 +45,7 @@ from drivers.peers.copier_profile import (
 )
 
 PRINT_JOB, VALIDATE_JOB, CREATE_JOB, SEND_DOCUMENT, CANCEL_JOB = OPERATIONS[:5]
-GET_JOB, GET_JOBS, GET_PRINTER, CLOSE_JOB, IDENTIFY = OPERATIONS[5:]
+GET_JOB, GET_JOBS, GET_PRINTER, CANCEL_MY_JOBS, CLOSE_JOB, IDENTIFY = OPERATIONS[5:]
 
 OK = 0x0000
 BAD_REQUEST, NOT_POSSIBLE, NOT_FOUND = 0x0400, 0x0404, 0x0406
@@ -83,6 +83,7 @@ class Face:
             CREATE_JOB: self._create_job,
             SEND_DOCUMENT: self._send_document,
             CANCEL_JOB: self._cancel_job,
+            CANCEL_MY_JOBS: self._cancel_my_jobs,
             GET_JOB: self._get_job,
             GET_JOBS: self._get_jobs,
             GET_PRINTER: self._get_printer,
@@ -112,8 +113,11 @@ class Face:
         operation = request.first(Tag.OPERATION)
         if request.version[0] not in {1, 2}:
             raise Refused(UNKNOWN_VERSION)
-        if operation.text("attributes-charset") is None or request.request <= 0:
-            raise Refused(BAD_REQUEST)
+        head = tuple(each.name for each in operation.attributes[:2])
+        if head != ("attributes-charset", "attributes-natural-language") or request.request <= 0:
+            raise Refused(BAD_REQUEST)  # RFC 8011 section 4.1.4: these two, in this order
+        if operation.text("printer-uri") is None and operation.text("job-uri") is None:
+            raise Refused(BAD_REQUEST)  # RFC 8011 section 4.1.5
         if operation.text("attributes-charset") not in {"utf-8", "us-ascii"}:
             raise Refused(BAD_CHARSET)
         obey = self._operations.get(request.code)
@@ -198,6 +202,12 @@ class Face:
     def _cancel_job(self, operation: Attributes, _job: Attributes, _document: Document) -> tuple[Group, ...]:
         if not self._machine.cancel(self._find(operation).job, "job-canceled-by-user"):
             raise Refused(NOT_POSSIBLE)
+        return ()
+
+    def _cancel_my_jobs(self, operation: Attributes, _job: Attributes, _document: Document) -> tuple[Group, ...]:
+        for job in self._machine.waiting():
+            if job.user == operation.text("requesting-user-name"):
+                self._machine.cancel(job.job, "job-canceled-by-user")
         return ()
 
     def _find(self, operation: Attributes) -> Job:

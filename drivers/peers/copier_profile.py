@@ -14,7 +14,7 @@ from drivers.contract import DeviceState
 from drivers.ipp import Attribute, Attributes, Range, Resolution, Tag, attribute, members
 from drivers.peers.copier_machine import Machine, moment
 
-OPERATIONS = (0x0002, 0x0004, 0x0005, 0x0006, 0x0008, 0x0009, 0x000A, 0x000B, 0x003B, 0x003C)
+OPERATIONS = (0x0002, 0x0004, 0x0005, 0x0006, 0x0008, 0x0009, 0x000A, 0x000B, 0x0039, 0x003B, 0x003C)
 FORMATS = {
     "application/pdf": "pdf",
     "image/pwg-raster": "pwg",
