@@ -68,6 +68,7 @@ class VisitEnded(Fact):
 # --- the judgement -----------------------------------------------------------------------------------------
 
 LOOK_BACK = timedelta(hours=12)  # "23:50" said after midnight means yesterday; "19:05" said at 09:00 is a slip
+LONGEST = timedelta(hours=24)  # longer is a forgotten end, or a clock that jumped: somebody must say when it ended
 FORGOTTEN = timedelta(hours=12)  # an open visit older than this is asked about
 
 
@@ -129,6 +130,11 @@ class Presence:
             return Refused(f"Un départ à {_said(utc, now)} serait dans le futur.")
         if utc < visit.started:
             return Refused(f"Un départ à {_said(utc, now)} serait avant l'arrivée, à {_said(visit.started, now)}.")
+        if utc - visit.started > LONGEST:
+            example = f"{visit.started.astimezone(now.tzinfo):%Y-%m-%d} 18:00"
+            return Refused(
+                f"{member} est là depuis {_said(visit.started, now)} : dites quand c'était fini, par exemple {example}."
+            )
         minutes = (utc - visit.started) // timedelta(minutes=1)
         return VisitEnded(visit.visit, member, visit.formula, visit.started, utc, minutes, by)
 

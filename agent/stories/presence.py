@@ -11,17 +11,23 @@ with the arguments `member` and `at` (a local time as `rules.presence.stated` re
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Iterator, Mapping
 from datetime import datetime, tzinfo
 from typing import Protocol
 
 from agent.ask import Answer, Request
 from agent.memory.codec import LedgerError
-from agent.memory.ledger import Ledger
+from agent.memory.ledger import Entry, Ledger
+from agent.rules.door import EntryDecided
 from agent.rules.facts import MemberId
 from agent.rules.members import Roster
 from agent.rules.presence import Presence, Refused, VisitEnded, VisitEvidence, VisitStarted, stated
 from drivers.contract import Clock
 
+log = logging.getLogger(__name__)
+
+LOOK_BACK = 1000  # facts read again after a restart: refused where they are already written
 COMMIT_S = 5.0  # how long a person waits for the disk before being told
 
 
@@ -92,6 +98,20 @@ class VisitBook:
         act = self.start if request.action == "visit-start" else self.end
         return await act(member, at, VisitEvidence.ANIMATOR)
 
+    def badged_to(self) -> int:
+        """Return the seq from which badges may not have been followed yet. Raises LedgerError."""
+        head = self._ledger.head().seq
+        by_badge = [
+            entry.seq
+            for entry in self._ledger.entries(VisitStarted, VisitEnded)
+            if isinstance(entry.fact, VisitStarted | VisitEnded) and entry.fact.by is VisitEvidence.BADGE
+        ]
+        return max(0, max(by_badge) - LOOK_BACK) if by_badge else head
+
+    def passages(self, since: int) -> Iterator[Entry]:
+        """Yield the door's decisions after seq `since`. Raises LedgerError."""
+        return self._ledger.entries(EntryDecided, since=since)
+
     async def _write(self, fact: VisitStarted | VisitEnded) -> None:
         """Append and wait for the commit. Raises LedgerError."""
         written = self._ledger.append(fact, self._clock.now(), fact.visit)
@@ -106,6 +126,30 @@ class VisitBook:
 
     def _local(self, at: datetime) -> str:
         return f"{at.astimezone(self._zone):%H:%M}"
+
+
+async def follow_badges(book: VisitBook, directions: Mapping[str, str], tick_s: float = 1.0) -> None:
+    """Let granted badges start and end visits, read from the ledger; for ever, or not at all without a way out.
+
+    `directions`: the door's readers, "in" or "out". Where no reader is on the inside a badge would start visits that
+    nothing ends, so visits stay the animator's word. A visit copies the instant and cites no passage. What was badged
+    while nobody followed is found again; `rules.presence` refuses what was already written.
+    """
+    if "out" not in directions.values():
+        return
+    since = book.badged_to()
+    while True:
+        for entry in book.passages(since):
+            since = entry.seq
+            passage = entry.fact
+            assert isinstance(passage, EntryDecided)
+            direction = directions.get(passage.reader)
+            if not passage.granted or not passage.member or direction is None:
+                continue
+            act = book.start if direction == "in" else book.end
+            answer = await act(passage.member, entry.at.utc, VisitEvidence.BADGE)
+            log.debug("badge at %s: %s", passage.reader, answer.says)
+        await asyncio.sleep(tick_s)
 
 
 def _not_written(error: LedgerError) -> Answer:

@@ -99,6 +99,16 @@ def test_what_is_refused_and_in_which_words() -> None:
     assert isinstance(after.start(ANNE, OCCASIONAL, paris("2026-11-23 12:00"), now, SAID), VisitStarted)
 
 
+def test_an_end_forgotten_for_days_must_be_said_with_its_day() -> None:
+    here = came(Presence(), paris("2026-11-20 09:05"))
+    now = paris("2026-11-23 09:00")
+    assert refused(here.end(ANNE, now, now, SAID)) == (
+        "anne est là depuis 09:05 le 20/11 : dites quand c'était fini, par exemple 2026-11-20 18:00."
+    )
+    assert isinstance(here.end(ANNE, paris("2026-11-21 09:05"), now, SAID), VisitEnded)
+    assert isinstance(here.end(ANNE, paris("2026-11-21 09:06"), now, SAID), Refused)
+
+
 def test_a_visit_of_no_length_is_not_started_again_in_the_same_second() -> None:
     at = paris("2026-11-23 09:00")
     here = came(Presence(), at)

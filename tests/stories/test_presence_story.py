@@ -14,11 +14,12 @@ import pytest
 from agent.ask import Answer, Request
 from agent.memory.codec import LedgerError
 from agent.memory.ledger import Ledger
-from agent.rules.facts import FormulaId, MemberId
+from agent.rules.door import EntryDecided
+from agent.rules.facts import CardKey, FormulaId, MemberId
 from agent.rules.members import Member, Roster
 from agent.rules.presence import VisitEnded, VisitEvidence, VisitStarted
 from agent.stories import presence as story
-from agent.stories.presence import VisitBook
+from agent.stories.presence import VisitBook, follow_badges
 from drivers.contract import Moment, Trust
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -62,14 +63,12 @@ def test_a_visit_of_two_hours_ten(tmp_path: Path) -> None:
             assert await book.answer(ask("visit-end", at="11:15")) == Answer(
                 done=True, says="m001 est parti à 11:15, après 2 h 10."
             )
-            visits = [entry.fact for entry in ledger.entries(VisitStarted, VisitEnded)]
-            assert visits == [
-                VisitStarted("m001-20261123T080500Z", ANNE, FormulaId("occasional"), datetime(2026, 11, 23, 8, 5, tzinfo=UTC), VisitEvidence.ANIMATOR),
-                VisitEnded(
-                    "m001-20261123T080500Z", ANNE, FormulaId("occasional"), datetime(2026, 11, 23, 8, 5, tzinfo=UTC),
-                    datetime(2026, 11, 23, 10, 15, tzinfo=UTC), 130, VisitEvidence.ANIMATOR,
-                ),
-            ]  # fmt: skip
+            came, gone = datetime(2026, 11, 23, 8, 5, tzinfo=UTC), datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
+            visit, occasional, said = "m001-20261123T080500Z", FormulaId("occasional"), VisitEvidence.ANIMATOR
+            assert [entry.fact for entry in ledger.entries(VisitStarted, VisitEnded)] == [
+                VisitStarted(visit, ANNE, occasional, came, said),
+                VisitEnded(visit, ANNE, occasional, came, gone, 130, said),
+            ]
             assert ledger.totals()["visit_minutes", (("formula", "occasional"),)] == 130
 
     asyncio.run(scene())
@@ -109,6 +108,36 @@ def test_two_clicks_at_once_start_one_visit_and_a_restart_remembers(tmp_path: Pa
             ended = await book.end(ANNE, None, VisitEvidence.BADGE)
             assert ended.says == "m001 est parti à 01:16, après 14 h 00."
             assert len(list(ledger.entries(VisitStarted, VisitEnded))) == 2
+
+    asyncio.run(scene())
+
+
+def test_badges_start_and_end_visits_where_there_is_a_way_out(tmp_path: Path) -> None:
+    def badge(reader: str, *, granted: bool = True, member: str = "m001") -> EntryDecided:
+        rule = "always" if granted else "closed"
+        return EntryDecided(reader, CardKey("k"), MemberId(member), FormulaId("occasional"), granted, rule)
+
+    async def scene() -> None:
+        async with site(tmp_path) as (book, ledger, clock):
+            await asyncio.wait_for(follow_badges(book, {"porte": "in"}), 1.0)  # no way out: the animator's word alone
+            following = asyncio.create_task(follow_badges(book, {"porte": "in", "sortie": "out"}, tick_s=0.01))
+            await asyncio.sleep(0.05)
+            refusals = [badge("porte", granted=False), badge("porte", member="")]
+            passages = [badge("porte"), badge("porte"), badge("sortie"), badge("copieur")]
+            for n, fact in enumerate(refusals + passages):
+                await ledger.append(fact, clock.now(), f"{n}")
+                clock.utc += timedelta(minutes=10)
+            await asyncio.sleep(0.1)
+            following.cancel()
+        async with site(tmp_path) as (book, ledger, clock):  # a restart looks back, and writes nothing twice
+            clock.utc += timedelta(hours=2)
+            following = asyncio.create_task(follow_badges(book, {"porte": "in", "sortie": "out"}, tick_s=0.01))
+            await asyncio.sleep(0.1)
+            following.cancel()
+            visits = [entry.fact for entry in ledger.entries(VisitStarted, VisitEnded)]
+            assert [type(visit) for visit in visits] == [VisitStarted, VisitEnded]
+            assert isinstance(visits[1], VisitEnded)
+            assert (visits[1].minutes, visits[1].by) == (20, VisitEvidence.BADGE)
 
     asyncio.run(scene())
 
