@@ -77,7 +77,8 @@ def _(fact: EntryDecided, words: Words, labels: Labels) -> str:
     if fact.granted:
         return words("event.entry_granted", formula=labels.formula(fact.formula, words))
     rule = words.either("rule", fact.rule)
-    return words("event.entry_refused", rule=rule, member=fact.member or words("event.nobody"))
+    key = "event.entry_refused" if fact.member else "event.entry_refused_nobody"
+    return words(key, rule=rule, member=fact.member)
 
 
 @tell.register

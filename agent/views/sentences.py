@@ -14,7 +14,7 @@ from agent.rules.incidents import Area, Incident, Level
 from agent.rules.links import Health
 from agent.views.events import Labels, link_words, tell
 from agent.views.state import Card, DeviceLine, DoorLine, LinkLine, SiteState
-from agent.views.words import Words, words
+from agent.views.words import Words, capital, words
 
 SHAPES = {Level.OK: "●", Level.WATCH: "▲", Level.UNKNOWN: "?", Level.DOWN: "■"}
 
@@ -115,15 +115,15 @@ class Saying:
         first = self.incident(incidents[0]).title
         if level is Level.WATCH:
             return Verdict(level, self.words("verdict.watch", n=len(incidents)), first)
-        down = sum(1 for one in incidents if one.level is Level.DOWN)
-        return Verdict(level, self.words("verdict.down", n=down, title=first), "")
+        others = [self.incident(one).title for one in incidents[1:] if one.level is Level.DOWN]
+        return Verdict(level, self.words("verdict.down", n=1 + len(others), title=first), " · ".join(others))
 
     def incident(self, incident: Incident) -> SaidIncident:
         """Say what is wrong and what to do."""
         values = {"name": self._name(incident), "code": incident.detail}
         return SaidIncident(
             incident.level,
-            _capital(self.words(f"incident.{incident.key}.title", **values)),
+            self.words(f"incident.{incident.key}.title", **values),
             self.since(incident.since),
             self.words(f"incident.{incident.key}.remedy", **values),
         )
@@ -149,7 +149,7 @@ class Saying:
             SaidEvent(
                 entry.at.utc.isoformat(timespec="seconds"),
                 self.time(entry.at.utc),
-                _capital(tell(entry.fact, self.words, self._labels)),
+                tell(entry.fact, self.words, self._labels),
             )
             for entry in self.state.today.events
         )
@@ -158,7 +158,7 @@ class Saying:
         """Say today's sides by device."""
         return tuple(
             SaidPaper(
-                _capital(self._labels.device(name)),
+                capital(self._labels.device(name)),
                 tuple(self.words.number(n) for n in (one.prints, one.copies, one.unattributed, one.total)),
             )
             for name, one in self.state.today.paper.items()
@@ -169,7 +169,7 @@ class Saying:
         return tuple(self._books(device) for device in self.state.devices if device.counter is not None)
 
     def _books(self, device: DeviceLine) -> str:
-        name, counter = _capital(self._labels.device(device.name)), device.counter or 0
+        name, counter = self._labels.device(device.name), device.counter or 0
         books = self.state.today.books.get(device.name)
         if books is None:
             return self.words("paper.books_closed", name=name)
@@ -197,7 +197,6 @@ class Saying:
         return incident.subject
 
     def _card(self, card: Card) -> SaidCard:
-        kept = card.level in {Level.OK, Level.WATCH}
         lines: list[SaidLine] = []
         if card.area is Area.INTERNET:
             lines = [self._link(link) for link in self.state.links]
@@ -209,10 +208,15 @@ class Saying:
             card.area,
             card.level,
             self.words(f"card.{card.area}.name"),
-            self.words(f"card.{card.area}.{card.level}") if kept else "",
+            self._kept() if card.area is Area.INTERNET and card.level is Level.WATCH else "",
             tuple(self.incident(one) for one in card.incidents),
             tuple(lines),
         )
+
+    def _kept(self) -> str:
+        """Say which links still carry everybody."""
+        up = [self._labels.links.get(link.name, link.name) for link in self.state.links if link.level is Level.OK]
+        return self.words("card.internet.watch", links=", ".join(up))
 
     def _link(self, link: LinkLine) -> SaidLine:
         soft = []
@@ -223,7 +227,7 @@ class Saying:
         since = self.since(link.since)
         said = link_words(link.health, link.cause, self.words)
         name = self._labels.links.get(link.name, link.name)
-        return SaidLine(link.level, name, said, " · ".join(part for part in (since, *soft) if part))
+        return SaidLine(link.level, name, said, _joined(since, *soft))
 
     def _ms(self, rtt_s: float) -> str:
         written = f"{rtt_s * 1000:.0f}" if rtt_s >= 0.0095 else f"{rtt_s * 1000:.1f}"
@@ -250,8 +254,8 @@ class Saying:
                     self.words(percent, percent=round((share or 0.0) * 100)),
                 )
             )
-        name = _capital(self._labels.device(device.name))
-        return SaidLine(device.level, name, self.words(f"device.{device.state}"), " · ".join(soft), tuple(supplies))
+        name = capital(self._labels.device(device.name))
+        return SaidLine(device.level, name, self.words(f"device.{device.state}"), _joined(*soft), tuple(supplies))
 
     def _door(self, door: DoorLine) -> list[SaidLine]:
         leaf = self.words(f"door.{door.leaf}" if door.contact else "door.no_contact")
@@ -292,5 +296,5 @@ def status_lines(site: Site, state: SiteState, language: str) -> list[str]:
     return [*lines, "", *books, " · ".join(say.box())]
 
 
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
+def _joined(*parts: str) -> str:
+    return "\u00a0· ".join(part for part in parts if part)

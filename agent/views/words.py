@@ -2,7 +2,8 @@
 
 The one idea: code says *which* sentence, the wording file says *how*. A missing key is a bug and raises KeyError; a
 test holds the files, the code and the templates to the same keys. `{n:face|faces}` writes a number and the right word
-(French: 0 and 1 are singular; English: 1). French non-breaking spaces are set here, once.
+(French: 0 and 1 are singular; English: 1); `{name:^}` begins a sentence with a capital. French
+non-breaking spaces are set here, once.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ class _Formatter(string.Formatter):
             one, many = format_spec.split("|")
             single = abs(value) < 2 if self.language == "fr" else abs(value) == 1
             return f"{written}\u00a0{one if single else many}"
+        if format_spec == "^":
+            return capital(str(value))
         return str(super().format_field(value, format_spec))
 
 
@@ -111,6 +114,11 @@ def words(language: str) -> Words:
     if language == "fr":
         sentences = {key: _french(sentence) for key, sentence in sentences.items()}
     return Words(language, sentences)
+
+
+def capital(text: str) -> str:
+    """Begin with a capital: "le copieur" opens a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def _flat(prefix: str, table: Mapping[str, object]) -> list[tuple[str, str]]:

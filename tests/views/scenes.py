@@ -164,7 +164,9 @@ def day() -> list[tuple[float, Fact]]:
     """Return a day's facts with how many minutes before noon they came. Paper: 15 + 30 prints, 3 + 4 copies, 3 + 2 lost."""
     serial, card = "SN1", CardKey("ab" * 16)
 
-    def pages(attempt: str, member: str, formula: str, mono: int, colour: int, state: str = "completed") -> PagesCounted:
+    def pages(
+        attempt: str, member: str, formula: str, mono: int, colour: int, state: str = "completed"
+    ) -> PagesCounted:
         who = (AliasId(""), MemberId(member), FormulaId(formula))
         sides = mono + colour
         paper = (mono, colour, (sides + 1) // 2, sides, sides)
