@@ -192,6 +192,15 @@ def test_append_now_that_gives_up_leaves_nothing_behind(path):
         assert ledger.append_now(note("third"), at(), "third") == 2
 
 
+def test_a_lock_that_others_keep_is_said(path):
+    with (
+        WriteLock(path).held(),
+        pytest.raises(LedgerError, match="another process has held"),
+        WriteLock(path).held(0.02),
+    ):
+        pass
+
+
 def test_a_closed_ledger_says_so(path):
     ledger = Ledger.open(path)
     ledger.close()
