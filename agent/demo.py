@@ -79,7 +79,8 @@ class Demo:
     async def run(self, for_s: float | None) -> int:
         """Start everything, obey until the end, stop everything."""
         self.folder.chmod(0o711)  # cupsd's filters walk through it
-        for left in ("state", "run", "prometheus"):  # in "peers", the peers reclaim what a killed run left
+        await asyncio.to_thread(self.peers.reclaim)
+        for left in ("state", "run", "prometheus", "peers"):
             shutil.rmtree(self.folder / left, ignore_errors=True)
         async with contextlib.AsyncExitStack() as stack:
             say("démarre les bouts de ligne émulés… — starting the emulated far ends…")

@@ -162,6 +162,24 @@ def replay(where: Where, tape: Path, site: str | None) -> None:
         fail(str(error), EXIT_REFUSED)
 
 
+@click.command()
+@click.pass_obj
+def tend(where: Where) -> None:
+    """Do the night's housekeeping. Exit code 1 when something needs ops."""
+    from agent.memory.ledger import LedgerError
+    from agent.services.tend import tend as work
+    from drivers.clock import SystemClock
+
+    well = True
+    try:
+        for done in work(where.site(), where.places, SystemClock()):
+            click.echo(done.says, err=not done.well)
+            well = well and done.well
+    except LedgerError as error:
+        fail(str(error), EXIT_IO)
+    sys.exit(0 if well else EXIT_REFUSED)
+
+
 # --- the site's door, by hand ------------------------------------------------------------------------------
 
 
@@ -187,4 +205,4 @@ def door_rest(where: Where) -> None:
         fail(str(error), EXIT_UNAVAILABLE)
 
 
-COMMANDS = (run_command, demo, tell, check, status, replay, door)
+COMMANDS = (run_command, demo, tell, check, status, replay, tend, door)

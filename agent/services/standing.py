@@ -15,24 +15,27 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import Future
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import drivers
 from agent.config import Places, Site
 from agent.live import LiveDevice, LiveDoor, LiveDriver, LiveLink, Picture, write_picture
-from agent.memory.ledger import Ledger
+from agent.memory.ledger import Entry, Ledger, LedgerError
 from agent.memory.roster import RosterStore
+from agent.rules.facts import Fact
 from agent.rules.health import ServiceStarted
 from agent.stories.supervise import Ward, supervise
 from agent.tape import Tape, TapedReader
-from drivers.contract import CardReader, Clock, DriverError, ReaderId
+from drivers.contract import CardReader, Clock, DriverError, Moment, ReaderId
 from drivers.sim import SimBuilding
 
 log = logging.getLogger(__name__)
 
 PUBLISH_S = 1.0
+REOPEN_S = 5.0
 SOON_S = 0.05  # a change is published this soon; several at once are one picture
 CHILD = "GARDIEN_CHILD"  # set by `gardien run`: standard input is the parent's pipe; its end is ours
 
@@ -164,7 +167,8 @@ class Standing:
         """Run everything until cancelled; then close the drivers, the last opened first."""
         at = self.clock.now()
         key = f"{self.service}:{at.boot}:{at.mono_s:.6f}"
-        self.ledger.append(ServiceStarted(self.service, gardien_version()), at, key)
+        with contextlib.suppress(LedgerError):  # it shows in the picture as `ledger_why`
+            self.ledger.append(ServiceStarted(self.service, gardien_version()), at, key)
         async with self.stack, asyncio.TaskGroup() as group:
             group.create_task(self._publish(), name="publish")
             for story in self._stories:
@@ -186,22 +190,87 @@ async def stand(service: str, site: Site, places: Places, wire: Wire, tape_folde
     for folder in (places.state, places.run):
         folder.mkdir(parents=True, exist_ok=True)
     clock = SystemClock()
-    with Ledger.open(places.state / "ledger.db") as ledger:
-        roster = RosterStore.open(places.state, ledger, clock)
+    with contextlib.ExitStack() as memory:
         tape = Tape(tape_folder, service) if tape_folder else None
+        if tape:
+            memory.callback(tape.close)
+        ledger, roster = _remember(places, clock, memory, insist=service != "door")
         standing = Standing(service, site, places, clock, ledger, roster, tape=tape)
         await wire(standing)
         if standing.simulates:
             await standing.stack.enter_async_context(obeying(standing))
         running = asyncio.create_task(standing.run())
-        ending = asyncio.create_task(_end())
+        ends = {asyncio.create_task(_end())}
+        if isinstance(ledger, LostLedger):
+            ends.add(asyncio.create_task(ledger.back(places.state / "ledger.db")))
         notify("READY=1")
-        await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({running, *ends}, return_when=asyncio.FIRST_COMPLETED)
         notify("STOPPING=1")
-        ending.cancel()
-        running.cancel()
+        for task in (running, *ends):
+            task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
+
+
+def _remember(
+    places: Places, clock: Clock, memory: contextlib.ExitStack, *, insist: bool
+) -> tuple[Ledger, RosterStore]:
+    """Open ledger and roster. Raises LedgerError; for the ledger only if `insist`: the door opens without it."""
+    ledger: Ledger
+    try:
+        ledger = memory.enter_context(Ledger.open(places.state / "ledger.db"))
+    except LedgerError as error:
+        if insist:
+            raise
+        log.error("the door stands without the ledger: %s", error)  # noqa: TRY400  (one line for the operator)
+        ledger = LostLedger(str(error))
+    return ledger, memory.enter_context(RosterStore.open(places.state, ledger, clock))
+
+
+class LostLedger(Ledger):
+    """Stands in for a ledger that cannot be opened: holds nothing, takes nothing, says why."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    @property
+    def fault(self) -> str:
+        """Return why there is no ledger."""
+        return self._why
+
+    @property
+    def pending(self) -> int:
+        """Return 0: nothing waits for a disk that is not there."""
+        return 0
+
+    def queue(self, fact: Fact, at: Moment, key: str) -> Future[int]:
+        """Raise LedgerError: the caller keeps what it has (the door, its intents)."""
+        del fact, at, key
+        raise LedgerError(self._why)
+
+    def append(self, fact: Fact, at: Moment, key: str) -> asyncio.Future[int]:
+        """Raise LedgerError, as `queue`."""
+        del fact, at, key
+        raise LedgerError(self._why)
+
+    def entries(self, *kinds: type[Fact], since: int = 0) -> Iterator[Entry]:
+        """Yield nothing."""
+        del kinds, since
+        return iter(())
+
+    def last(self, kind: type[Fact]) -> None:
+        """Return nothing."""
+        del kind
+
+    async def back(self, file: Path) -> None:
+        """Return once the ledger opens again: the service then ends, to be started on it."""
+        while True:
+            await asyncio.sleep(REOPEN_S)
+            try:
+                (await asyncio.to_thread(Ledger.open, file)).close()
+            except LedgerError:
+                continue
+            return
 
 
 @contextlib.asynccontextmanager

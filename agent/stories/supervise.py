@@ -8,6 +8,7 @@ our bug: it passes through, ends the process, and systemd starts it again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable
@@ -50,7 +51,8 @@ async def supervise(
             return
         if working is not None or not now_working:  # the first good start is no news
             key = f"{ward.service}:{ward.driver}:{at.boot}:{at.mono_s:.6f}"
-            ledger.append(DriverChanged(ward.service, ward.driver, now_working, why), at, key)
+            with contextlib.suppress(LedgerError):  # a full or lost ledger says so itself
+                ledger.append(DriverChanged(ward.service, ward.driver, now_working, why), at, key)
             log.warning("%s: %s", ward.driver, "back" if now_working else why)
         working = now_working
         show(ward.driver, LiveDriver(now_working, why, at.utc))

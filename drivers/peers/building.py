@@ -128,6 +128,12 @@ class PeerBuilding:
             self.copier.stdout.close()
         self.copier = None
 
+    def reclaim(self) -> None:
+        """End what a killed run left behind in this folder: its copier, its cupsd."""
+        self._reclaim_copier()
+        if self.folder.exists() and not cups.available():
+            cups.CupsPeer(self.folder / "cups").reclaim()
+
     def _reclaim_copier(self) -> None:
         """End a copier that a killed run left behind: only one whose command line names our folder."""
         with contextlib.suppress(OSError, ValueError):

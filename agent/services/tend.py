@@ -1,0 +1,44 @@
+"""`gardien tend`: the nightly one-shot. It forgets what is too old, proves what is left, and says what fills up.
+
+The chain's head that it prints goes to the journal: an anchor off the ledger, for `gardien ledger verify --against`.
+Where the time is not trusted nothing is forgotten: a wrong clock must not erase.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from agent.config import Places, Site
+from agent.memory.ledger import Ledger, verify
+from drivers.contract import Clock, Trust
+
+LOW_BYTES = 200 * 1024 * 1024  # half a year of facts, and room for a checkpoint
+TRUSTED = {Trust.SYNCHRONISED, Trust.DRIFTING}
+
+
+@dataclass(frozen=True, slots=True)
+class Tended:
+    """One thing that was looked after."""
+
+    well: bool
+    says: str
+
+
+def tend(site: Site, places: Places, clock: Clock) -> Iterator[Tended]:
+    """Do the night's work, one step after the other. Raises LedgerError."""
+    file = places.state / "ledger.db"
+    now = clock.now()
+    with Ledger.open(file) as ledger:
+        if now.trust in TRUSTED:
+            gone = ledger.redact(now, ZoneInfo(site.site.timezone))
+            counts = ", ".join(f"{count} {kind}" for kind, count in sorted(gone.items()) if count) or "nothing"
+            yield Tended(well=True, says=f"forgotten: {counts}")
+        else:
+            yield Tended(well=False, says=f"nothing forgotten: the time is {now.trust}")
+    verdict = verify(file)
+    yield Tended(verdict.ok, str(verdict))
+    free = shutil.disk_usage(places.state).free
+    yield Tended(free >= LOW_BYTES, f"{free // (1024 * 1024)} MB free for the ledger")

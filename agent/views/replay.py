@@ -1,0 +1,98 @@
+"""A tape judged again: the same observations through today's rules give facts, one JSON line each.
+
+A site's odd night becomes a test: keep its tape, state the lines expected. Nothing is written to any ledger. The
+lines carry no sequence number; they stand in the order in which the observations came, with the tape's times. Bodies
+are canonical JSON, so two replays compare byte for byte.
+
+Judged here: links, badges at the door's readers (by the roster lines on the tape), the door's leaf. A held leaf is
+told at the moment its rule asked for, as the door service would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from agent.config import Site
+from agent.memory.codec import encode
+from agent.rules.door import Access, DoorPolicy, LeafWatch, admit, believed, let_out
+from agent.rules.facts import Fact, FormulaId
+from agent.rules.hours import WeeklyHours
+from agent.rules.links import LinkPolicy, LinkWatch
+from agent.rules.members import Roster
+from agent.tape import Seen, SeenBadge, SeenLoss, SeenRelease, SeenRoster, read_tape
+from drivers.contract import InputChanged, LinkId, Moment, ProbeReply, Trust
+
+
+def replay_lines(folder: Path, site: Site) -> Iterator[str]:
+    """Yield the facts of a tape as JSON lines. Raises TapeError, after the facts of all that can be read."""
+    for at, fact in judge_tape(read_tape(folder), site):
+        row = encode(fact, at, "replay")
+        yield f'{{"at":"{row.utc}","kind":"{row.kind}","mono_s":{row.mono_s},"fact":{row.body}}}'
+
+
+def judge_tape(tape: Iterator[Seen], site: Site) -> Iterator[tuple[Moment, Fact]]:
+    """Yield each fact with its moment."""
+    bench = _Bench(site)
+    for seen in tape:
+        yield from bench.ring(seen.at)
+        fact = bench.judge(seen)
+        if fact is not None:
+            yield seen.at, fact
+
+
+class _Bench:
+    """The rules of one site, as they stand while the tape runs."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._zone = ZoneInfo(site.site.timezone)
+        self._links = {
+            name: LinkWatch(LinkId(name), LinkPolicy(link.interval_s), link.targets)
+            for name, link in site.links.items()
+        }
+        access = {FormulaId(name): Access(formula.access) for name, formula in site.formulas.items()}
+        self._policy = DoorPolicy(access, WeeklyHours.parse(site.hours))
+        self._leaf = LeafWatch(site.door.held_s if site.door else 60.0, 10.0)
+        self._roster = Roster(0)
+        self._newest: datetime | None = None
+
+    def ring(self, at: Moment) -> Iterator[tuple[Moment, Fact]]:
+        """Wake the rules whose time has come before `at`."""
+        wakes_at = self._leaf.wakes_at
+        if wakes_at is not None and wakes_at <= at.mono_s:
+            fact = self._leaf.wake(at)
+            if fact is not None:
+                yield at, fact
+
+    def judge(self, seen: Seen) -> Fact | None:
+        """Judge one observation."""
+        match seen:
+            case ProbeReply():
+                watch = self._links.get(seen.link)
+                return watch.observe(seen) if watch else None
+            case SeenLoss():
+                watch = self._links.get(seen.link)
+                return watch.lost_prober(seen.at) if watch else None
+            case InputChanged():
+                return self._leaf.observe(seen)
+            case SeenBadge():
+                return self._badge(seen)
+            case SeenRoster():
+                self._roster = seen.roster
+            case SeenRelease():
+                self._leaf.released(seen.at)
+        return None
+
+    def _badge(self, seen: SeenBadge) -> Fact | None:
+        reader = self._site.readers.get(seen.reader)
+        if reader is None or reader.at != "door":
+            return None
+        if reader.direction == "out":
+            return let_out(seen.card, self._roster, seen.reader)
+        now = believed(seen.at.utc, seen.at.trust, self._newest)
+        if seen.at.trust is not Trust.UNKNOWN:
+            self._newest = now
+        return admit(seen.card, self._roster, self._policy, now.astimezone(self._zone), seen.at.trust, seen.reader)
