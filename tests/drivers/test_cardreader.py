@@ -181,7 +181,7 @@ def play(peer: ReaderPeer, scene: Callable[[SerialCardReader, list[BadgeRead]], 
 
         async def take() -> None:
             async for badge in reader.badges():
-                taken += [badge]
+                taken.append(badge)  # noqa: PERF401  (the scene looks on while it grows)
 
         taking = asyncio.create_task(take())
         await asyncio.sleep(0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -72,8 +73,6 @@ def test_a_saved_time_that_lies_ahead_was_not_restored(tmp_path: Path) -> None:
     ahead = tmp_path / "saved"
     ahead.touch()
     tomorrow = time.time() + 86400
-    import os
-
     os.utime(ahead, (tomorrow, tomorrow))
     assert SystemClock(tmp_path, [ahead]).now().trust is Trust.UNKNOWN
 

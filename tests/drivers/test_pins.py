@@ -69,15 +69,14 @@ def test_a_line_whose_owner_died(
 
 def test_a_forked_child_keeps_the_line_of_its_dead_parent(tmp_path: Path) -> None:
     with Board(tmp_path / "board", persist=False) as board:
-        owner = own(
-            board,
-            True,
-            "child = os.fork()\nif child == 0: time.sleep(60)\nprint(child, flush=True)"
-            if False
-            else "child = os.fork()\nif child == 0:\n    time.sleep(60)\nopen(sys.argv[1][6:] + '.child', 'w').write(str(child))",
+        fork = (
+            "child = os.fork()\nif child == 0:\n    time.sleep(60)\n"
+            "open(sys.argv[1].removeprefix('board:') + '.child', 'w').write(str(child))"
         )
+        owner = own(board, True, fork)
         owner.kill()
-        owner.communicate()
+        owner.wait()
+        owner.stdout.close()
         child = int((tmp_path / "board.child").read_text(encoding="ascii"))
         try:
             time.sleep(0.1)
