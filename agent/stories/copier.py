@@ -100,8 +100,8 @@ class Desk:
     def lay(self, jobs: tuple[SpoolJob, ...]) -> None:
         """Replace the spooler's picture of this device's jobs."""
         if _essence(jobs) != _essence(self.spooled):
+            self.spooled = jobs
             self._bell.set()
-        self.spooled = jobs
 
     def next_badge(self) -> BadgeRead | None:
         """Return the badge that waits longest, and leave it there."""
@@ -143,6 +143,8 @@ class Clerk:
         self._seen: object = None  # what the last look showed
         self._still = 0  # how many looks showed just that
         self._reading: DeviceReading | None = None
+        self._judged: object = None  # the records and spooled jobs that `_claims` was made from
+        self._claims: tuple[Claim, ...] = ()
         self.books = Books(device, policy.visit_idle_s)
         newest = clock.now().utc
         for entry in ledger.entries(*BOOKED):
@@ -152,17 +154,17 @@ class Clerk:
 
     async def look(self, *, split: bool = False) -> DeviceReading:
         """Look at the device once and book all it shows. Raises DriverError, LedgerError."""
-        reading = await self._printer.read()
-        claims = await self._book_records(reading)
-        for job in self._witness.missing(self._desk.spooled):
-            claim = pages.unrecorded(self.books.device, reading.serial, job, self._owner(job.user))
-            if not self.books.has(claim.attempt):
-                claims.append(claim)
-        printing = any(job.state is JobState.PROCESSING for job in self._desk.spooled)
-        for fact in self.books.judge(reading, tuple(claims), hold=printing, split=split):
+        reading, spooled = await self._printer.read(), self._desk.spooled
+        news = (reading.jobs, spooled) != self._judged
+        if news or self._claims:
+            self._claims = (*await self._book_records(reading), *self._missing(reading, spooled))
+            self._judged = (reading.jobs, spooled)
+        printing = any(job.state is JobState.PROCESSING for job in spooled)
+        calm = self.books.balanced
+        for fact in self.books.judge(reading, self._claims, hold=printing, split=split):
             await self._write(fact, reading.at)
-        if self.books.balanced:
-            self._witness.balanced(self._desk.spooled)
+        if self.books.balanced and (news or not calm):
+            self._witness.balanced(spooled)
         self._note(reading)
         return reading
 
@@ -179,6 +181,13 @@ class Clerk:
             if row is not None or reading.counters is not None:
                 self._witness.recorded(attempt(job), job.user)
         return claims
+
+    def _missing(self, reading: DeviceReading, spooled: tuple[SpoolJob, ...]) -> list[Claim]:
+        """Return the spooled jobs that ended and left no record at the device."""
+        device, serial = self.books.device, reading.serial
+        missing = self._witness.missing(spooled)
+        claims = (pages.unrecorded(device, serial, job, self._owner(job.user)) for job in missing)
+        return [claim for claim in claims if not self.books.has(claim.attempt)]
 
     async def badge(self, read: BadgeRead) -> None:
         """Start or end a copy visit: first whatever was copied before is booked to whose it is."""
@@ -200,9 +209,10 @@ class Clerk:
 
     async def _settle(self, since: Moment) -> None:
         """Book up to now: at a settled look if one comes soon, else by splitting the counters where they stand."""
-        while not (await self.look()).settled:
-            if self._clock.now().mono_s - since.mono_s > self._policy.settle_s:
-                await self.look(split=True)
+        while True:
+            enough = self._clock.now().mono_s - since.mono_s > self._policy.settle_s
+            reading = await self.look(split=enough)
+            if enough or reading.settled:
                 return
             await asyncio.sleep(min(0.2, self._policy.busy_s))
 

@@ -42,8 +42,8 @@ async def mind_paper(
         show(LiveDevice(state="unknown"))
 
 
-async def mind_spooler(spooler: Spooler, desks: Mapping[str, Desk], poll_s: float = 15.0) -> None:
-    """Lay the spooler's jobs on the desks, by queue. Raises DriverError when the spooler is lost.
+async def mind_spooler(spooler: Spooler, desks: Mapping[str, Desk], poll_s: float = 60.0) -> None:
+    """Lay the spooler's jobs on the desks, by queue: at every bell, and every `poll_s`. Raises DriverError.
 
     The cursor is the oldest job that has not ended, within `REACH` of the newest. It is kept in no file: at a start
     the whole list is read once. When the newest job known is gone from the list (job-ids started over after a crash

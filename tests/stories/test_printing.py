@@ -1,0 +1,210 @@
+"""The stories of paper in virtual time, over the simulated building, with the real ledger and roster."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from agent.live import LiveDevice
+from agent.memory.ledger import Ledger
+from agent.memory.roster import RosterStore
+from agent.rules.facts import Fact, FormulaId
+from agent.rules.pages import PagesCounted
+from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
+from agent.stories.copier import BADGES, STALE_BADGE_S, Clerk, Desk, PaperPolicy, mind_copier_reader
+from agent.stories.printing import OVERLAP, REACH, SpoolCursor, mind_paper, mind_spooler
+from drivers.contract import BadgeRead, CardNumber, DeviceId, DriverError, JobState, Moment, ReaderId, SpoolJob, Trust
+from drivers.sim import SimBuilding
+from drivers.verbs import BadgeVerb, CopyVerb, PrintVerb
+from drivers.virtual import VirtualClock, VirtualLoop
+
+DEVICE, READER = DeviceId("copieur"), ReaderId("copieur")
+POLICY = PaperPolicy(UTC, poll_s=60.0)
+CARD = "04A2000001"
+
+
+@dataclass
+class Space:
+    building: SimBuilding
+    clock: VirtualClock
+    ledger: Ledger
+    people: RosterStore
+    desk: Desk = field(default_factory=Desk)
+    shown: list[LiveDevice] = field(default_factory=list)
+
+    def facts(self, *kinds: type[Fact]) -> list[Fact]:
+        return [entry.fact for entry in self.ledger.entries(*kinds)]
+
+    @contextlib.asynccontextmanager
+    async def minded(self) -> AsyncIterator[None]:
+        printer = self.building.printer(DEVICE)
+        stories = [
+            mind_paper(DEVICE, printer, self.desk, self.ledger, self.people, self.clock, self.shown.append, POLICY),
+            mind_spooler(self.building.spooler(), {DEVICE: self.desk}),
+            mind_copier_reader(self.building.reader(READER), self.desk),
+        ]
+        tasks = [asyncio.create_task(story) for story in stories]
+        try:
+            await asyncio.sleep(1)
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
+
+
+def virtually(folder: Path, story: Callable[[Space], Awaitable[None]]) -> None:
+    pending: list[Callable[[], int]] = []
+
+    async def main() -> None:
+        clock = VirtualClock(asyncio.get_running_loop(), datetime(2026, 11, 2, 9, tzinfo=UTC))
+        with Ledger.open(folder / "ledger.db") as ledger, RosterStore.open(folder, ledger, clock) as people:
+            pending.append(lambda: ledger.pending)
+            member = people.add_member("Alice", FormulaId("subscriber"), since=date(2026, 1, 1), actor="cli")
+            people.give_alias(member, "alice", actor="cli")
+            people.give_card(member, CardNumber(CARD), actor="cli")
+            await story(Space(SimBuilding(clock), clock, ledger, people))
+
+    def busy() -> bool:
+        return bool(pending) and pending[0]() > 0
+
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(busy)) as runner:
+        runner.run(main())
+
+
+def test_a_month_of_paper_is_booked_once_and_balances(tmp_path):
+    async def story(space: Space) -> None:
+        for _ in range(35):
+            async with space.minded():  # a restart every day
+                space.building.obey(PrintVerb("alice", 5, colour=False, two_sided=True, copies=3))
+                space.building.obey(PrintVerb("guest", 2, colour=True, two_sided=False, copies=1))
+                await asyncio.sleep(600)
+                space.building.obey(CopyVerb(3, colour=False))
+                await asyncio.sleep(600)
+                space.building.obey(BadgeVerb(READER, CARD))
+                await asyncio.sleep(10)
+                space.building.obey(CopyVerb(4, colour=False))
+                await asyncio.sleep(86400 - 1210)
+        rows = space.facts(PagesCounted)
+        assert len(rows) == 70
+        assert sum(row.sides_mono for row in rows if row.member) == 35 * 15
+        assert sum(row.sheets for row in rows if row.member) == 35 * 9
+        assert sum(row.sides_colour for row in rows if not row.member) == 35 * 2
+        copies = space.facts(CopiesCounted)
+        assert sum(copy.mono for copy in copies if copy.member) == 35 * 4
+        assert sum(copy.mono for copy in copies if not copy.member) == 35 * 3
+        assert space.facts(PrintsUnmatched) == []
+        assert {fact.why for fact in space.facts(CopyVisitEnded)} == {"idle"}
+        assert len(space.facts(CopyVisitStarted)) == len(space.facts(CopyVisitEnded)) == 35
+        assert [fact.why for fact in space.facts(BooksOpened)] == ["first", "carried"]
+
+    virtually(tmp_path, story)
+
+
+def test_the_picture_shows_the_visitor_the_counter_and_a_refused_card(tmp_path):
+    async def story(space: Space) -> None:
+        async with space.minded():
+            assert (space.shown[-1].state, space.shown[-1].counter) == ("idle", 1550)
+            space.building.obey(BadgeVerb(READER, "FFFFFFFF"))
+            await asyncio.sleep(1)
+            assert space.shown[-1].refused is not None
+            assert not space.shown[-1].visitor
+            space.building.obey(BadgeVerb(READER, CARD))
+            await asyncio.sleep(1)
+            assert space.shown[-1].visitor
+            await asyncio.sleep(95)
+            assert not space.shown[-1].visitor
+        assert space.shown[-1].state == "unknown"
+
+    virtually(tmp_path, story)
+
+
+def test_a_copier_that_does_not_rest_is_split_where_its_counter_stands(tmp_path):
+    async def story(space: Space) -> None:
+        async with space.minded():
+            space.building.obey(CopyVerb(2, colour=False))
+            space.building.obey(PrintVerb("alice", 200, colour=False, two_sided=False, copies=1))
+            await asyncio.sleep(1)
+            space.building.obey(BadgeVerb(READER, CARD))
+            await asyncio.sleep(POLICY.settle_s + 2)
+            assert [(fact.member, fact.mono) for fact in space.facts(CopiesCounted)] == [("", 2)]
+            assert len(space.facts(CopyVisitStarted)) == 1
+
+    virtually(tmp_path, story)
+
+
+def test_a_badge_that_waited_too_long_opens_no_visit(tmp_path):
+    async def story(space: Space) -> None:
+        space.desk.badge(BadgeRead(space.clock.now(), READER, CardNumber(CARD)))
+        await asyncio.sleep(STALE_BADGE_S + 1)
+        async with space.minded():
+            assert space.facts(CopyVisitStarted) == []
+            assert space.desk.next_badge() is None
+
+    virtually(tmp_path, story)
+
+
+def test_badges_that_nobody_takes_are_an_error_and_not_a_silence(tmp_path):
+    async def story(space: Space) -> None:
+        read = BadgeRead(space.clock.now(), READER, CardNumber(CARD))
+        for _ in range(BADGES):
+            space.desk.badge(read)
+        with pytest.raises(DriverError, match="nobody takes them"):
+            space.desk.badge(read)
+
+    virtually(tmp_path, story)
+
+
+def test_a_write_that_has_begun_is_seen_through_by_a_cancelled_story(tmp_path):
+    async def story(space: Space) -> None:
+        clerk = Clerk(
+            DEVICE, space.building.printer(DEVICE), space.desk, space.ledger, space.people, space.clock, POLICY
+        )
+        look = asyncio.create_task(clerk.look())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        look.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await look
+        assert len(space.facts(BooksOpened)) == 1
+
+    virtually(tmp_path, story)
+
+
+# --- the cursor --------------------------------------------------------------------------------------------
+
+
+def spooled(job: int, state: JobState = JobState.COMPLETED, created_s: int = 1000) -> SpoolJob:
+    at = Moment(datetime(2026, 11, 2, 9, tzinfo=UTC), 1.0, "boot", Trust.SYNCHRONISED)
+    return SpoolJob(at, "copieur", job, created_s, "alice", state, "", 1, 1, "ipp://x")
+
+
+def test_the_cursor_stays_behind_what_has_not_ended_and_within_reach():
+    cursor = SpoolCursor()
+    cursor.advance(())
+    assert cursor.first == 1
+    jobs = tuple(map(spooled, range(1, 201)))
+    cursor.advance(jobs)
+    assert cursor.first == 200 - OVERLAP
+    cursor.advance((spooled(20, JobState.HELD), *jobs[20:]))
+    assert cursor.first == 20
+    cursor.advance((spooled(20, JobState.HELD), spooled(1000)))
+    assert cursor.first == 1000 - REACH
+
+
+def test_a_list_without_its_newest_job_started_over():
+    cursor = SpoolCursor()
+    assert not cursor.broken(())
+    newest = spooled(7)
+    cursor.advance((newest,))
+    assert not cursor.broken((newest, spooled(8)))
+    assert not cursor.broken((replace(newest, state=JobState.CANCELED),))
+    assert cursor.broken(())
+    assert cursor.broken((spooled(7, created_s=2000),))
