@@ -143,15 +143,13 @@ class Ledger:
         Raises LedgerError: then the fact was not written and will not be, unless the message says otherwise.
         """
         waiting = self._writer.put(encode(fact, at, key))
-        try:
-            return waiting.future.result(limit_s)
-        except TimeoutError:
-            if self._writer.withdraw(waiting):
-                raise LedgerError(f"not written: {self.fault or 'the disk did not answer'}") from None
-        try:
-            return waiting.future.result(LAST_S)
-        except TimeoutError:
-            raise LedgerError("no answer from the disk: the fact may yet be written; asking again is safe") from None
+        for patience_s in (limit_s, LAST_S):
+            try:
+                return waiting.future.result(patience_s)
+            except TimeoutError:
+                if self._writer.withdraw(waiting):
+                    raise LedgerError(f"not written: {self.fault or 'the disk did not answer'}") from None
+        raise LedgerError("no answer from the disk: the fact may yet be written; asking again is safe")
 
     def redact(self, now: Moment, zone: tzinfo) -> dict[str, int]:
         """Forget the contents that are too old; kind -> how many. Blocks. See `agent.memory.redaction`."""

@@ -320,7 +320,9 @@ class RosterStore:
     def settle(self, limit_s: float = SETTLE_S) -> int:
         """Wait for the ledger to take the facts of all changes; return how many still wait."""
         self._hand_over()
-        wait_for(list(self._handed.values()), limit_s)
+        with self._writing:
+            handed = list(self._handed.values())
+        wait_for(handed, limit_s)
         self._hand_over()
         return len(self._handed)
 

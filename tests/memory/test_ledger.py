@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import sqlite3
+import threading
 from collections import Counter
 from datetime import datetime
 from itertools import pairwise
@@ -190,6 +191,53 @@ def test_append_now_that_gives_up_leaves_nothing_behind(path):
             with pytest.raises(LedgerError, match="not written"):
                 ledger.append_now(note("second"), at(), "second", limit_s=0.01)
         assert ledger.append_now(note("third"), at(), "third") == 2
+
+
+def test_append_now_waits_for_a_row_that_is_being_written(path):
+    with Ledger.open(path) as ledger, contextlib.ExitStack() as others:
+        others.enter_context(WriteLock(path.with_suffix(".lock")).held())
+        release = threading.Timer(0.3, others.pop_all().close)
+        release.start()
+        assert ledger.append_now(note("x"), at(), "x", limit_s=0.1) == 1
+        release.join()
+
+
+def test_a_row_the_tables_refuse_does_not_hold_up_the_others(path):
+    with Ledger.open(path) as ledger:
+        with contextlib.closing(connect(path)) as db:
+            db.execute(
+                "CREATE TRIGGER odd BEFORE INSERT ON content WHEN NEW.key = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END"
+            )
+        with WriteLock(path.with_suffix(".lock")).held():
+            waits = [ledger.queue(note("x"), at(), key) for key in ("a", "b", "bad", "c")]
+            rest = [ledger.queue(note("y"), at(), str(number)) for number in range(300)]
+        with pytest.raises(LedgerError, match="refuses this row: no"):
+            waits.pop(2).result(10)
+        assert [wait.result(10) for wait in waits] == [1, 2, 3]
+        assert [wait.result(10) for wait in rest] == list(range(4, 304))
+        assert ledger.fault == ""
+
+
+def test_a_bug_in_the_writer_is_loud(path, caplog):
+    with Ledger.open(path) as ledger:
+        row = Row("driver-changed", "k", "not even a time", float("nan"), "b", "synchronised", "{}")
+        with pytest.raises(LedgerError, match="the writer ended"):
+            ledger._writer.put(row).future.result(10)
+        assert ledger.fault.startswith("the writer ended")
+        with pytest.raises(LedgerError, match="the writer ended"):
+            ledger.append_now(note("x"), at(), "x")
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize("column", ["utc = 'noon'", "utc = '2026-11-22T09:00:00'", "trust = 'blind'", "body = '[]'"])
+def test_what_cannot_be_decoded_names_its_fact(path, column):
+    with Ledger.open(path) as ledger:
+        ledger.append_now(note("a"), at(), "a")
+        ledger.append_now(note("b"), at(), "b")
+        with dishonest(path) as db:
+            db.execute(f"UPDATE content SET {column} WHERE seq = 1")
+        with pytest.raises(LedgerError, match=r"fact 1: .* cannot be read"):
+            list(ledger.entries())
 
 
 def test_a_lock_that_others_keep_is_said(path):

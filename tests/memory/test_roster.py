@@ -255,6 +255,24 @@ def test_a_roster_that_cannot_be_read_anew_is_the_last_one(tmp_path, store):
     assert store.fault == ""
 
 
+def test_what_is_newer_or_no_roster_is_not_opened(tmp_path, ledger):
+    RosterStore.open(tmp_path, ledger, SystemClock()).close()
+    with contextlib.closing(connect(tmp_path / "roster.db")) as db:
+        db.execute("PRAGMA user_version = 2")
+    with pytest.raises(LedgerError, match="newer version"):
+        RosterStore.open(tmp_path, ledger, SystemClock())
+    (tmp_path / "roster.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(LedgerError, match="cannot be opened"):
+        RosterStore.open(tmp_path, ledger, SystemClock())
+
+
+def test_two_services_meet_the_same_new_name_once(tmp_path, store, ledger):
+    with RosterStore.open(tmp_path, ledger, SystemClock()) as other:
+        store.roster()
+        assert other.alias("ada") == store.alias("ADA")
+    assert [action for _, action, _, _ in told(store, ledger)] == ["alias-seen"]
+
+
 # --- import -------------------------------------------------------------------------------------------------
 
 LIST = (
