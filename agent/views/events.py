@@ -18,6 +18,7 @@ from agent.rules.members import RosterChanged
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
 from agent.rules.presence import VisitEnded, VisitStarted
+from agent.rules.retention import Redacted
 from agent.rules.tariff import StatementIssued
 from agent.views.words import Words
 from drivers.contract import JobState
@@ -161,3 +162,9 @@ def _(fact: DriverChanged, words: Words, labels: Labels) -> str:
 def _(fact: StatementIssued, words: Words, labels: Labels) -> str:
     del labels
     return words("event.statement", month=fact.month)
+
+
+@tell.register
+def _(fact: Redacted, words: Words, labels: Labels) -> str:
+    del labels
+    return words("event.redacted", n=fact.contents)

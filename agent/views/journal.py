@@ -17,13 +17,15 @@ from itertools import takewhile
 from agent.memory.ledger import Entry, Ledger, LedgerError
 from agent.rules.door import LatchMoved
 from agent.rules.facts import Fact
+from agent.rules.links import LinkMeasured
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import BooksOpened, CopiesCounted, PrintsUnmatched
+from agent.rules.retention import DayCounted
 from drivers.contract import Moment
 
 SHOWN = 20  # of today's facts
 BLOCK = 1000  # facts looked at per step back
-QUIET: tuple[type[Fact], ...] = (LatchMoved,)  # kept in the ledger, too busy for a page
+QUIET: tuple[type[Fact], ...] = (LatchMoved, LinkMeasured, DayCounted)  # kept in the ledger, too busy for a page
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,10 @@ From the ledger (never reset):
   gardien_sides_total{device,kind,colour,formula}    sides; kind print|copy|unattributed, colour mono|colour
   gardien_paper_unattributed_sides_total{device}     the unattributed of these: counter = prints + copies + this
   gardien_visit_seconds_total{formula}               ended visits; `alerts.yml` records gardien_visit_minutes_total
-  gardien_link_down_seconds_total{link,cause}        ended outages, by cause (cable|box|internet|...)
+  gardien_link_down_seconds_total{link,cause}        measured time down, by cause (cable|box|internet|...)
+  gardien_link_up_seconds_total{link}                measured time up (these are booked at changes and hourly)
+  gardien_link_unknown_seconds_total{link}           time the links service ran and could not tell
+  gardien_link_outages_total{link,cause}             outages, by the cause they began with
   gardien_ledger_facts, gardien_ledger_seq           facts in the ledger; number of the last one
 From the live pictures:
   gardien_link_up{link}                              1 or 0; absent while nobody knows
@@ -60,7 +63,6 @@ from agent.memory.roster import RosterStore
 from agent.rules.door import Passage
 from agent.rules.links import Cause, Health
 from agent.views.journal import Today
-from agent.views.outages import Outages
 from agent.views.state import SiteState, state_of
 from drivers.contract import Clock, DeviceState, Trust
 
@@ -120,7 +122,10 @@ def _public() -> Families:
     new.counter(
         "visit_seconds", "Length of ended visits (gardien_visit_minutes_total: rules, or this / 60).", "formula"
     )
-    new.counter("link_down_seconds", "Length of ended outages, by cause.", "link", "cause")
+    new.counter("link_down_seconds", "Measured time down, by cause.", "link", "cause")
+    new.counter("link_up_seconds", "Measured time up.", "link")
+    new.counter("link_unknown_seconds", "Time nobody measured.", "link")
+    new.counter("link_outages", "Outages, by the cause they began with.", "link", "cause")
     new.gauge("ledger_facts", "Facts in the ledger.")
     new.gauge("ledger_seq", "Number of the last fact in the ledger.")
     new.gauge("ledger_fault", "1 while that service cannot use the ledger.", "service")
@@ -186,7 +191,6 @@ class Exposition:
 
     def __init__(self, site: Site, run: Path, ledger: Ledger, roster: RosterStore, clock: Clock, version: str) -> None:
         self._from = Sources(site, run, ledger, roster, clock, version)
-        self._outages = Outages(ledger)
         parts = {"ledger": self._ledger, "live": self._live, "roster": self._roster}
         self._plain = CollectorRegistry(auto_describe=False)
         self._plain.register(_Books(_public, parts))
@@ -212,8 +216,12 @@ class Exposition:
             into.set("paper_unattributed_sides", sides, device)
         for labels, minutes in _rows(totals, "visit_minutes"):
             into.set("visit_seconds", minutes * 60, labels.get("formula", ""))
-        for (link, cause), seconds in self._outages.read().items():
-            into.set("link_down_seconds", seconds, link, cause)
+        for name in ("link_down_seconds", "link_outages"):
+            for labels, amount in _rows(totals, name):
+                into.set(name, amount, labels.get("link", ""), labels.get("cause", ""))
+        for name in ("link_up_seconds", "link_unknown_seconds"):
+            for labels, amount in _rows(totals, name):
+                into.set(name, amount, labels.get("link", ""))
         head = self._from.ledger.head()
         into.set("ledger_facts", head.seq)
         into.set("ledger_seq", head.seq)

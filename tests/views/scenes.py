@@ -161,7 +161,7 @@ SUB, OCC = FormulaId("subscriber"), FormulaId("occasional")
 
 
 def day() -> list[tuple[float, Fact]]:
-    """Return a day's facts with how many minutes before noon they came. Paper: 15 + 30 prints, 3 + 4 copies, 3 + 2 lost."""
+    """Return a day's facts, by minutes before noon. Paper: 15 + 26 + 4 prints, 3 + 4 copies, 3 + 2 lost."""
     serial, card = "SN1", CardKey("ab" * 16)
 
     def pages(
@@ -196,7 +196,7 @@ def day() -> list[tuple[float, Fact]]:
         (40, DriverChanged("paper", "printers.copieur", working=False, why="no answer")),
         (38, DriverChanged("paper", "printers.copieur", working=True, why="")),
         (12, LinkChanged("adsl1", Health.UP, Health.DOWN, Cause.BOX, ago(minutes=12.1), "arp 0/5, echo 0/9")),
-        (6, LinkChanged("adsl1", Health.DOWN, Health.UP, Cause.NONE, ago(minutes=6), "echo 9/9")),
+        (6, LinkChanged("adsl1", Health.DOWN, Health.UP, Cause.NONE, ago(minutes=6), "echo 9/9", Cause.BOX, 366.0)),
     ]
 
 

@@ -1,0 +1,162 @@
+"""The model of what the animator sees, scene by scene; and that it holds nobody's id for machines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from agent.config import Site, SiteCard
+from agent.live import LiveDevice, LiveDoor, LiveLink
+from agent.rules.incidents import Area, Level
+from agent.views.journal import Today
+from agent.views.sentences import Saying, status_lines
+from agent.views.state import SiteState, as_json, plain, services_of, state_of
+from drivers.contract import Trust
+from tests.views.scenes import CLOSED, NOON, SITE, UP, HandClock, down, lost_driver, pictures, scenes
+
+NOW = HandClock().now()
+
+VERDICTS = {
+    "well": "Tout fonctionne",
+    "busy": "Tout fonctionne",
+    "released": "Tout fonctionne",
+    "cable": "Tout fonctionne, 1 point à surveiller",
+    "box": "Tout fonctionne, 1 point à surveiller",
+    "internet": "Tout fonctionne, 1 point à surveiller",
+    "unmeasured": "Tout fonctionne, 1 point à surveiller",
+    "both-box": "1 panne : Plus d'internet : aucune box ne répond",
+    "both-lines": "1 panne : Plus d'internet : toutes les lignes sont coupées",
+    "both-mixed": "1 panne : Plus d'internet du tout",
+    "no-paper": "1 panne : Le copieur : plus de papier",
+    "odd-reason": "Tout fonctionne, 1 point à surveiller",
+    "toner": "1 panne : Le copieur : toner vide",
+    "printer-lost": "1 panne : Le copieur ne répond pas",
+    "forced": "1 panne : Porte ouverte sans autorisation",
+    "held": "Tout fonctionne, 1 point à surveiller",
+    "lock-lost": "1 panne : La commande de la porte ne répond plus",
+    "reader-lost": "1 panne : Lecteur de cartes hors service (porte)",
+    "silent-links": "Nous ne savons pas",
+    "all-silent": "Nous ne savons pas",
+    "ledger": "1 panne : Le registre ne s'écrit plus : rien n'est compté",
+    "never": "Nous ne savons pas",
+    "worst": "2 pannes : Plus d'internet du tout",
+}
+
+
+def see(name: str) -> SiteState:
+    return state_of(SITE, scenes(NOW)[name], Today(), NOW, asking="web")
+
+
+def test_every_scene_has_its_verdict() -> None:
+    assert set(VERDICTS) == set(scenes(NOW))
+    for name, verdict in VERDICTS.items():
+        said = Saying(SITE, see(name), "fr").verdict().sentence
+        assert said.replace("\u00a0", " ") == verdict, name
+
+
+@pytest.mark.parametrize("name", ["silent-links", "all-silent", "never"])
+def test_a_picture_too_old_is_never_fine(name: str) -> None:
+    state = see(name)
+    silent = {Area.INTERNET} if name == "silent-links" else {Area.INTERNET, Area.PAPER, Area.DOOR}
+    assert {card.area for card in state.cards if card.level is Level.UNKNOWN} == silent
+    if name != "silent-links":
+        assert state.door is not None
+        assert {state.door.level, state.devices[0].level, *(link.level for link in state.links)} == {Level.UNKNOWN}
+        assert [line.up for line in state.services] == [False, False, False, True]
+
+
+def test_a_picture_of_another_boot_says_nothing() -> None:
+    state = state_of(SITE, pictures(replace(NOW, boot="boot-0")), Today(), NOW, asking="web")
+    assert state.level is Level.UNKNOWN
+
+
+def test_a_link_whose_probing_failed_is_unknown_and_not_down() -> None:
+    scene = pictures(NOW, links={"adsl1": down("box"), "adsl2": UP}, drivers={"links": {"links.adsl1": lost_driver()}})
+    state = state_of(SITE, scene, Today(), NOW, asking="web")
+    assert (state.links[0].health, state.links[0].cause) == ("unknown", "gap")
+    assert [one.key for one in state.incidents] == ["link-unknown"]
+
+
+def test_words_of_a_newer_service_say_nothing() -> None:
+    scene = pictures(
+        NOW,
+        links={"adsl1": LiveLink("sideways", "gremlins", None), "adsl2": UP},
+        devices={"copieur": LiveDevice("dreaming")},
+        door=LiveDoor("melted", "ajar"),
+    )
+    state = state_of(SITE, scene, Today(), NOW, asking="web")
+    assert {one.key for one in state.incidents} == {
+        "link-unknown",
+        "printer-unknown",
+        "latch-unknown",
+        "contact-silent",
+    }
+
+
+def test_what_the_site_file_does_not_name_is_not_shown() -> None:
+    bare = Site(site=SiteCard("Bureau nomade", "nomade"))
+    state = state_of(bare, pictures(NOW), Today(), NOW, asking="web")
+    assert (state.level, state.cards, state.links, state.devices, state.door) == (Level.OK, (), (), (), None)
+    assert services_of(bare) == ("web",)
+    assert services_of(SITE) == ("links", "paper", "door", "web")
+
+
+def test_the_terminal_also_misses_the_pages_service() -> None:
+    state = state_of(SITE, pictures(NOW), Today(), NOW)
+    assert [one.key for one in state.incidents] == ["silent-box"]
+
+
+def test_the_clock_is_to_be_watched_until_it_is_verified() -> None:
+    state = state_of(SITE, pictures(NOW), Today(), replace(NOW, trust=Trust.RESTORED), asking="web")
+    assert (state.level, state.incidents[0].key) == (Level.WATCH, "clock-untrusted")
+
+
+def test_a_fault_of_our_own_ledger_is_a_breakdown() -> None:
+    state = state_of(SITE, pictures(NOW), Today(fault="disk full"), NOW, asking="web")
+    assert (state.level, state.incidents[0].subject) == (Level.DOWN, "web")
+
+
+def test_relay_at_rest_is_not_door_locked() -> None:
+    for language in ("fr", "en"):
+        lines = status_lines(SITE, see("well"), language)
+        text = "\n".join(lines).lower()
+        assert ("relais au repos" in text) or ("relay at rest" in text)
+        assert "porte verrouillée" not in text.replace("ne dit pas si la porte est verrouillée", "")
+
+
+def test_the_terminal_says_the_worst_first_and_what_to_do() -> None:
+    lines = [line.replace("\u00a0", " ") for line in status_lines(SITE, see("box"), "fr")]
+    assert lines[0] == "▲ Tout fonctionne, 1 point à surveiller"
+    assert "  ▲ Orange coupé : la box ne répond plus depuis 12:20" in lines
+    assert "  ■ Orange coupé : la box ne répond plus (depuis 12:20)" in lines
+    assert "  ● Free fonctionne (depuis 07:32 · 6,1 ms · 1 % de perte)" in lines
+    assert sum(line.startswith("    → ") for line in lines) == 1
+
+
+def test_since_another_day_names_the_day() -> None:
+    (card, *_) = Saying(SITE, see("well"), "fr").cards()
+    assert card.lines[0].soft.replace("\u00a0", " ") == "depuis vendredi 20 novembre, 12:32 · 34 ms · 0 % de perte"
+
+
+def test_the_json_model_is_json_and_names_nobody() -> None:
+    state = state_of(SITE, scenes(NOW)["worst"], Today(), NOW, asking="web")
+    read = json.loads(json.dumps(as_json(state), default=plain))
+    assert read["schema"] == 1
+    assert read["at"] == NOON.isoformat()
+    assert [one["key"] for one in read["incidents"]] == [
+        "all-mixed",
+        "printer-no-paper",
+        "printer-toner-low",
+        "door-held",
+    ]
+    assert "events" not in read["today"]
+
+
+def test_a_door_without_a_contact_says_so() -> None:
+    assert SITE.door is not None
+    site = replace(SITE, door=replace(SITE.door, inputs={}))
+    state = state_of(site, pictures(NOW, door=replace(CLOSED, leaf="unknown")), Today(), NOW, asking="web")
+    assert state.level is Level.OK
+    assert Saying(site, state, "fr").cards()[2].lines[0].words == "Pas de capteur de porte"

@@ -1,0 +1,122 @@
+"""The wording files, the code and the templates hold the same keys, and every state has words and one remedy."""
+
+from __future__ import annotations
+
+import re
+import string
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+import agent.views
+from agent.rules.door import EntryRule, Passage
+from agent.rules.incidents import KEYS, Area, Level
+from agent.rules.kinds import FACTS, KINDS
+from agent.rules.links import Cause, Health
+from agent.rules.reasons import REASON_KEYS
+from agent.views.events import link_words, tell
+from agent.views.journal import QUIET
+from agent.views.metrics import DEVICE_STATES
+from agent.views.words import LANGUAGES, words
+from drivers.contract import LatchState, Trust
+from tests.views.scenes import NOON, day
+
+FR, EN = words("fr"), words("en")
+HERE = Path(agent.views.__file__).parent
+REFUSALS = set(EntryRule) - {EntryRule.ALWAYS, EntryRule.OPENING_HOURS, EntryRule.WAY_OUT}
+
+FAMILIES: set[str] = {
+    *(f"incident.{key}.{part}" for key in KEYS for part in ("title", "remedy")),
+    *(f"level.{level}" for level in Level),
+    *(f"card.{area}.name" for area in Area),
+    *(f"link.{word}" for word in (*Health, Cause.CABLE, Cause.BOX, Cause.INTERNET)),
+    *(f"device.{state}" for state in DEVICE_STATES),
+    *(f"door.{leaf}" for leaf in Passage),
+    *(f"latch.{state}" for state in (*LatchState, "unknown")),
+    *(f"trust.{trust}" for trust in Trust),
+    *(f"rule.{rule}" for rule in (*REFUSALS, "other")),
+    *(f"service.{name}" for name in ("links", "paper", "door", "web", "other")),
+    *(f"driver.{name}" for name in ("links", "printers", "readers", "spooler", "lock", "inputs", "other")),
+    *(f"formula.{name}" for name in ("subscriber", "occasional", "other")),
+    *(f"colour.{name}" for name in ("black", "cyan", "magenta", "yellow")),
+    *(f"event.link_{health}" for health in Health),
+    *(f"event.door_{leaf}" for leaf in Passage),
+}
+
+
+def said_by_code() -> set[str]:
+    """Every key written out in the code or a template."""
+    found = set()
+    for file in [*HERE.glob("*.py"), *HERE.glob("web/*.py"), *HERE.glob("web/templates/*")]:
+        found |= set(re.findall(r"""["']([a-z]+(?:\.[a-z_]+)+)["']""", file.read_text()))
+    sections = {key.split(".")[0] for key in FR.sentences}
+    return {key for key in found if key.split(".")[0] in sections and not key.endswith(".html")}
+
+
+def fields(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None}
+
+
+def test_no_key_is_missing_and_none_is_unused() -> None:
+    assert set(FR.sentences) == FAMILIES | said_by_code()
+
+
+def test_both_languages_say_the_same_things() -> None:
+    assert set(FR.sentences) == set(EN.sentences)
+    for key in FR.sentences:
+        assert fields(FR.sentences[key]) == fields(EN.sentences[key]), key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_incident_has_a_title_and_exactly_one_sentence_of_remedy(language: str) -> None:
+    say = words(language)
+    for key in KEYS:
+        title = say(f"incident.{key}.title", name="le copieur", code="media-jam")
+        remedy = say(f"incident.{key}.remedy", name="Orange", code="")
+        assert title
+        assert not title.endswith(".")
+        assert remedy.endswith(".")
+        assert not re.search(r"[.!?]\s", remedy), remedy
+
+
+def test_every_state_of_a_link_has_words() -> None:
+    said = {(health, cause): link_words(health, cause, FR) for health, cause in product(Health, Cause)}
+    assert all(said.values())
+    assert said[Health.DOWN, Cause.BOX] == "coupé\u00a0: la box ne répond plus"
+    assert said[Health.DOWN, Cause.INTERNET] == "coupé\u00a0: la box va bien, pas d'internet"
+    assert said[Health.UNKNOWN, Cause.GAP] == "état inconnu"
+
+
+def test_every_reason_of_a_printer_has_words() -> None:
+    for language in LANGUAGES:
+        for key in REASON_KEYS:
+            assert words(language)(f"incident.printer-{key}.title", name="x", code="y")
+
+
+def test_every_kind_of_fact_is_told_or_quiet() -> None:
+    told = {type(fact) for _, fact in day()} | set(tell.registry) | set(QUIET)
+    assert set(FACTS) <= told, f"no words for {set(FACTS) - told} of {len(KINDS)} kinds"
+
+
+def test_numbers_and_plurals_follow_the_language() -> None:
+    assert FR("paper.books_pending", name="le copieur", counter=10_183, booked=10_182, n=1) == (
+        "Le copieur\u00a0: compteur 10\u202f183, livres 10\u202f182\u00a0: 1\u00a0face est en cours de comptage."
+    )
+    assert FR("event.pages", member="m042", name="le copieur", n=0).startswith("m042\u00a0: 0\u00a0face imprimée ")
+    assert EN("event.pages", member="m042", name="le copieur", n=0).startswith("m042: 0\u00a0sides printed ")
+    assert EN.number(1_234_567) == "1,234,567"
+
+
+def test_what_has_no_words_is_shown_as_it_came() -> None:
+    assert FR.either("rule", "blue-moon") == "blue-moon"
+    assert FR.either("rule", "blocked-card") == "carte bloquée"
+
+
+def test_days_are_written_out() -> None:
+    assert (FR.day(NOON), EN.day(NOON)) == ("mardi 24 novembre", "Tuesday 24 November")
+
+
+def test_a_missing_key_is_a_bug() -> None:
+    with pytest.raises(KeyError):
+        FR("page.nowhere")
