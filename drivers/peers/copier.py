@@ -24,16 +24,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
+import os
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -43,10 +48,12 @@ from drivers.peers.copier_machine import Machine, Side, physical_sides
 from drivers.peers.copier_pages import interpret
 from drivers.peers.copier_profile import FORMATS
 
-__all__ = ["Copier", "PanelError", "Side", "physical_sides", "tell"]
+__all__ = ["Copier", "CopierPeer", "PanelError", "Side", "physical_sides", "tell"]
 
 _LARGEST = 256 * 1024 * 1024  # bytes of one request
 _LINE = 64 * 1024
+_SOCKET_LIMIT = 107  # bytes of a path in sockaddr_un (unix(7))
+_ENDS_S = 5.0
 
 
 class PanelError(Exception):
@@ -165,7 +172,8 @@ class Copier:
         self.machine.copy(int(count), colour="colour" in how, two_sided="two-sided" in how)
 
     def _paper(self, how: str) -> None:
-        self.machine.set(tray={"out": 0, "in": None}.get(how, -1) if not how.isdigit() else int(how))
+        left = {"out": 0, "in": None}
+        self.machine.set(tray=left[how] if how in left else abs(int(how)))
 
     def _status(self) -> dict[str, Any]:
         machine = self.machine
@@ -210,6 +218,85 @@ def tell(panel: Path, verb: str, *args: str, timeout_s: float = 60.0) -> Any:
     if not answer.get("ok"):
         raise PanelError(str(answer.get("why", "no answer")))
     return answer["said"]
+
+
+class CopierPeer:
+    """A copier as a process of its own, so that it can be killed: `python -m drivers.peers.copier` in `folder`.
+
+    Every method blocks, with a limit; failures are PanelError. `folder` keeps what it printed, over any restart.
+    """
+
+    def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
+        self.state, self.uri, self.port = folder, "", port
+        socket_path = folder / "panel"
+        if len(os.fsencode(socket_path)) > _SOCKET_LIMIT:
+            mark = hashlib.sha256(os.fsencode(socket_path)).hexdigest()[:12]
+            socket_path = Path(tempfile.gettempdir()) / f"gardien-copier-{mark}"
+        self.panel = socket_path
+        self._options = options
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self.panel.unlink(missing_ok=True)
+
+    @property
+    def pid(self) -> int | None:
+        """The running copier's process id."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start it, on the port it had before; returns when it takes jobs."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        places = ["--state", str(self.state), "--panel", str(self.panel), "--port", str(self.port)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "drivers.peers.copier", *places, *self._options],
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        assert self._process.stdout is not None
+        self.uri = self._process.stdout.readline().strip()
+        if not self.uri:
+            self.stop()
+            raise PanelError("the copier did not start")
+        self.port = urlsplit(self.uri).port or 0
+
+    def stop(self) -> None:
+        """End it politely (SIGTERM); what it has not printed is lost, as with the mains switch."""
+        self._end(signal.SIGTERM)
+
+    def kill9(self) -> None:
+        """Kill it where it stands; `start` again is the power coming back."""
+        self._end(signal.SIGKILL)
+
+    def tell(self, verb: str, *args: str) -> Any:
+        """Press a verb on its panel."""
+        return tell(self.panel, verb, *args)
+
+    def sides(self) -> list[Side]:
+        """Return every side it ever printed: the truth to compare with."""
+        return list(physical_sides(self.state))
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        try:
+            self._process.wait(_ENDS_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._process = None
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
