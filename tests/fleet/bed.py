@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import re
 import signal
@@ -26,6 +27,7 @@ BOX, HOST, FAR = "192.0.2.1", "192.0.2.2", "198.51.100.1"  # RFC 5737: the provi
 BARE = ("systemd", "systemd-sysv", "udev", "dbus", "openssh-server", "python3", "python3-apt", "iproute2")
 LATER = ("python3-venv", "libpcap0.8", "python3-cups", "cups-daemon", "cups-client", "cups-filters", "poppler-utils")
 LATER += ("systemd-timesyncd",)  # what the role will install
+_numbers = itertools.count()
 
 
 class BedError(Exception):
@@ -144,8 +146,7 @@ class Building:
 
 
 @contextlib.contextmanager
-def _namespace() -> Iterator[str]:
-    name = f"bed{os.getpid()}"
+def _namespace(name: str) -> Iterator[str]:
     run("ip", "netns", "add", name)
     try:
         run("ip", "-n", name, "link", "set", "lo", "up")
@@ -190,9 +191,9 @@ def building(folder: Path) -> Iterator[Building]:
     """Boot a building under `folder`; power it off and take everything away at the end."""
     root = folder / "root"
     _furnish(root, folder)
-    with _namespace() as space, (folder / "console").open("wb") as console:
+    name = f"g{os.getpid()}x{next(_numbers)}"  # also names the wire, in at most 15 letters (IFNAMSIZ)
+    with _namespace(name) as space, (folder / "console").open("wb") as console:
         here = Building(root, space, folder)
-        name = f"gdn{os.getpid()}"
         command = [*here.inside, "systemd-nspawn", "--quiet", f"--directory={root}", f"--machine={name}", "--boot"]
         command += ["--network-veth", "--private-users=no", "--register=no", "--keep-unit", "--link-journal=no"]
         command += [f"--bind-ro={wheels()}:/srv/wheels"]
@@ -200,6 +201,9 @@ def building(folder: Path) -> Iterator[Building]:
         try:
             _plug_in(space, f"ve-{name}")
             _wait(60, here)
+            # systemd-nspawn lays a boot id of its own over the kernel's; units with ProtectProc= see past it, shells
+            # would not. A real machine has one.
+            here.do("umount /proc/sys/kernel/random/boot_id")
             yield here
         finally:
             container.send_signal(signal.SIGTERM)  # systemd-nspawn passes it on as an orderly power-off

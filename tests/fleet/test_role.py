@@ -1,0 +1,290 @@
+"""The role, applied for real: from a bare Debian to a building that is kept, by its own units with all their fences.
+
+Links: real probes over the wire to the namespace. Paper: CUPS's own daemon, our IPP copier in the namespace as "the
+copier on the local network". Door: a serial reader on a pty in the container, a board whose recorder stands outside.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pypdf import PdfWriter
+
+from drivers.peers.board import Board
+from tests.fleet.bed import BOX, FAR, REPO, Building, Play, building
+
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(os.geteuid() != 0, reason="containers and namespaces need root"),
+    pytest.mark.skipif(shutil.which("systemd-nspawn") is None, reason="no systemd-nspawn: run ./dev fleet"),
+]
+
+RELAY = 17
+CARD = "0A00123456"
+
+WHOLE = f"""
+[site]
+name = "La Cordée Morez"
+code = "morez"
+
+[links.adsl1]
+kind = "scapy"
+label = "Orange"
+interface = "host0"
+gateway = "{BOX}"
+targets = ["{FAR}"]
+
+[spooler]
+kind = "cups"
+
+[printers.copieur]
+kind = "ipp"
+label = "le copieur"
+uri = "ipp://{BOX}:8631/ipp/print"
+queues = ["copieur"]
+poll_s = 2.0
+
+[door.lock]
+kind = "gpio"
+chip = "board:/var/lib/gardien/board"
+line = {RELAY}
+hold_s = 1.0
+
+[readers.porte]
+kind = "serial"
+at = "door"
+device = "/run/gardien/reader"
+
+[web]
+listen = "0.0.0.0:8080"
+"""
+
+DOOR_ONLY = """
+[site]
+name = "Le bureau du village"
+code = "village"
+
+[door.lock]
+kind = "gpio"
+chip = "board:/var/lib/gardien/board"
+
+[readers.porte]
+kind = "serial"
+at = "door"
+device = "/run/gardien/reader"
+"""
+
+# A reader in the building: a terminal of its own, which a card is held to after the driver had time to find it.
+HOLD_CARD = f"""
+import os, shutil, time
+from pathlib import Path
+from drivers.peers.readers import ReaderPeer
+path = Path("/run/gardien/reader")
+with ReaderPeer(path) as reader:
+    shutil.chown(os.path.realpath(path), group="gardien")
+    os.chmod(os.path.realpath(path), 0o660)
+    time.sleep(6)
+    reader.present("{CARD}")
+    time.sleep(3)
+"""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A building after its first run."""
+
+    here: Building
+    board: Board
+    site_file: Path
+    dry: Play
+    first: Play
+    left_by_dry: str
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    folder = tmp_path_factory.mktemp("morez")
+    site_file = folder / "morez.toml"
+    site_file.write_text(WHOLE, encoding="utf-8")
+    with building(folder) as here, LocalCopier(here), board(here) as pins:
+        dry = here.play("morez", site_file, "--check", "--diff")
+        left = here.do("ls -d /opt/gardien /etc/gardien /etc/systemd/system/gardien* /usr/sbin/cupsd 2>/dev/null; true")
+        first = here.play("morez", site_file)
+        yield Deployed(here, pins, site_file, dry, first, left)
+
+
+class LocalCopier:
+    """Our IPP copier on the building's wire, for as long as the block runs."""
+
+    def __init__(self, here: Building) -> None:
+        self._command = [*here.inside, sys.executable, "-m", "drivers.peers.copier", "--host", BOX, "--port", "8631"]
+        self._command += ["--state", str(here.folder / "copier")]
+
+    def __enter__(self) -> None:
+        self._process = subprocess.Popen(self._command, cwd=REPO, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline().startswith(b"ipp://")
+
+    def __exit__(self, *exc: object) -> None:
+        self._process.terminate()
+        self._process.communicate(timeout=20)
+
+
+def board(here: Building) -> Board:
+    """A board whose file lies in the building and whose recorder stands outside."""
+    path = here.root / "var/lib/gardien/board"
+    path.parent.mkdir(exist_ok=True)
+    return Board(path)
+
+
+def share_board(here: Building) -> None:
+    """Do what udev does for /dev/gpiochipN."""
+    here.do("chgrp gardien /var/lib/gardien/board && chmod 660 /var/lib/gardien/board")
+
+
+def eventually(here: Building, command: str, wanted: str, within_s: float = 20) -> None:
+    until = time.monotonic() + within_s
+    while wanted not in (said := here.do(command, may_fail=True)):
+        assert time.monotonic() < until, said
+        time.sleep(0.3)
+
+
+FETCH = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080{}', timeout=5).read().decode())"
+
+
+def fetch(path: str) -> str:
+    return f'python3 -c "{FETCH.format(path)}"'
+
+
+def test_a_dry_run_on_a_bare_host_is_green_and_touches_nothing(deployed: Deployed) -> None:
+    assert (deployed.dry.code, deployed.dry.failed) == (0, 0), deployed.dry.said
+    assert deployed.dry.changed > 5
+    assert deployed.left_by_dry == ""
+
+
+def test_the_first_run_ends_with_every_service_running(deployed: Deployed) -> None:
+    assert (deployed.first.code, deployed.first.failed) == (0, 0), deployed.first.said
+    units = "gardien.target gardien-door gardien-links gardien-paper gardien-web gardien-tend.timer cups"
+    assert deployed.here.do(f"systemctl is-active {units}").split() == ["active"] * 7
+    assert deployed.here.do("systemctl --failed --no-legend --plain") == ""
+    assert "La Cordée Morez" in deployed.here.do(fetch("/"))
+
+
+def test_a_second_run_changes_nothing(deployed: Deployed) -> None:
+    again = deployed.here.play("morez", deployed.site_file)
+    assert (again.code, again.changed, again.failed) == (0, 0, 0), again.said
+    dry = deployed.here.play("morez", deployed.site_file, "--check", "--diff")
+    assert (dry.code, dry.changed, dry.failed) == (0, 0, 0), dry.said
+
+
+def test_the_state_is_shared_by_group_and_closed_to_everybody_else(deployed: Deployed) -> None:
+    listed = deployed.here.do("stat -c '%a %G' /var/lib/gardien /var/lib/gardien/ledger.db /var/lib/gardien/roster.db")
+    assert listed.splitlines() == ["2770 gardien", "660 gardien", "660 gardien"]
+    owners = deployed.here.do(
+        "for s in door links paper web; do ps -o user:20= -p $(systemctl show -P MainPID gardien-$s); done"
+    )
+    assert owners.split() == ["gardien-door", "gardien-links", "gardien-paper", "gardien-web"]
+
+
+def test_the_fences_hold(deployed: Deployed) -> None:
+    def status_of(service: str, field: str) -> str:
+        found = deployed.here.do(f"grep ^{field}: /proc/$(systemctl show -P MainPID gardien-{service})/status")
+        return found.split()[1]
+
+    assert {service: int(status_of(service, "CapEff"), 16) for service in ("door", "links", "paper", "web")} == {
+        "door": 0,
+        "links": 1 << 13,
+        "paper": 0,
+        "web": 0,
+    }  # fmt: skip  (13: CAP_NET_RAW, capabilities(7))
+    assert {status_of(service, "Seccomp") for service in ("door", "links", "paper", "web")} == {"2"}
+    assert deployed.here.do("nsenter -n -t $(systemctl show -P MainPID gardien-door) ip -br link").split()[0] == "lo"
+    assert "host0" not in deployed.here.do("nsenter -n -t $(systemctl show -P MainPID gardien-door) ip -br link")
+
+
+def test_the_link_is_probed_and_up(deployed: Deployed) -> None:
+    eventually(deployed.here, fetch("/metrics"), 'gardien_link_up{link="adsl1"} 1.0')
+
+
+def test_a_job_printed_through_cups_is_counted(deployed: Deployed) -> None:
+    pages = PdfWriter()
+    for _ in range(3):
+        pages.add_blank_page(595, 842)
+    pdf = io.BytesIO()
+    pages.write(pdf)
+    (deployed.here.root / "srv/three.pdf").write_bytes(pdf.getvalue())
+    deployed.here.do("lp -d copieur -n 2 /srv/three.pdf")
+    eventually(deployed.here, 'gardien ledger export | grep -c \'"kind":"pages-counted"\' || true', "1", 60)
+    facts = [json.loads(line) for line in deployed.here.do("gardien ledger export").splitlines()]
+    (counted,) = [fact["content"]["body"] for fact in facts if fact["kind"] == "pages-counted"]
+    assert counted == {"low": 6, "high": 6}
+
+
+def test_a_card_opens_the_door(deployed: Deployed) -> None:
+    share_board(deployed.here)
+    member = deployed.here.do("gardien member add 'Une Abonnée' --formula subscriber").split()[-1]
+    deployed.here.do(f"gardien card give {CARD} {member}")
+    (deployed.here.root / "srv/hold_card.py").write_text(HOLD_CARD, encoding="utf-8")
+    deployed.here.do("cd /srv && /opt/gardien/venv/bin/python hold_card.py")
+    pulses = [change for change in deployed.board.record(RELAY) if change.high]
+    assert len(pulses) == 1
+
+
+def test_a_killed_service_is_back_and_the_ledger_clean(deployed: Deployed) -> None:
+    for service in ("door", "links", "paper", "web"):
+        before = deployed.here.do(f"systemctl show -P MainPID gardien-{service}")
+        deployed.here.do(f"kill -9 {before}")
+        eventually(deployed.here, f"systemctl show -P SubState gardien-{service}", "running")
+        assert deployed.here.do(f"systemctl show -P MainPID gardien-{service}") not in {before, "0"}
+    deployed.here.do("systemctl start gardien-tend.service")
+    assert deployed.here.do("systemctl show -P Result gardien-tend.service") == "success"
+
+
+def test_a_wrong_site_file_is_refused_before_it_is_in_force(deployed: Deployed, tmp_path: Path) -> None:
+    wrong = tmp_path / "morez.toml"
+    wrong.write_text(WHOLE.replace("hold_s", "hold"), encoding="utf-8")
+    pids = "systemctl show -P MainPID gardien-door gardien-links gardien-paper gardien-web"
+    before = deployed.here.do(pids)
+    refused = deployed.here.play("morez", wrong)
+    assert refused.failed == 1
+    assert "hold_s" in refused.said  # the fault names the key that was meant
+    assert (
+        deployed.here.do("cmp /etc/gardien/site.toml /etc/gardien/site.next.toml && echo same", may_fail=True) != "same"
+    )
+    assert deployed.here.do(pids) == before
+
+
+def test_a_service_with_a_wrong_site_file_is_not_started_again_and_again(deployed: Deployed) -> None:
+    deployed.here.do("cp -p /etc/gardien/site.toml /root/good.toml; echo nonsense >>/etc/gardien/site.toml")
+    try:
+        deployed.here.do("systemctl restart gardien-web", may_fail=True)
+        time.sleep(5)
+        shown = deployed.here.do("systemctl show -P ActiveState -P ExecMainStatus -P NRestarts gardien-web").split()
+        assert shown == ["failed", "78", "0"]
+    finally:
+        deployed.here.do("cp -p /root/good.toml /etc/gardien/site.toml; systemctl restart gardien-web")
+
+
+def test_a_village_office_gets_a_door_and_a_page_and_nothing_else(tmp_path: Path) -> None:
+    site_file = tmp_path / "village.toml"
+    site_file.write_text(DOOR_ONLY, encoding="utf-8")
+    with building(tmp_path) as here, board(here):
+        first = here.play("village", site_file)
+        assert (first.code, first.failed) == (0, 0), first.said
+        assert here.do("systemctl is-active gardien-door gardien-web").split() == ["active", "active"]
+        enabled = here.do("systemctl is-enabled gardien-links gardien-paper", may_fail=True)
+        assert enabled.split() == ["disabled", "disabled"]
+        assert here.do("ls /usr/sbin/cupsd /usr/lib/*/libpcap.so* 2>/dev/null; true") == ""
+        again = here.play("village", site_file)
+        assert (again.code, again.changed, again.failed) == (0, 0, 0), again.said
