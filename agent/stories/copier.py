@@ -87,6 +87,9 @@ class Desk:
 
     def __init__(self) -> None:
         self.spooled: tuple[SpoolJob, ...] = ()
+        self.printing = False  # the spooler works on one of them
+        self.waiting = 0  # of them, not ended
+        self._essence: tuple[object, ...] = ()
         self._badges: deque[BadgeRead] = deque()
         self._bell = asyncio.Event()
 
@@ -99,9 +102,13 @@ class Desk:
 
     def lay(self, jobs: tuple[SpoolJob, ...]) -> None:
         """Replace the spooler's picture of this device's jobs."""
-        if _essence(jobs) != _essence(self.spooled):
-            self.spooled = jobs
-            self._bell.set()
+        essence = tuple((job.queue, job.job, job.created_s, job.state, job.claimed_sides) for job in jobs)
+        if essence == self._essence:
+            return  # only the moment of the look is new
+        self.spooled, self._essence = jobs, essence
+        self.printing = any(job.state is JobState.PROCESSING for job in jobs)
+        self.waiting = sum(not job.state.ended for job in jobs)
+        self._bell.set()
 
     def next_badge(self) -> BadgeRead | None:
         """Return the badge that waits longest, and leave it there."""
@@ -159,9 +166,8 @@ class Clerk:
         if news or self._claims:
             self._claims = (*await self._book_records(reading), *self._missing(reading, spooled))
             self._judged = (reading.jobs, spooled)
-        printing = any(job.state is JobState.PROCESSING for job in spooled)
         calm = self.books.balanced
-        for fact in self.books.judge(reading, self._claims, hold=printing, split=split):
+        for fact in self.books.judge(reading, self._claims, hold=self._desk.printing, split=split):
             await self._write(fact, reading.at)
         if self.books.balanced and (news or not calm):
             self._witness.balanced(spooled)
@@ -227,14 +233,13 @@ class Clerk:
 
     def _restless(self) -> bool:
         reading = self._reading
-        printing = any(job.state is JobState.PROCESSING for job in self._desk.spooled)
         busy = reading is None or not reading.settled or reading.state is not DeviceState.IDLE
-        return busy or printing or self.books.suspicious or self.books.visit is not None
+        return busy or self._desk.printing or self.books.suspicious or self.books.visit is not None
 
     def _note(self, reading: DeviceReading) -> None:
         self._reading = reading
-        seen: tuple[object, ...] = (reading.state, reading.reasons, reading.counters, reading.jobs, self.books.visit)
-        seen += (_essence(self._desk.spooled),)
+        device = (reading.state, reading.reasons, reading.counters, reading.jobs)
+        seen = (device, self._desk.spooled, self.books.visit)
         self._still = self._still + 1 if seen == self._seen else 0
         self._seen = seen
 
@@ -249,7 +254,7 @@ class Clerk:
             supplies=tuple(LiveSupply(one.name, one.colour, one.level_share) for one in reading.supplies),
             counter=None if reading.counters is None else reading.counters.sides,
             visitor=self.books.visit is not None,
-            waiting=sum(not job.state.ended for job in self._desk.spooled),
+            waiting=self._desk.waiting,
             refused=self._refused,
         )
 
@@ -264,8 +269,3 @@ class Clerk:
             await asyncio.wait({written}, timeout=LAST_S)
             raise
         self.books.learn(fact, at)
-
-
-def _essence(jobs: tuple[SpoolJob, ...]) -> tuple[object, ...]:
-    """Return what of a picture of jobs is news when it changes."""
-    return tuple((job.queue, job.job, job.created_s, job.state, job.claimed_sides) for job in jobs)

@@ -25,7 +25,7 @@ from drivers.verbs import BadgeVerb, CopyVerb, PrintVerb
 from drivers.virtual import VirtualClock, VirtualLoop
 
 DEVICE, READER = DeviceId("copieur"), ReaderId("copieur")
-POLICY = PaperPolicy(UTC, poll_s=60.0)
+POLICY = PaperPolicy(UTC, poll_s=300.0)
 CARD = "04A2000001"
 
 
@@ -46,7 +46,7 @@ class Space:
         printer = self.building.printer(DEVICE)
         stories = [
             mind_paper(DEVICE, printer, self.desk, self.ledger, self.people, self.clock, self.shown.append, POLICY),
-            mind_spooler(self.building.spooler(), {DEVICE: self.desk}),
+            mind_spooler(self.building.spooler(), {DEVICE: self.desk}, 300.0),
             mind_copier_reader(self.building.reader(READER), self.desk),
         ]
         tasks = [asyncio.create_task(story) for story in stories]
