@@ -140,19 +140,19 @@ class Latch:
             return
 
 
-def rest_line(chip: str, line: int, *, active_high: bool) -> None:
+def rest_line(chip: str, line: int, *, active_high: bool, wait_s: float = BUSY_S) -> None:
     """Drive the relay line inactive and give it back: the second net, a unit's ExecStopPost. Either persistence mode.
 
-    Blocks at most two seconds, while a former owner dies. Raises DriverError.
+    Blocks at most `wait_s`, while a former owner dies. Raises DriverError.
     """
     with LineFactory(chip) as pins:
-        _claim(pins, line, active_high=active_high).close()
+        _claim(pins, line, active_high=active_high, wait_s=wait_s).close()
 
 
-def _claim(pins: LineFactory, line: int, *, active_high: bool) -> OutputDevice:
+def _claim(pins: LineFactory, line: int, *, active_high: bool, wait_s: float = BUSY_S) -> OutputDevice:
     if not 0 <= line < pins.chip.lines:
         raise DriverError(f"the chip has no line {line}: it has {pins.chip.lines}")
-    limit_s = boottime_s() + BUSY_S
+    limit_s = boottime_s() + wait_s
     while True:
         try:
             return OutputDevice(line, active_high=active_high, initial_value=False, pin_factory=pins)

@@ -1,8 +1,9 @@
 """The door's lock, seen from the door service: keeps a latch process alive and asks it for pulses.
 
-The one idea: this side never touches the line. It starts `drivers.latch` (by exec, over a socketpair that only the two
-hold), shows it every quarter of a second that the work loop still turns, and starts another one at once when it died or
-no longer answers; the new one claims the line inactive. What the latch does not confirm did not happen.
+The one idea: this side never releases. It starts `drivers.latch` (by exec, over a socketpair that only the two hold)
+and shows it every quarter of a second that the work loop still turns. When the latch died or no longer answers, the line
+it left is driven inactive at once, and another latch is started, which takes as long as Python takes. What the latch
+does not confirm did not happen.
 
 `python -m drivers.lock --rest --chip LABEL --line N [--active-low]` puts the line to rest and ends: the second net.
 """
@@ -56,6 +57,7 @@ class GpioLock:
         ]
         if not active_high:
             self._command.append("--active-low")
+        self._line = (chip, line, active_high)
         self._cap_s = cap_s
         self._latch: _LatchProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -158,6 +160,7 @@ class GpioLock:
                     failures = 0 if self._ready.is_set() else failures + 1
                     self._lost()
                     await self._latch.end()
+                self._rest()
                 self.restarts += 1
                 if failures >= STARTS:
                     self._fault = f"{STARTS} latches in a row ended before they were ready"
@@ -165,6 +168,12 @@ class GpioLock:
             self._fault = str(error)
         finally:
             self._tell(DriverError(self._fault or "the lock was closed"))
+
+    def _rest(self) -> None:
+        """Drive the dead latch's line inactive: the kernel may have left it as it was."""
+        chip, line, active_high = self._line
+        with contextlib.suppress(DriverError):  # the next latch meets the same fault, and says so
+            rest_line(chip, line, active_high=active_high, wait_s=0.0)
 
     def _lost(self) -> None:
         self._ready.clear()
