@@ -96,7 +96,7 @@ def statement(where: Where, month: str, form: str, out: Path | None) -> None:
         with Ledger.open(where.ledger_file) as book, RosterStore.open(where.places.state, book, clock) as store:
             if out is None:
                 made = month_statement(book, store.roster(), tariff, site.site, month)
-                sys.stdout.buffer.write(render(made, form, site.site.code, str(book.head())))
+                sys.stdout.buffer.write(render(made, form, site.site.code))
                 return
             issued = issue_statement(book, store.roster(), tariff, site.site, month, form, out, clock)
     except ConfigError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -42,6 +43,7 @@ CHILD = "GARDIEN_CHILD"  # set by `gardien run`: standard input is the parent's 
 Story = Callable[[], Awaitable[None]]
 
 
+@functools.cache
 def gardien_version() -> str:
     """Return the version, from its one place."""
     try:
@@ -68,6 +70,7 @@ class Standing:
         self.ledger, self.roster = ledger, roster
         self._building = building
         self.tape = tape
+        self.publish_s = PUBLISH_S
         self.stack = contextlib.AsyncExitStack()  # drivers and sockets, closed in reverse order at the end
         self._stories: list[Story] = []
         self._drivers: dict[str, LiveDriver] = {}
@@ -130,8 +133,9 @@ class Standing:
 
     def show_device(self, device: str, live: LiveDevice) -> None:
         """Show one printing device."""
-        self._devices[device] = live
-        self._news.set()
+        if self._devices.get(device) != live:
+            self._devices[device] = live
+            self._news.set()
 
     def show_door(self, live: LiveDoor) -> None:
         """Show the door."""
@@ -158,7 +162,7 @@ class Standing:
             write_picture(self.places.run, self.picture())
             notify("WATCHDOG=1")
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PUBLISH_S):
+                async with asyncio.timeout(self.publish_s):
                     await self._news.wait()
                     await asyncio.sleep(SOON_S)
             self._news.clear()

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from agent.ask import Answer, Request, answering
 from agent.services.standing import Standing
-from agent.stories.presence import VisitBook
+from agent.stories.presence import VisitBook, follow_badges
 from agent.views.web.pages import make_app
 from drivers.contract import DriverError
 
@@ -29,4 +29,7 @@ async def wire(here: Standing) -> None:
         await web.TCPSite(runner, host, int(port)).start()
     except OSError as error:
         raise DriverError(f"{here.site.web.listen} ne peut être écouté : {error}") from error
+    directions = {name: reader.direction for name, reader in here.site.readers.items() if reader.at == "door"}
+    if "out" in directions.values():  # without a way out by badge, a badge says nothing about a visit
+        here.keep(lambda: follow_badges(visits, directions))
     await here.stack.enter_async_context(answering(here.places.run, here.service, here.clock, answer))
