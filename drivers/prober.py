@@ -27,8 +27,9 @@ import secrets
 import socket
 import struct
 import sys
+from array import array
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from types import ModuleType
 from typing import Any, Self
@@ -73,8 +74,7 @@ FLOOR_S, CEILING_S, FIRST_S = 0.5, 2.0, 1.0  # of a probe's deadline; FIRST whil
 KEPT_S = 10.0  # how long a late reply is still recognised; 16-bit sequences cannot wrap in that time
 QUEUE_LIMIT = 4096  # fates nobody has read
 BURST = 256  # frames read per wake-up
-SIOCGIFFLAGS, SIOCGIFADDR = 0x8913, 0x8915  # netdevice(7)
-IFF_UP, IFF_RUNNING = 0x1, 0x40  # RUNNING: operational (RFC 2863), which includes a carrier
+SIOCGIFADDR, SIOCETHTOOL, ETHTOOL_GLINK = 0x8915, 0x8946, 0x0A  # netdevice(7), linux/ethtool.h
 BROADCAST = b"\xff" * 6
 PAYLOAD = b"gardien link probe"  # some paths drop an empty echo
 
@@ -100,6 +100,8 @@ class _Wire:
     def __init__(self, interface: str, gateway: str, ident: int) -> None:
         self.interface = interface
         self._request = struct.pack("16s24x", interface.encode())
+        self._link = array("I", [ETHTOOL_GLINK, 0])
+        self._ask_link = struct.pack("16sP16x", interface.encode(), self._link.buffer_info()[0])
         self._filter = (
             f"(arp[6:2] = 2 and arp[14:4] = {int(IPv4Address(gateway))})"
             f" or (icmp[0] = 0 and icmp[4:2] = {ident})"
@@ -112,7 +114,7 @@ class _Wire:
     def __enter__(self) -> Self:
         self._asker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            self._flags()
+            self.carries()
             conf.ifaces.reload()  # scapy's list is from its import; the interface may be younger
             self._socket = L2Socket(iface=self.interface, promisc=False, filter=self._filter)
         except (OSError, Scapy_Exception, ValueError, DriverError) as error:
@@ -127,15 +129,17 @@ class _Wire:
         self._asker.close()
 
     def carries(self) -> bool:
-        """Tell whether the interface is up and has a carrier (one ioctl; needs no /sys)."""
-        return self._flags() & (IFF_UP | IFF_RUNNING) == IFF_UP | IFF_RUNNING
+        """Tell whether the interface is up and has a carrier.
 
-    def _flags(self) -> int:
+        One ioctl: it needs no /sys, and is never a second late as the interface's flags are (kernel: linkwatch).
+        """
         try:
-            answer = fcntl.ioctl(self._asker, SIOCGIFFLAGS, self._request)
+            fcntl.ioctl(self._asker, SIOCETHTOOL, self._ask_link)
         except OSError as error:
+            if error.errno == errno.EOPNOTSUPP:
+                return True  # a device that knows no carrier; `send` knows whether it is up
             raise DriverError(f"the interface {self.interface} is gone: {error.strerror}") from error
-        return int(struct.unpack_from("=H", answer, 16)[0])
+        return bool(self._link[1])
 
     def address(self) -> str:
         """Return the interface's first IPv4 address, "" if it has none now."""
@@ -173,7 +177,7 @@ class _Wire:
 # --- the probes --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Strays:
     """Replies that told no fate."""
 
@@ -207,6 +211,7 @@ class _Round:
         self._arp = bytearray()
         self._echoes: dict[str, bytearray] = {}
         self._flights: dict[int, _Flight] = {}
+        self._held: list[tuple[int, _Flight]] = []  # echoes that wait for the box's MAC
         self._sequence, self._slot = secrets.randbelow(1 << 16), 0
         self._next_s = prober.clock.now().mono_s
         self._slowest: dict[str, float] = {}  # what each target needed lately
@@ -276,7 +281,8 @@ class _Round:
         target = self._prober.targets[slot - 1] if slot else self._prober.gateway
         sent_s = self._prober.clock.now().mono_s
         flight = _Flight(kind, target, sent_s, sent_s + self._deadline_s(kind, target))
-        if self._wire.carries() and self._launch(flight):
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        if self._wire.carries() and self._launch(self._sequence, flight):
             self._flights[self._sequence] = flight
             return
         for each in self._flights.values():
@@ -285,17 +291,18 @@ class _Round:
         self._gateway_mac = b""  # another box may be plugged in
         self._tell(flight, now, Outcome.NO_CARRIER)
 
-    def _launch(self, flight: _Flight) -> bool:
+    def _launch(self, sequence: int, flight: _Flight) -> bool:
         """Write the frame; False if the interface has just gone down."""
-        self._sequence = (self._sequence + 1) & 0xFFFF
         if flight.kind is ProbeKind.ARP:
             self._arp[:6] = BROADCAST if self._box_silent else self._gateway_mac or BROADCAST
             return self._wire.send(self._arp)
+        if not self._gateway_mac:  # held until the ARP that is out is answered, as the kernel would
+            self._held.append((sequence, flight))
+            return True
         frame = self._echoes[flight.target]
-        patch_sequence(frame, self._sequence)
-        frame[:6] = self._gateway_mac or BROADCAST
-        # With nobody to hand it to, an echo is lost unsent, as the kernel's own would be.
-        return not self._gateway_mac or self._wire.send(frame)
+        patch_sequence(frame, sequence)
+        frame[:6] = self._gateway_mac
+        return self._wire.send(frame)
 
     def _deadline_s(self, kind: ProbeKind, target: str) -> float:
         if kind is ProbeKind.ARP:
@@ -316,21 +323,24 @@ class _Round:
     def _hear(self, heard: Heard, now: Moment, behind_s: float) -> None:
         flight = self._flight_of(heard)
         if flight is None:
-            self._stray("foreign")
+            self._prober.strays.foreign += 1
             return
         if flight.answered:
-            self._stray("double")
+            self._prober.strays.double += 1
             return
         flight.answered = True
         rtt_s = now.mono_s - flight.sent_s
         rtt_s = rtt_s - behind_s if behind_s < rtt_s else rtt_s
         if heard.kind is ProbeKind.ARP:
             self._gateway_mac, self._box_silent = heard.mac, False
+            held, self._held = self._held, []
+            for sequence, waiting in held:
+                self._launch(sequence, waiting)
         elif heard.outcome is Outcome.REPLIED:
             before_s = self._slowest.get(flight.target, 0.0)
             self._slowest[flight.target] = max(rtt_s, before_s + (rtt_s - before_s) / 8)
         if flight.told or flight.sent_s + rtt_s > flight.due_s:
-            self._stray("late")  # `_expire` tells it LOST if that is still to be said
+            self._prober.strays.late += 1  # `_expire` tells it LOST if that is still to be said
             return
         flight.told = True
         self._tell(flight, now, heard.outcome, rtt_s if heard.outcome is Outcome.REPLIED else None)
@@ -340,10 +350,6 @@ class _Round:
             return next((each for each in reversed(self._flights.values()) if each.kind is ProbeKind.ARP), None)
         flight = self._flights.get(heard.sequence)
         return flight if flight and flight.target == heard.target and heard.ident == self._ident else None
-
-    def _stray(self, what: str) -> None:
-        strays = self._prober.strays
-        self._prober.strays = replace(strays, **{what: getattr(strays, what) + 1})
 
     # --- telling -------------------------------------------------------------------------------------------
 
@@ -356,7 +362,9 @@ class _Round:
 
     def _lose(self, flight: _Flight, now: Moment) -> None:
         flight.told = True
-        self._box_silent |= flight.kind is ProbeKind.ARP
+        if flight.kind is ProbeKind.ARP:
+            self._box_silent = True
+            self._held.clear()
         self._tell(flight, now, Outcome.LOST)
 
     def _tell(self, flight: _Flight, now: Moment, outcome: Outcome, rtt_s: float | None = None) -> None:

@@ -5,7 +5,8 @@ It stands alone (standard library only) and runs inside the box's network namesp
 Every packet it sees gets one line in its log with its fate, so a test can compare exactly.
 
 It obeys one line at a time on standard input and answers each with "ok" or "no" on standard output:
-`cut`, `mend`, `loss 0.1`, `delay 0.08` (seconds), `double` (each reply comes twice). The end of standard input is its end, so it outlives nobody.
+`cut`, `mend`, `loss 0.1`, `delay 0.08` (seconds), `double` (each reply comes twice). The end of standard input is its
+end, so it outlives nobody.
 
     internet.py DEVICE SEED [LOG]
 """

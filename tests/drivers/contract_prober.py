@@ -15,7 +15,7 @@ from itertools import pairwise
 from drivers.contract import LinkId, Outcome, ProbeKind, ProbeReply
 
 LINK = LinkId("adsl1")
-WAIT_S = 10.0
+WAIT_S = 60.0  # of the subject's own time
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,9 @@ async def a_delay_is_seen_as_delay(subject: Subject) -> None:
 async def a_lossy_line_loses_some(subject: Subject) -> None:
     await subject.rounds(1)
     subject.obey("loss adsl1 0.5")
-    fates = await subject.rounds(12)
+    fates = await subject.rounds(8)
     lost = [fate for fate in fates if fate.outcome is Outcome.LOST]
-    assert 5 <= len(lost) <= 31
+    assert 3 <= len(lost) <= 21
     assert all(fate.kind is ProbeKind.ECHO for fate in lost)
 
 

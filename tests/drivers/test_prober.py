@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.rules.links import Cause, Health, LinkPolicy, LinkWatch
@@ -43,6 +43,7 @@ words = st.integers(0, 0xFFFF)
 addresses = st.ip_addresses(v=4).map(str)
 
 
+@settings(max_examples=40)
 @given(words, words, words, addresses, addresses)
 def test_a_patched_frame_is_the_one_scapy_builds(ident, first, second, source, target):
     frame = echo_frame(OURS, source, target, ident)
@@ -57,6 +58,7 @@ def test_a_patched_frame_is_the_one_scapy_builds(ident, first, second, source, t
         assert (message & 0xFFFF) + (message >> 16) in (0xFFFF, 0x1FFFE)
 
 
+@settings(max_examples=40)
 @given(words, words, addresses, addresses)
 def test_an_echo_reply_and_an_icmp_error_are_read_back(ident, sequence, source, target):
     back = Ether(src=BOX.hex(":"), dst=OURS.hex(":")) / IP(src=target, dst=source)
@@ -108,7 +110,7 @@ def in_sim(law):
 
 def over_wires(law):
     async def play(providers):
-        prober = ScapyProber(SystemClock(), LINK, "adsl1", providers.gateway("adsl1"), FAR_TARGETS, 0.3)
+        prober = ScapyProber(SystemClock(), LINK, "adsl1", providers.gateway("adsl1"), FAR_TARGETS, 0.2)
         replies = prober.replies()
         with providers.inside():
             await anext(replies)  # opens its socket at the site; later calls stay there
@@ -142,20 +144,23 @@ class Watched:
         self.clock = SystemClock()
         self.prober = ScapyProber(self.clock, self.link, link, providers.gateway(link), FAR_TARGETS, interval_s)
         self.watch = LinkWatch(self.link, LinkPolicy(interval_s), FAR_TARGETS)
-        self.facts = []
+        self.facts, self.rtts = [], []
         self.fates = Counter()
 
-    async def run(self):
+    async def open(self):
+        """Open the socket at the site, where it then stays. One at a time: the whole thread goes there."""
+        self.replies = self.prober.replies()
         with self.providers.inside():
-            replies = self.prober.replies()
-            first = await anext(replies)
-        async with contextlib.aclosing(replies):
-            self.hear(first)
-            async for reply in replies:
+            self.hear(await anext(self.replies))
+
+    async def run(self):
+        async with contextlib.aclosing(self.replies):
+            async for reply in self.replies:
                 self.hear(reply)
 
     def hear(self, reply):
         self.fates[reply.kind, reply.outcome] += 1
+        self.rtts.append(reply.rtt_s)
         fact = self.watch.observe(reply)
         if fact:
             self.facts.append((self.clock.now().mono_s, fact.now, fact.cause))
@@ -163,6 +168,8 @@ class Watched:
 
 @contextlib.asynccontextmanager
 async def watching(*watched):
+    for each in watched:
+        await each.open()
     tasks = [asyncio.ensure_future(each.run()) for each in watched]
     try:
         yield
@@ -229,40 +236,27 @@ def test_loss_is_counted_exactly_and_no_probe_leaves_by_another_link(tmp_path):
 
 @pytest.mark.peers
 @on_wires
-def test_late_and_double_replies_are_strays_and_never_probes():
+def test_late_and_double_replies_are_strays_and_an_icmp_error_is_no_silence():
     async def play(providers):
-        double, late = (Watched(providers, link, interval_s=0.25) for link in providers.links)
+        double, late, refused = links = [Watched(providers, link, interval_s=0.5) for link in providers.links]
+        box = ("ip", "-n", providers.site.replace("-site", "-adsl3"))
+        subprocess.run([*box, "route", "add", "unreachable", FAR_TARGETS[0]], check=True)
         providers.double("adsl1")
         providers.delay("adsl2", 0.05)
-        async with watching(double, late):
-            await asyncio.sleep(1.0)
+        async with watching(*links):
+            await asyncio.sleep(1.6)
             providers.delay("adsl2", 0.9)
             await asyncio.sleep(3.0)
-        assert double.prober.strays.double >= double.fates[ProbeKind.ECHO, Outcome.REPLIED] - 1 > 20
+        assert double.prober.strays.double >= double.fates[ProbeKind.ECHO, Outcome.REPLIED] - 1 > 15
         assert Outcome.LOST not in {outcome for _, outcome in double.fates}
-        assert 1 <= late.prober.strays.late <= late.fates[ProbeKind.ECHO, Outcome.LOST] + 12
+        assert 1 <= late.prober.strays.late <= late.fates[ProbeKind.ECHO, Outcome.LOST] + 6
         echoes = late.fates[ProbeKind.ECHO, Outcome.LOST] + late.fates[ProbeKind.ECHO, Outcome.REPLIED]
-        assert abs(echoes - 3 * late.fates[ProbeKind.ARP, Outcome.REPLIED]) <= 15  # those still under way at the end
-        assert [fact[1] for fact in late.facts] == [Health.UP]  # a slow line is not a dead one
+        assert abs(echoes - 3 * late.fates[ProbeKind.ARP, Outcome.REPLIED]) <= 9  # those still under way at the end
+        assert refused.fates[ProbeKind.ECHO, Outcome.UNREACHABLE] >= 1  # the box sends one a second
+        assert refused.fates[ProbeKind.ECHO, Outcome.REPLIED] >= 12
+        assert [[fact[1] for fact in link.facts] for link in links] == [[Health.UP]] * 3  # slow is not dead
 
-    with Providers(("adsl1", "adsl2")) as providers:
-        asyncio.run(play(providers))
-
-
-@pytest.mark.peers
-@on_wires
-def test_an_icmp_error_is_told_apart_from_silence():
-    async def play(providers):
-        link = Watched(providers, "adsl1", interval_s=0.5)
-        box = ("ip", "netns", "exec", providers.site.replace("-site", "-adsl1"))
-        subprocess.run([*box, "ip", "route", "add", "unreachable", FAR_TARGETS[0]], check=True)
-        async with watching(link):
-            await asyncio.sleep(2.6)
-        assert link.fates[ProbeKind.ECHO, Outcome.UNREACHABLE] >= 1
-        assert link.fates[ProbeKind.ECHO, Outcome.REPLIED] >= 8
-        assert [fact[1] for fact in link.facts] == [Health.UP]
-
-    with Providers(("adsl1",)) as providers:
+    with Providers(("adsl1", "adsl2", "adsl3")) as providers:
         asyncio.run(play(providers))
 
 
@@ -283,11 +277,11 @@ def test_a_saturated_upload_is_delay_and_not_an_outage():
         with providers.inside(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             async with watching(link):
                 await asyncio.sleep(2.6)
-                await flood(sender, 1100, 6.0)
+                await flood(sender, 1200, 4.0)
                 await asyncio.sleep(0.5)
                 assert link.watch.minute().rtt_s is not None
                 assert [fact[1] for fact in link.facts] == [Health.UP]
-                assert link.prober._slowest_s() > 0.4
+                assert max(rtt_s or 0.0 for rtt_s in link.rtts) > 0.4
 
     with Providers(("adsl1",)) as providers:
         asyncio.run(play(providers))
@@ -298,6 +292,7 @@ def test_a_saturated_upload_is_delay_and_not_an_outage():
 def test_a_vanished_interface_is_the_drivers_loss_and_the_next_run_finds_it_again():
     async def play(providers):
         watched = Watched(providers, "adsl1", interval_s=0.2)
+        await watched.open()
         task = asyncio.ensure_future(watched.run())
         await asyncio.sleep(1.0)
         ip = ["ip", "-n", providers.site, "link", "set", "adsl1", "name"]
@@ -306,7 +301,7 @@ def test_a_vanished_interface_is_the_drivers_loss_and_the_next_run_finds_it_agai
         with pytest.raises(DriverError, match="adsl1 is gone"):
             await asyncio.wait_for(task, 3.0)
         with pytest.raises(DriverError, match="cannot probe on adsl1"):
-            await watched.run()
+            await watched.open()
         subprocess.run(["ip", "-n", providers.site, "link", "set", "gone", "name", "adsl1"], check=True)
         subprocess.run(["ip", "-n", providers.site, "link", "set", "adsl1", "up"], check=True)
         before = watched.fates[ProbeKind.ECHO, Outcome.REPLIED]
