@@ -47,7 +47,7 @@ CREATE TABLE alias (
 CREATE TABLE closure (day TEXT PRIMARY KEY) STRICT;
 CREATE TABLE outbox (
     place INTEGER PRIMARY KEY,
-    key   TEXT NOT NULL,
+    key   TEXT NOT NULL UNIQUE,
     utc   TEXT NOT NULL,
     mono  REAL NOT NULL,
     boot  TEXT NOT NULL,

@@ -87,7 +87,7 @@ class RosterStore:
         self._writing = threading.Lock()
         self._seen = -1
         self._roster: Roster | None = None
-        self._handed: dict[int, Future[int]] = {}
+        self._handed: dict[str, Future[int]] = {}
 
     @classmethod
     def open(cls, folder: Path, ledger: Ledger, clock: Clock) -> Self:
@@ -331,22 +331,23 @@ class RosterStore:
         try:
             with self._writing, self._lock.held():
                 self._clear_out()
-                rows = self._db.execute("SELECT place, key, utc, mono, boot, trust, body FROM outbox ORDER BY place")
-                for place, key, *at, body in rows.fetchall():
+                rows = self._db.execute("SELECT key, utc, mono, boot, trust, body FROM outbox ORDER BY place")
+                for key, *at, body in rows.fetchall():
                     fact = decode(RosterChanged.kind, body)
-                    if fact is not None and place not in self._handed:
-                        self._handed[place] = self._ledger.queue(fact, moment(*at), key)
+                    if fact is not None and key not in self._handed:
+                        self._handed[key] = self._ledger.queue(fact, moment(*at), key)
         except (sqlite3.Error, OSError, LedgerError) as error:
             log.warning("changes of the roster wait for the ledger: %s", error)
 
     def _clear_out(self) -> None:
-        done = [place for place, future in self._handed.items() if future.done()]
-        written = [place for place in done if self._handed[place].exception() is None]
+        """Delete by key, never by place: another process may have cleared the place, and a third filled it again."""
+        done = [key for key, future in self._handed.items() if future.done()]
+        written = [key for key in done if self._handed[key].exception() is None]
         if written:
             with transaction(self._db):
-                self._db.executemany("DELETE FROM outbox WHERE place = ?", ((place,) for place in written))
-        for place in done:
-            del self._handed[place]
+                self._db.executemany("DELETE FROM outbox WHERE key = ?", ((key,) for key in written))
+        for key in done:
+            del self._handed[key]
 
 
 def _load(db: sqlite3.Connection) -> Roster:

@@ -221,23 +221,38 @@ def test_a_change_while_the_ledger_is_stuck_is_made_and_told_later(tmp_path, led
     store.close()
 
 
+DIE = """
+import datetime, os, pathlib, sys
+from agent.memory.database import WriteLock
+from agent.memory.ledger import Ledger
+from agent.memory.roster import RosterStore
+from drivers.clock import SystemClock
+folder = pathlib.Path(sys.argv[1])
+ledger = Ledger.open(folder / "ledger.db")
+store = RosterStore.open(folder, ledger, SystemClock())
+with WriteLock(folder / "ledger.lock").held():
+    store.add_member("Bob", "occasional", actor="cli", since=datetime.date(2026, 11, 22))
+    os._exit(0)
+"""
+
+
 def test_a_change_whose_process_died_is_told_at_the_next_start(tmp_path):
-    code = (
-        "import datetime, os, pathlib, sys\n"
-        "from agent.memory.ledger import Ledger; from agent.memory.roster import RosterStore\n"
-        "from agent.memory.database import WriteLock; from drivers.clock import SystemClock\n"
-        "folder = pathlib.Path(sys.argv[1])\n"
-        "ledger = Ledger.open(folder / 'ledger.db'); store = RosterStore.open(folder, ledger, SystemClock())\n"
-        "with WriteLock(folder / 'ledger.lock').held():\n"
-        "    store.add_member('Bob', 'occasional', actor='cli', since=datetime.date(2026, 11, 22))\n"
-        "    os._exit(0)\n"
-    )
-    subprocess.run([sys.executable, "-c", code, tmp_path], check=True)
+    subprocess.run([sys.executable, "-c", DIE, tmp_path], check=True)
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         assert ledger.head().seq == 0
         for _ in range(2):
             with RosterStore.open(tmp_path, ledger, SystemClock()) as store:
                 assert told(store, ledger) == [("cli", "member-added", "m001", "occasional")]
+
+
+def test_a_change_in_the_place_of_a_cleared_one_is_not_taken_for_it(tmp_path, store, ledger):
+    store.add_member("Ada", SUBSCRIBER, actor="cli", since=DAY)
+    while ledger.pending:
+        pass
+    with RosterStore.open(tmp_path, ledger, SystemClock()) as other:
+        assert other.settle() == 0  # the outbox is empty again, and `store` has not noticed
+    subprocess.run([sys.executable, "-c", DIE, tmp_path], check=True)
+    assert [subject for _, _, subject, _ in told(store, ledger)] == ["m001", "m002"]
 
 
 def test_a_roster_that_cannot_be_read_anew_is_the_last_one(tmp_path, store):

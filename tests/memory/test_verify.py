@@ -9,6 +9,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -154,19 +156,18 @@ def test_what_cannot_be_read_is_an_error(tmp_path, path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who may not write here")
 def test_it_needs_no_right_to_write(path, anchor):
-    folder = path.parent / "medium"
-    folder.mkdir()
-    shutil.copy(path, folder / "ledger.db")
-    for part in (folder / "ledger.db", folder, *folder.parents[:4]):
-        part.chmod(part.stat().st_mode | 0o555)
     code = (
         "import os, pathlib, sys; from agent.memory.ledger import Head, verify\n"
-        "os.setgid(65534); os.setuid(65534)\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "print(verify(pathlib.Path(sys.argv[1]), Head.parse(sys.argv[2])))"
     )
-    said = subprocess.run(
-        [sys.executable, "-c", code, folder / "ledger.db", str(anchor)], check=True, capture_output=True, text=True
-    )
+    with tempfile.TemporaryDirectory() as medium:
+        shutil.copy(path, medium)
+        Path(medium).chmod(0o555)
+        Path(medium, path.name).chmod(0o444)
+        command = [sys.executable, "-c", code, Path(medium, path.name), str(anchor)]
+        said = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert [file.name for file in Path(medium).iterdir()] == [path.name]
     assert said.stdout.startswith("matches the anchor: 10 facts")
 
 
