@@ -9,8 +9,9 @@ What a device does not say is None, never a guess. Which of its counted sides we
 within one Printer; a device that offers `gardien-copy-impressions-completed-col` (our copier) is believed, any
 other has `counters` None here and needs its vendor's SNMP tree.
 
-It will never print, cancel or change anything, and keeps no state between looks. `http.client` on a thread of the
-loop's default executor rather than an HTTP library: four small POSTs per look do not need 15 MB.
+It will never print, cancel or change anything. Between looks it remembers only which records it has already said.
+`http.client` on a thread of the loop's default executor rather than an HTTP library: four small POSTs per look do not
+need 15 MB.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ GET_JOBS, GET_PRINTER = 0x000A, 0x000B
 VERSION_NOT_SUPPORTED = 0x0503
 
 _PAGE = 100  # job records asked for at a time
+_DEEPEST = 5000  # job records in one look
 _LARGEST = 8 * 1024 * 1024  # bytes of one reply
 _JOB_STATES = dict(zip(range(3, 10), JobState, strict=True))  # RFC 8011 section 5.3.7
 _STATES = dict(zip(range(3, 6), DeviceState, strict=True))  # RFC 8011 section 5.4.11
@@ -78,8 +80,8 @@ _OF_JOB = (
 class IppPrinter:
     """Plays `contract.Printer` for one device; not to be read by two tasks at once.
 
-    `records` bounds how many ended jobs one look takes, newest first: a longer silence than that leaves the older
-    ones to the counters. `timeout_s` bounds a whole look.
+    A look takes the newest `records` ended jobs, and as many more, up to 5000, as it takes to reach one that the look
+    before had said: so the first one, and one after a long silence, tells all. `timeout_s` bounds a whole look.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class IppPrinter:
         self._port = parts.port or (631 if parts.scheme == "ipp" else 80)
         self._timeout_s = timeout_s
         self._records = records
+        self._said: tuple[str, frozenset[int]] = ("", frozenset())  # the ended jobs of the last look, and whose
 
     async def read(self) -> DeviceReading:
         """Take one look. Raises DriverError when the device is silent, refuses, or talks nonsense."""
@@ -121,14 +124,16 @@ class IppPrinter:
         """Ask the four questions and put the answers together. Blocks, on a thread of its own."""
         try:
             before = wire.printer()
-            ended = wire.jobs("completed", self._records)
-            waiting = wire.jobs("not-completed", self._records)
+            said = self._said[1] if self._said[0] == _serial(before) else frozenset()
+            ended = wire.jobs("completed", self._records, said)
+            waiting = wire.jobs("not-completed", self._records, frozenset())
             after = wire.printer()
         finally:
             wire.close()
         serial, state, counters = _serial(after), _state(after), _counters(after)
         if _serial(before) != serial:
             raise DriverError(f"{self._device}: another machine answered in the middle of a look")
+        self._said = (serial, frozenset(ended))
         still = _state(before) is state is DeviceState.IDLE and not waiting and not after.integer("queued-job-count")
         return DeviceReading(
             at=self._clock.now(),
@@ -192,18 +197,18 @@ class _Wire:
         """Ask for the printer's attributes."""
         return self._ask(GET_PRINTER, attribute("requested-attributes", Tag.KEYWORD, *_OF_PRINTER)).first(Tag.PRINTER)
 
-    def jobs(self, which: str, records: int) -> dict[int, Attributes]:
-        """Ask for job records, page by page, until there are no more or `records` were seen.
+    def jobs(self, which: str, records: int, said: frozenset[int]) -> dict[int, Attributes]:
+        """Ask for job records, page by page, until there are no more, or `records` were seen and one of `said`.
 
         A device that ignores first-index repeats its first page; it is then asked for all at once.
         """
         found: dict[int, Attributes] = {}
-        while len(found) < records:
-            limit = min(_PAGE, records - len(found))
+        while len(found) < records or (len(found) < _DEEPEST and not said & found.keys()):
+            limit = min(_PAGE, records - len(found)) if len(found) < records else _PAGE
             page = self._page(which, limit, first=len(found) + 1)
             fresh = {number: record for number, record in page.items() if number not in found}
             if page and not fresh:
-                return self._page(which, records, first=1)
+                return self._page(which, _DEEPEST, first=1)
             found |= fresh
             if len(page) < limit:
                 break
