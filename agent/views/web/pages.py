@@ -69,6 +69,7 @@ class Watch:
         self.site = site
         self.zone = ZoneInfo(site.site.timezone)
         self.streams = 0
+        self.ended = False
         self._places = places
         self._clock = clock
         self._journal = Journal(ledger, self.zone)
@@ -126,9 +127,15 @@ class Watch:
         """Wait for news later than number `after`; None if there is none within a beat."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(BEAT_S), self._changed:
-                await self._changed.wait_for(lambda: self._news.number > after)
-                return self._news
+                await self._changed.wait_for(lambda: self._news.number > after or self.ended)
+                return None if self.ended else self._news
         return None
+
+    async def end(self) -> None:
+        """Let every stream go, so that a stop does not wait for open tabs."""
+        async with self._changed:
+            self.ended = True
+            self._changed.notify_all()
 
 
 def make_app(site: Site, places: Places, ledger: Ledger, roster_store: RosterStore, clock: Clock) -> web.Application:
@@ -145,6 +152,7 @@ def make_app(site: Site, places: Places, ledger: Ledger, roster_store: RosterSto
     app.router.add_get("/metrics/billing", _billing)
     app.router.add_get("/static/{name}", _static)
     app.on_response_prepare.append(_secure)
+    app.on_shutdown.append(_end_streams)
     app.cleanup_ctx.append(_watching)
     return app
 
@@ -162,6 +170,10 @@ async def _watching(app: web.Application) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def _end_streams(app: web.Application) -> None:
+    await app[WATCH].end()
 
 
 async def _secure(request: web.Request, response: web.StreamResponse) -> None:
@@ -209,8 +221,8 @@ async def _metrics(request: web.Request) -> web.Response:
 
 async def _billing(request: web.Request) -> web.Response:
     token = _token(request.app[WATCH].site)
-    given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
-    if not token or not hmac.compare_digest(given, token):
+    given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+    if not token or not hmac.compare_digest(given, b"Bearer " + token):
         raise web.HTTPUnauthorized(headers={"WWW-Authenticate": f'Bearer realm="{BILLING}"'})
     return web.Response(body=request.app[EXPOSITION].billing(), headers={"Content-Type": CONTENT_TYPE})
 
@@ -246,7 +258,7 @@ async def _events(request: web.Request) -> web.StreamResponse:
         await response.prepare(request)
         seen = watch.number
         await response.write(f"retry: 2000\nevent: parts\ndata: {watch.parts(language)}\n\n".encode())
-        while True:
+        while not watch.ended:
             news = await watch.news(seen)
             if news is None:
                 await response.write(f"event: beat\ndata: {watch.time()}\n\n".encode())
@@ -254,9 +266,10 @@ async def _events(request: web.Request) -> web.StreamResponse:
                 seen = news.number
                 await response.write(f"event: parts\ndata: {news.parts[language]}\n\n".encode())
     except ConnectionError:
-        return response
+        log.debug("a tab went away")
     finally:
         watch.streams -= 1
+    return response
 
 
 def _version() -> str:
