@@ -1,9 +1,9 @@
 """The door's lock, seen from the door service: keeps a latch process alive and asks it for pulses.
 
 The one idea: this side never releases. It starts `drivers.latch` (by exec, over a socketpair that only the two hold)
-and shows it every quarter of a second that the work loop still turns. When the latch died or no longer answers, the line
-it left is driven inactive at once, and another latch is started, which takes as long as Python takes. What the latch
-does not confirm did not happen.
+and shows it every quarter of a second that the work loop still turns. When the latch died or no longer answers, the
+line it left is driven inactive at once, and another latch is started, which takes as long as Python takes. What the
+latch does not confirm did not happen.
 
 `python -m drivers.lock --rest --chip LABEL --line N [--active-low]` puts the line to rest and ends: the second net.
 """

@@ -21,7 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import gpiod
 import gpiozero
+from gpiod.line import Bias, Direction, Value
+from gpiod.line import Edge as EdgeDetection
 from gpiozero.pins import BoardInfo, HeaderInfo, PinInfo
 from gpiozero.pins.pi import PiFactory, PiPin
 
@@ -88,72 +91,54 @@ class GpiodChip:
     """The kernel's chip, by the official bindings (libgpiod 2, uAPI v2)."""
 
     def __init__(self, chip: str) -> None:
-        import gpiod  # noqa: PLC0415  (3 MB that the emulated board does not need)
-
-        self._gpiod: Any = gpiod
-        self._chip = self._open(chip)
-        self.lines = int(self._chip.get_info().num_lines)
-        self._requests: dict[int, Any] = {}
+        self._chip = _open_gpiod(chip)
+        self.lines = self._chip.get_info().num_lines
+        self._requests: dict[int, gpiod.LineRequest] = {}
         self._watched: dict[int, int] = {}  # file descriptor -> line
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
-    def _open(self, wanted: str) -> Any:
-        labels = []
-        for path in sorted(Path("/dev").glob("gpiochip*")):
-            if not self._gpiod.is_gpiochip_device(str(path)):
-                continue
-            try:
-                chip = self._gpiod.Chip(str(path))
-            except OSError as error:
-                labels.append(f"{path} (not readable: {error.strerror})")
-                continue
-            label = chip.get_info().label
-            if wanted in {label, str(path)}:
-                return chip
-            chip.close()
-            labels.append(f"{label!r} ({path})")
-        raise DriverError(f"no GPIO chip {wanted!r}; this machine has: {', '.join(labels) or 'none'}")
-
-    def _claim(self, line: int, settings: Any) -> None:
+    def _claim(self, line: int, settings: gpiod.LineSettings) -> gpiod.LineRequest:
         request = self._requests.get(line)
         if request is None:
-            self._requests[line] = self._chip.request_lines({line: settings}, consumer=CONSUMER)
+            request = self._requests[line] = self._chip.request_lines({line: settings}, consumer=CONSUMER)
         else:
             request.reconfigure_lines({line: settings})
+        return request
 
     def claim_output(self, line: int, *, high: bool) -> None:
         """See `Chip`. GPIO_V2_LINE_FLAG_OUTPUT with its value in the same ioctl(2)."""
-        kind = self._gpiod.line
-        value = kind.Value.ACTIVE if high else kind.Value.INACTIVE
-        self._watched = {fd: other for fd, other in self._watched.items() if other != line}
-        self._claim(line, self._gpiod.LineSettings(direction=kind.Direction.OUTPUT, output_value=value))
+        self._unwatch(line)
+        value = Value.ACTIVE if high else Value.INACTIVE
+        self._claim(line, gpiod.LineSettings(direction=Direction.OUTPUT, output_value=value))
 
     def claim_input(self, line: int, pull: str, *, edges: bool) -> None:
         """See `Chip`."""
-        kind = self._gpiod.line
-        bias = {"up": kind.Bias.PULL_UP, "down": kind.Bias.PULL_DOWN, "floating": kind.Bias.DISABLED}[pull]
-        edge = kind.Edge.BOTH if edges else kind.Edge.NONE
-        self._claim(line, self._gpiod.LineSettings(direction=kind.Direction.INPUT, bias=bias, edge_detection=edge))
-        fd = self._requests[line].fd
-        watched = {other: at for other, at in self._watched.items() if other != fd}
-        self._watched = {**watched, fd: line} if edges else watched
-        self.nudge()
+        self._unwatch(line)
+        bias = {"up": Bias.PULL_UP, "down": Bias.PULL_DOWN, "floating": Bias.DISABLED}[pull]
+        detection = EdgeDetection.BOTH if edges else EdgeDetection.NONE
+        settings = gpiod.LineSettings(direction=Direction.INPUT, bias=bias, edge_detection=detection)
+        request = self._claim(line, settings)
+        if edges:
+            self._watched = {**self._watched, request.fd: line}
+            self.nudge()
 
     def read(self, line: int) -> bool:
         """See `Chip`."""
-        return bool(self._requests[line].get_value(line) == self._gpiod.line.Value.ACTIVE)
+        return self._requests[line].get_value(line) is Value.ACTIVE
 
     def write(self, line: int, *, high: bool) -> None:
         """See `Chip`."""
-        value = self._gpiod.line.Value
-        self._requests[line].set_value(line, value.ACTIVE if high else value.INACTIVE)
+        self._requests[line].set_value(line, Value.ACTIVE if high else Value.INACTIVE)
 
     def free(self, line: int) -> None:
         """See `Chip`."""
+        self._unwatch(line)
         request = self._requests.pop(line, None)
         if request is not None:
-            self._watched = {fd: other for fd, other in self._watched.items() if other != line}
             request.release()
+
+    def _unwatch(self, line: int) -> None:
+        self._watched = {fd: other for fd, other in self._watched.items() if other != line}
 
     def wait(self, timeout_s: float) -> list[Edge]:
         """See `Chip`. The kernel stamps edges with CLOCK_MONOTONIC."""
@@ -169,9 +154,9 @@ class GpiodChip:
             line = watched[fd]
             try:
                 events = self._requests[line].read_edge_events()
-            except (KeyError, self._gpiod.RequestReleasedError):  # the line was freed while we waited
+            except (KeyError, gpiod.RequestReleasedError):  # the line was freed while we waited
                 continue
-            rising = self._gpiod.EdgeEvent.Type.RISING_EDGE
+            rising = gpiod.EdgeEvent.Type.RISING_EDGE
             edges += [Edge(line, e.event_type is rising, boottime_of_monotonic(e.timestamp_ns)) for e in events]
         return edges
 
@@ -187,6 +172,25 @@ class GpiodChip:
             self._chip.close()
             os.close(self._bell)
             self._bell = -1
+
+
+def _open_gpiod(wanted: str) -> gpiod.Chip:
+    """Return the chip with that label or device path; else say which there are."""
+    there = []
+    for path in sorted(map(str, Path("/dev").glob("gpiochip*"))):
+        if not gpiod.is_gpiochip_device(path):
+            continue
+        try:
+            chip = gpiod.Chip(path)
+        except OSError as error:
+            there.append(f"{path} (not readable: {error.strerror})")
+            continue
+        label = chip.get_info().label
+        if wanted in {label, path}:
+            return chip
+        chip.close()
+        there.append(f"{label!r} ({path})")
+    raise DriverError(f"no GPIO chip {wanted!r}; this machine has: {', '.join(there) or 'none'}")
 
 
 class LineFactory(PiFactory):  # type: ignore[misc]  # gpiozero ships no types
