@@ -33,6 +33,7 @@ def killed(process: subprocess.Popen[str]) -> dict[str, int]:
 def hammer(path, kills: int, seed: int) -> dict[str, int]:
     """Keep WRITERS processes writing, kill `kills` of them at random moments, start each again where it was."""
     dice = random.Random(seed)
+    Ledger.open(path).close()
     told: dict[str, int] = {}
     names = [f"w{number}" for number in range(WRITERS)]
     running = {name: start(path, name, 0) for name in names}
@@ -43,10 +44,20 @@ def hammer(path, kills: int, seed: int) -> dict[str, int]:
             told.update(killed(running[name]))
             mine = [int(key.split("-")[1]) for key in told if key.startswith(name)]
             running[name] = start(path, name, max(0, max(mine, default=0) - 20))  # repeats the last few: a replay
+        grown(path, 200)
     finally:
         for process in running.values():
             told.update(killed(process))
     return told
+
+
+def grown(path, facts: int) -> None:
+    """Wait until the ledger holds so many facts: a loaded machine starts its processes slowly."""
+    deadline = time.monotonic() + 60
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        while db.execute("SELECT count(*) FROM fact").fetchone()[0] < facts:
+            assert time.monotonic() < deadline, "the writers do not get on"
+            time.sleep(0.05)
 
 
 def check(path, told: dict[str, int]) -> None:
