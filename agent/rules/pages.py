@@ -175,14 +175,22 @@ def unrecorded(device: str, serial: str, job: SpoolJob, whose: Owner) -> Claim:
 def settle(claims: tuple[Claim, ...], mono: int, colour: int) -> tuple[PagesCounted, ...]:
     """Count claims by a movement of the print counters that no record explains (`mono`, `colour` sides).
 
-    One claim alone, and no larger than it may be: it is that movement. Several: each is [0, the movement]. No
-    movement: a record that did not say printed nothing, the counters witness; a spooled job never reached the device.
+    One claim alone, and no larger than it may be: it is that movement. Several whose upper bounds together make just
+    that movement, in one colour: each is its bound, for none could be more. Several otherwise: each is [0, the
+    movement]. No movement: a record that did not say printed nothing, the counters witness; a spooled job never
+    reached the device.
     """
     moved = mono + colour
     if mono < 0 or colour < 0 or moved == 0:
         return tuple(claim.row(0, 0, 0, Evidence.COUNTER) for claim in claims if claim.most is None)
     if len(claims) == 1 and (claims[0].most is None or moved <= claims[0].most):
         return (claims[0].row(mono, colour, moved, Evidence.COUNTER),)
+    bounds = [claim.most for claim in claims if claim.most is not None]
+    if len(bounds) == len(claims) and sum(bounds) == moved and not (mono and colour):
+        shares = [(most, 0) if mono else (0, most) for most in bounds]
+        return tuple(
+            claim.row(*share, sum(share), Evidence.COUNTER) for claim, share in zip(claims, shares, strict=True)
+        )
     return tuple(claim.row(0, 0, min(moved, claim.most or moved), Evidence.COUNTER) for claim in claims)
 
 

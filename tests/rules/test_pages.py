@@ -156,6 +156,14 @@ def test_claims_that_share_a_movement_are_intervals_and_are_billed_nothing_yet()
     assert [(row.sides_mono, row.low, row.high) for row in rows] == [(0, 0, 30), (0, 0, 20)]
 
 
+def test_claims_that_together_make_the_movement_in_one_colour_are_exact():
+    pair = (LOST, replace(LOST, attempt="spool/copieur/4/1000", most=5))
+    assert [(row.sides_mono, row.low, row.high) for row in settle(pair, 25, 0)] == [(20, 20, 20), (5, 5, 5)]
+    assert [(row.sides_colour, row.low, row.high) for row in settle(pair, 0, 25)] == [(20, 20, 20), (5, 5, 5)]
+    assert [(row.low, row.high) for row in settle(pair, 20, 5)] == [(0, 20), (0, 5)]
+    assert [(row.low, row.high) for row in settle((SILENT, *pair), 25, 0)] == [(0, 25), (0, 20), (0, 5)]
+
+
 def test_a_movement_larger_than_the_claim_is_not_all_its_own():
     assert [(row.sides_mono, row.low, row.high) for row in settle((LOST,), 21, 0)] == [(0, 0, 20)]
 

@@ -218,6 +218,25 @@ def test_jobs_printed_while_nobody_watched_are_caught_up_once(tmp_path):
     asyncio.run(main())
 
 
+def test_another_machine_in_its_place_opens_its_own_books(tmp_path):
+    async def main() -> None:
+        async with corridor(tmp_path) as space, space.minded():
+            await space.lp("alice", 2)
+            await space.until(lambda: len(space.facts(PagesCounted)) == 1)
+            await space.copier.settle()
+            await space.copier.press("swap", "GDN0002")
+            await space.until(lambda: len(space.facts(BooksOpened)) == 2)
+            await space.lp("bob", 3)
+            await space.until(lambda: len(space.facts(PagesCounted)) == 2)
+            assert [(fact.serial, fact.why) for fact in space.facts(BooksOpened)] == [
+                ("GDN0001", "first"),
+                ("GDN0002", "swapped"),
+            ]
+            assert space.attributed() == {space.alice: 2, space.bob: 3}
+
+    asyncio.run(main())
+
+
 # --- killed at random --------------------------------------------------------------------------------------
 
 
