@@ -137,7 +137,8 @@ class Saying:
         up = sum(1 for one in self.state.services if one.up)
         lines = [self.words("box.services", n=up)]
         today = self.state.today
-        lines.append(self.words("box.ledger_bad") if today.fault else self.words("box.ledger", n=today.seq))
+        faulty = bool(today.fault) or any(one.key == "ledger-fault" for one in self.state.incidents)
+        lines.append(self.words("box.ledger_bad") if faulty else self.words("box.ledger", n=today.seq))
         lines.append(self.words(f"trust.{self.state.trust}"))
         if self.state.version:
             lines.append(self.words("box.version", version=self.state.version))

@@ -118,6 +118,11 @@ def test_a_fault_of_our_own_ledger_is_a_breakdown() -> None:
     assert (state.level, state.incidents[0].subject) == (Level.DOWN, "web")
 
 
+def test_the_box_does_not_praise_a_ledger_that_fails() -> None:
+    assert "Le registre ne s'écrit plus" in Saying(SITE, see("ledger"), "fr").box()
+    assert "Registre en ordre, 0\u00a0fait" in Saying(SITE, see("well"), "fr").box()
+
+
 def test_relay_at_rest_is_not_door_locked() -> None:
     for language in ("fr", "en"):
         lines = status_lines(SITE, see("well"), language)

@@ -24,6 +24,8 @@ class Rendering:
             trim_blocks=True,
             auto_reload=False,
         )
+        for name in ("page", *PARTS):
+            self._env.get_template(f"{name}.html")  # compiled now, so that the first visitor does not wait
 
     def parts(self, say: Saying) -> dict[str, object]:
         """Return the parts that live, the title and the level, for one `parts` event."""
