@@ -38,6 +38,7 @@ from drivers.contract import Counters, DeviceJob, DeviceReading, JobState, Momen
 CARRIED_DAYS = 30  # well under facts.TIMED_DAYS
 LATE_S = 20.0  # how long after a visit's idle limit a look may come and still speak for the visit
 HOLD_S = 60.0  # how long a job active in the spooler keeps unexplained prints from being booked
+REST_S = 30.0  # copy counters that stood still this long are booked, whatever else keeps the device busy
 ACTIVE = frozenset({JobState.PROCESSING, JobState.STOPPED})  # a job at the device that may have printed a part
 
 
@@ -101,6 +102,7 @@ class Books:
         self._unmatched = 0  # how many PrintsUnmatched in this epoch
         self._floor = Sides()  # print counters seen: below is a fall
         self._last: Moment | None = None
+        self._stood: tuple[Sides, Moment] | None = None  # the copy counters, and since when they stand there
         self._suspicion: Suspicion | None = None
 
     # folding ----------------------------------------------------------------------------------------------
@@ -240,7 +242,8 @@ class Books:
         moved = stand - self._copies
         if moved == Sides():
             return self._idle(reading.at)
-        if not (reading.settled or split or self._quiet(reading.at, self._idle_s / 2)):
+        rests = self._rests(stand, reading.at)
+        if not (reading.settled or split or rests or self._quiet(reading.at, self._idle_s / 2)):
             return ()  # still copying: one row at the end of it
         late = self._quiet(reading.at, self._idle_s + LATE_S)
         visit = None if late else self.visit
@@ -259,6 +262,11 @@ class Books:
             ),
             *(self._idle(reading.at) if late else ()),
         )
+
+    def _rests(self, stand: Sides, at: Moment) -> bool:
+        if self._stood is None or self._stood[0] != stand or self._stood[1].boot != at.boot:
+            self._stood = (stand, at)
+        return at.mono_s - self._stood[1].mono_s >= REST_S
 
     def _idle(self, at: Moment) -> tuple[Fact, ...]:
         if self.visit is None or not self._quiet(at, self._idle_s):

@@ -330,6 +330,14 @@ def test_copies_with_nobody_badged_are_nobodys(corridor):
     assert fact == CopiesCounted("copieur", "S1", 1, "", MemberId(""), FormulaId(""), 3, 0, 33, 5)
 
 
+def test_copies_do_not_wait_for_a_job_that_hangs_at_the_device(corridor):
+    corridor.copies(3)
+    assert corridor.look(settled=False) == []
+    assert corridor.look(settled=False, after_s=29) == []
+    (fact,) = corridor.look(settled=False)
+    assert fact.mono == 3
+
+
 def test_badge_copy_badge_is_that_members_and_nothing_before_or_after(corridor):
     corridor.copies(2)
     (started,) = corridor.badge(ALICE)
