@@ -298,10 +298,11 @@ def test_badges_nobody_takes_are_an_error_and_not_a_silence(tmp_path: Path) -> N
         badges = reader.badges()
         first = asyncio.ensure_future(anext(badges))
         await asyncio.sleep(0.05)
-        for number in range(70):
-            peer.present(f"0A00C8F3{number:02X}")
+        peer.present("0A00C8F31B")
         await first
-        await asyncio.sleep(0.2)
+        for number in range(70):
+            peer.present(f"0B00C8F3{number:02X}")
+        await asyncio.sleep(0.3)
         for _ in range(64):
             await anext(badges)
         with pytest.raises(DriverError, match="64 badges were not taken"):
