@@ -27,6 +27,7 @@ from typing import Any
 from drivers.contract import Counters, JobState
 
 COLOURS = ("black", "cyan", "magenta", "yellow")
+INCOMING_S = 60  # a job whose documents do not come is given up (multiple-operation-time-out)
 _LOW, _EMPTY = 0.10, 0.0
 
 
@@ -116,6 +117,7 @@ class Machine:
         self.tray: int | None = None  # sheets left; None: somebody keeps it filled
         self.jammed = self.open = False
         self.working: Job | str | None = None  # the job or "copy" being printed
+        self.incoming_s: float = INCOMING_S
         self.started_s = time.time()
         state.mkdir(parents=True, exist_ok=True)
         _mend(state / "sides.jsonl")
@@ -175,7 +177,14 @@ class Machine:
     def create(self, **about: Any) -> Job:
         """Take a new job in; it waits for its document."""
         number = max(self.jobs, default=0) + 1
-        return self._keep(Job(number, f"urn:uuid:{uuid.uuid4()}", created_s=time.time(), **about))
+        job = self._keep(Job(number, f"urn:uuid:{uuid.uuid4()}", created_s=time.time(), **about))
+        asyncio.get_running_loop().call_later(self.incoming_s, self._give_up, job.uuid, number)
+        return job
+
+    def _give_up(self, which: str, number: int) -> None:
+        job = self.jobs.get(number)
+        if job is not None and job.uuid == which and job.reasons == ("job-incoming",):
+            self.abort(number, "job-data-insufficient")
 
     def receive(self, job: int, blanks: tuple[bool, ...], document: bytes, suffix: str, *, last: bool) -> Job:
         """Keep a document's bytes for whoever counts independently; the job may print once it was the last."""

@@ -12,7 +12,7 @@ import time
 
 from drivers.contract import DeviceState
 from drivers.ipp import Attribute, Attributes, Range, Resolution, Tag, attribute, members
-from drivers.peers.copier_machine import Machine, moment
+from drivers.peers.copier_machine import INCOMING_S, Machine, moment
 
 OPERATIONS = (0x0002, 0x0004, 0x0005, 0x0006, 0x0008, 0x0009, 0x000A, 0x000B, 0x0039, 0x003B, 0x003C)
 FORMATS = {
@@ -98,7 +98,7 @@ def _service(uri: str, name: str, formats: tuple[str, ...]) -> list[Attribute]:
         keywords("identify-actions-supported", "display", "sound"),
         keywords("identify-actions-default", "sound"),
         attribute("multiple-document-jobs-supported", Tag.BOOLEAN, True),
-        integers("multiple-operation-time-out", 60),
+        integers("multiple-operation-time-out", INCOMING_S),
         keywords("multiple-operation-time-out-action", "abort-job"),
         attribute("job-ids-supported", Tag.BOOLEAN, True),
         attribute("preferred-attributes-supported", Tag.BOOLEAN, False),

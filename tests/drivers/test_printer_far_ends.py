@@ -259,7 +259,7 @@ def test_silence_ends_in_time_however_slowly_it_drips():
         await asyncio.sleep(0.2)
         return took_s
 
-    assert asyncio.run(story()) < 1.5
+    assert asyncio.run(story()) < 3.0
 
 
 def test_a_kept_connection_closed_without_a_word_is_opened_again():
