@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from drivers.contract import Clock
+from drivers.verbs import BadgeVerb, DoorVerb, LinkVerb, VisitVerb, parse
 
 LINE_LIMIT = 64 * 1024
 REMEMBERED = 256  # answers kept for retries
@@ -40,6 +41,27 @@ class Answer:
 
     done: bool
     says: str
+
+
+def route(line: str) -> tuple[tuple[str, ...], str, dict[str, str]]:
+    """Return whom a verb concerns (`drivers.verbs`): services to try, action, arguments. Raises VerbError.
+
+    The animator's word goes to the web service; the rest to the simulated building of the service that has that part.
+    """
+    verb = parse(line)
+    match verb:
+        case VisitVerb():
+            action = "visit-start" if verb.name == "arrive" else "visit-end"
+            return ("web",), action, {"member": verb.member, "at": verb.at}
+        case LinkVerb():
+            parts: tuple[str, ...] = ("sim-links",)
+        case DoorVerb():
+            parts = ("sim-door",)
+        case BadgeVerb():
+            parts = ("sim-door", "sim-paper")  # a reader stands at one of them
+        case _:
+            parts = ("sim-paper",)
+    return parts, "verb", {"line": line}
 
 
 class AskError(Exception):
@@ -100,3 +122,20 @@ async def ask(run: Path, service: str, request: Request) -> Answer:
                 writer.close()
     except (OSError, TimeoutError, ValueError, TypeError) as error:
         raise AskError(f"the service {service!r} could not be asked: {error}") from error
+
+
+async def tell(run: Path, line: str, actor: str, clock: Clock) -> Answer:
+    """Send a verb where it belongs and return the first answer that is not a refusal. Raises AskError, VerbError."""
+    services, action, arguments = route(line)
+    answers = []
+    for service in services:
+        request = Request(action, actor, "", clock.now().mono_s + WAIT_S, arguments)
+        try:
+            answers.append(await ask(run, service, request))
+        except AskError:
+            if service is services[-1] and not answers:
+                raise
+            continue
+        if answers[-1].done:
+            break
+    return answers[-1]

@@ -22,7 +22,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from agent.ask import Answer, AskError, Request, answering, ask
+from agent.ask import Answer, AskError, Request, answering, tell
 from agent.config import Places
 from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
@@ -47,7 +47,6 @@ MEMBERS = (  # id, formula, card; no names: the demo has none
     ("m042", "subscriber", "04A2B3C4D5"),
 )
 READY_S = 60.0
-ANSWER_S = 30.0
 
 
 async def run_demo(folder: Path, port: int, for_s: float | None) -> int:
@@ -202,21 +201,12 @@ class Demo:
         """Do what one line says, through the peers, the simulated part, or the animator's desk."""
         try:
             verb = parse(line)
-            if isinstance(verb, VisitVerb):
-                action = "visit-start" if verb.name == "arrive" else "visit-end"
-                return await self.pass_on("web", action, {"member": verb.member, "at": verb.at})
-            part = _part(verb)
-            if part in self.peers.missing:
-                return await self.pass_on(f"sim-{part}", "verb", {"line": line})
+            if isinstance(verb, VisitVerb) or _part(verb) in self.peers.missing:
+                return await tell(self.places.run, line, "demo", self.clock)
             async with self._turn:
                 return Answer(done=True, says=await asyncio.to_thread(self.peers.obey, verb))
         except (VerbError, AskError) as error:
             return Answer(done=False, says=str(error))
-
-    async def pass_on(self, service: str, action: str, arguments: dict[str, str]) -> Answer:
-        """Ask a service."""
-        expires_s = self.clock.now().mono_s + ANSWER_S
-        return await ask(self.places.run, service, Request(action, "demo", "", expires_s, arguments))
 
 
 def _part(verb: Verb) -> str:

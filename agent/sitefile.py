@@ -335,30 +335,51 @@ def _line_index(text: str) -> dict[Keys, int]:
     """Map key paths to line numbers, by a scan of headers and keys outside multi-line values (TOML 1.0)."""
     table: Keys = ()
     arrays: dict[Keys, int] = {}  # [[name]] -> index of its last element
-    lines, depth, quoted = dict[Keys, int](), 0, ""
+    lines, open_ = dict[Keys, int](), _Open()
     for number, line in enumerate(text.splitlines(), 1):
-        inside = depth > 0 or bool(quoted)
-        if not inside and (header := re.match(r"\s*(\[\[?)([^\[\]]+)\]\]?", line)):
-            table = _steps(header[2])
-            if header[1] == "[[":
-                arrays[table] = arrays.get(table, -1) + 1
-            for end in range(len(table), 0, -1):
-                if table[:end] in arrays:
-                    table = (*table[:end], str(arrays[table[:end]]), *table[end:])
-            for end in range(1, len(table) + 1):
-                lines.setdefault(table[:end], number)
-            continue
-        if not inside and (key := re.match(r"\s*([A-Za-z0-9_.\-\"' ]+?)\s*=", line)):
-            steps = (*table, *_steps(key[1]))
-            for end in range(len(table) + 1, len(steps) + 1):
+        if not open_.inside:
+            if header := re.match(r"\s*(\[\[?)([^\[\]]+)\]\]?", line):
+                table = _header(_steps(header[2]), arrays, repeated=header[1] == "[[")
+                steps, known = table, 0
+            elif key := re.match(r"\s*([A-Za-z0-9_.\-\"' ]+?)\s*=", line):
+                steps, known = (*table, *_steps(key[1])), len(table)
+            else:
+                steps, known = (), 0
+            for end in range(known + 1, len(steps) + 1):
                 lines.setdefault(steps[:end], number)
+            if header:
+                continue
+        open_.read(line)
+    return lines
+
+
+def _header(table: Keys, arrays: dict[Keys, int], *, repeated: bool) -> Keys:
+    """Return the path of a table header, with the index of each array it stands in."""
+    if repeated:
+        arrays[table] = arrays.get(table, -1) + 1
+    for end in range(len(table), 0, -1):
+        if table[:end] in arrays:
+            table = (*table[:end], str(arrays[table[:end]]), *table[end:])
+    return table
+
+
+class _Open:
+    """Tells whether a line begins inside a multi-line array or string."""
+
+    def __init__(self) -> None:
+        self._depth, self._quoted = 0, ""
+
+    @property
+    def inside(self) -> bool:
+        return self._depth > 0 or bool(self._quoted)
+
+    def read(self, line: str) -> None:
         bare = re.sub(r"(?<!\")\"(?!\"\")[^\"]*\"|(?<!')'(?!'')[^']*'|#.*", "", line)
         for mark in ('"""', "'''"):
-            if bare.count(mark) % 2 and quoted in ("", mark):
-                quoted = "" if quoted else mark
-        if not quoted:
-            depth = max(0, depth + bare.count("[") - bare.count("]"))
-    return lines
+            if bare.count(mark) % 2 and self._quoted in ("", mark):
+                self._quoted = "" if self._quoted else mark
+        if not self._quoted:
+            self._depth = max(0, self._depth + bare.count("[") - bare.count("]"))
 
 
 def _steps(dotted: str) -> Keys:

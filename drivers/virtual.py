@@ -32,6 +32,7 @@ class _JumpingSelector(selectors.DefaultSelector):
             return ready
         while not ready and self.busy():
             ready = super().select(THREAD_WAIT_S)
+        ready = ready or super().select(0)  # what the thread told us just before it was no longer busy
         if ready:
             return ready
         if timeout is None:  # nothing is due, ever: only the outside world can wake us

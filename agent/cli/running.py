@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from agent.cli.where import DEMO_FOLDER, EXIT_IO, EXIT_REFUSED, EXIT_UNAVAILABLE, Where, fail, find
+from agent.cli.where import DEMO_FOLDER, EXIT_IO, EXIT_REFUSED, EXIT_UNAVAILABLE, EXIT_USAGE, Where, fail, find
 from agent.config import EXIT_CONFIG, ConfigError, Places, Site
 
 
@@ -80,22 +80,26 @@ def demo(port: int, for_: str | None) -> None:
 @click.pass_obj
 def tell(where: Where, verb: tuple[str, ...]) -> None:
     """Send a VERB to the running demo or simulated site: `gardien tell cut adsl1 90s`."""
-    _ask(
-        where, "demo" if (where.places.run / "ask" / "demo.sock").exists() else "web", "verb", {"line": " ".join(verb)}
-    )
-
-
-def _ask(where: Where, service: str, action: str, arguments: dict[str, str]) -> None:
-    from agent.ask import AskError, Request, ask
+    from agent.ask import Answer, AskError, Request, ask
+    from agent.ask import tell as send
     from drivers.clock import SystemClock
+    from drivers.verbs import VerbError
 
-    expires_s = SystemClock().now().mono_s + 30.0
+    clock, run, line = SystemClock(), where.places.run, " ".join(verb)
+
+    async def answer() -> Answer:
+        if (run / "ask" / "demo.sock").exists():
+            return await ask(run, "demo", Request("verb", "cli", "", clock.now().mono_s + 30.0, {"line": line}))
+        return await send(run, line, "cli", clock)
+
     try:
-        answer = asyncio.run(ask(where.places.run, service, Request(action, "cli", "", expires_s, arguments)))
+        said = asyncio.run(answer())
+    except VerbError as error:
+        fail(str(error), EXIT_USAGE)
     except AskError as error:
         fail(str(error), EXIT_UNAVAILABLE)
-    click.echo(answer.says, err=not answer.done)
-    sys.exit(0 if answer.done else EXIT_REFUSED)
+    click.echo(said.says, err=not said.done)
+    sys.exit(0 if said.done else EXIT_REFUSED)
 
 
 @click.command()

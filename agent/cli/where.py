@@ -12,7 +12,7 @@ import click
 
 from agent.config import EXIT_CONFIG, ConfigError, Places, Site
 
-EXIT_REFUSED, EXIT_UNAVAILABLE, EXIT_IO = 1, 69, 74
+EXIT_REFUSED, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_IO = 1, 2, 69, 74
 INSTALLED = Path("/etc/gardien/site.toml")
 DEMO_FOLDER = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp") / f"gardien-demo-{os.getuid()}"  # noqa: S108  (ours alone)
 

@@ -3,7 +3,8 @@
 A fact is a frozen record in the past tense, written once and never edited. It carries ids and quantities, never
 names, job titles, raw card numbers or prices. A fact whose shape must change gets a new kind.
 
-Fields are `str`, `int`, `float`, `bool`, `None`, `datetime` (aware, UTC), `date`, `Decimal`, `StrEnum`, or tuples of these.
+Fields are `str`, `int`, `float`, `bool`, `None`, `datetime` (aware, UTC), `date`, `Decimal`, `StrEnum`, or tuples of
+these.
 """
 
 from __future__ import annotations

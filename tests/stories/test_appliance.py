@@ -128,7 +128,7 @@ def month(folder: Path, first: date, count: int, interval_s: float) -> Callable[
                 await site.do(verb)
         await site.at(f"{first + timedelta(days=count)} 00:30")
         reading = await site.building.printer("copieur").read()
-        totals = {name: 0 for name in ("print", "copy", "unattributed")}
+        totals = dict.fromkeys(("print", "copy", "unattributed"), 0)
         for (name, labels), amount in site.ledger.totals().items():
             if name == "sides":
                 totals[dict(labels)["kind"]] += amount

@@ -1,0 +1,120 @@
+"""A tape judged again gives the same facts; a cut tape gives those before the cut, and says where it was cut."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from agent.rules.facts import CardKey
+from agent.rules.members import Roster
+from agent.sitefile import read_site
+from agent.tape import Tape, TapedInputs, TapeError, read_tape
+from agent.views.replay import replay_lines
+from drivers.clock import SystemClock
+from drivers.contract import BadgeRead, CardNumber, ReaderId
+from drivers.sim import SimBuilding
+from drivers.verbs import DoorVerb
+
+NIGHT = Path(__file__).parent / "tapes/night"
+SITE = """
+[site]
+name = "Morez"
+code = "morez"
+[links.adsl1]
+kind = "sim"
+targets = ["192.0.2.1", "198.51.100.1", "203.0.113.1"]
+[readers.door]
+kind = "sim"
+at = "door"
+[door.lock]
+kind = "sim"
+"""
+
+
+def judged(tape: Path, folder: Path) -> list[dict[str, object]]:
+    file = folder / "site.toml"
+    file.write_text(SITE, encoding="utf-8")
+    return [json.loads(line) for line in replay_lines(tape, read_site(file))]
+
+
+def test_an_odd_night_is_judged_again(tmp_path: Path) -> None:
+    facts = judged(NIGHT, tmp_path)
+    told = [
+        (
+            fact["kind"],
+            *(fact["fact"].get(key) for key in ("now", "cause", "member", "granted", "rule")),  # type: ignore[attr-defined]
+        )
+        for fact in facts
+    ]
+    assert told == [
+        ("door-changed", "closed", None, None, None, None),
+        ("link-changed", "up", "none", None, None, None),
+        ("entry-decided", None, None, "m013", False, "closed"),  # 03:00 in Paris
+        ("entry-decided", None, None, "m001", True, "always"),
+        ("door-changed", "open", None, None, None, None),
+        ("door-changed", "closed", None, None, None, None),
+        ("entry-decided", None, None, "", False, "unknown-card"),
+        ("link-changed", "down", "internet", None, None, None),
+        ("link-changed", "up", "none", None, None, None),
+        ("door-changed", "forced", None, None, None, None),
+    ]
+    assert judged(NIGHT, tmp_path) == facts
+
+
+def test_a_cut_tape_is_judged_up_to_the_cut(tmp_path: Path) -> None:
+    tape = tmp_path / "tape"
+    shutil.copytree(NIGHT, tape)
+    whole = (tape / "links.jsonl").read_bytes()
+    (tape / "links.jsonl").write_bytes(whole[:5000])
+    file = tmp_path / "site.toml"
+    file.write_text(SITE, encoding="utf-8")
+    lines = replay_lines(tape, read_site(file))
+    assert '"door-changed"' in next(lines)
+    with pytest.raises(TapeError, match=r"links\.jsonl:\d+: ligne coupée") as caught:
+        list(lines)
+    assert str(caught.value).count("\n") == 0
+
+
+@pytest.mark.parametrize("text", ["", "{}\n", '{"tape": 9, "service": "x"}\n', "noise\n", '{"tape": 1}\n[]\n'])
+def test_what_is_no_tape_is_said(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.jsonl").write_text(text, encoding="utf-8")
+    if text:
+        with pytest.raises(TapeError, match=r"x\.jsonl:[12]: "):
+            list(read_tape(tmp_path))
+    else:
+        assert list(read_tape(tmp_path)) == []
+
+
+def test_a_folder_without_tapes_is_said(tmp_path: Path) -> None:
+    with pytest.raises(TapeError, match="aucune bande"):
+        list(read_tape(tmp_path))
+
+
+def test_what_is_recorded_is_read_again_and_no_card_number_with_it(tmp_path: Path) -> None:
+    clock = SystemClock()
+    tape = Tape(tmp_path, "door")
+    read = BadgeRead(clock.now(), ReaderId("door"), CardNumber("04A2B3C4D5"))
+    tape.see_badge(read, CardKey("k1"), Roster(3))
+    tape.see_badge(read, CardKey("k1"), Roster(3))
+
+    async def record() -> None:
+        building = SimBuilding(clock)
+        inputs = TapedInputs(building.inputs(), tape)
+        seen = 0
+        async for _ in inputs.changes():
+            seen += 1
+            if seen == 2:
+                building.obey(DoorVerb("open"))
+            if seen == 3:
+                return
+
+    asyncio.run(record())
+    tape.close()
+    assert [type(seen).__name__ for seen in read_tape(tmp_path)] == [
+        *("SeenRoster", "SeenBadge", "SeenBadge", "InputChanged", "InputChanged", "InputChanged"),
+    ]
+    assert "04A2B3C4D5" not in (tmp_path / "door.jsonl").read_text(encoding="utf-8")
