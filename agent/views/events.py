@@ -151,7 +151,7 @@ def _(fact: ServiceStarted, words: Words, labels: Labels) -> str:
 
 @tell.register
 def _(fact: DriverChanged, words: Words, labels: Labels) -> str:
-    kind, _, name = fact.driver.partition(".")
+    kind, _, name = fact.driver.removeprefix("door.").partition(".")
     called = {"links": labels.links, "printers": labels.devices}.get(kind, {}).get(name) or name
     what = words.either("driver", kind)
     key = "event.driver_back" if fact.working else "event.driver_lost"

@@ -240,6 +240,8 @@ class Saying:
             soft.append(self.words("device.waiting", n=device.waiting))
         if device.visitor:
             soft.append(self.words("device.visitor"))
+        if device.refused is not None:
+            soft.append(self.words("device.refused", time=self._when(device.refused)))
         if device.counter is not None:
             soft.append(self.words("device.counter", n=device.counter))
         supplies = []

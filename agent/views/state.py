@@ -68,6 +68,7 @@ class DeviceLine:
     counter: int | None
     visitor: bool
     waiting: int
+    refused: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +276,15 @@ class _Look:
         level = Level.UNKNOWN if "paper" not in self.fresh else worst(own)
         state = seen.state if seen.reachable else "lost"
         return DeviceLine(
-            seen.device, level, state, seen.reasons, live.supplies, live.counter, live.visitor, live.waiting
+            name=seen.device,
+            level=level,
+            state=state,
+            reasons=seen.reasons,
+            supplies=live.supplies,
+            counter=live.counter,
+            visitor=live.visitor,
+            waiting=live.waiting,
+            refused=live.refused,
         )
 
     def readers(self) -> tuple[ReaderSeen, ...]:
@@ -288,10 +297,10 @@ class _Look:
         if self.site.door is None:
             return None
         live = self.door_seen() or LiveDoor("unknown", Passage.UNKNOWN)
-        contact = "contact" in self.site.door.inputs
+        contact = "contact" in self.site.door.inputs or live.leaf != Passage.UNKNOWN
         latch = "unknown" if live.latch not in set(LatchState) else live.latch
         leaf = _word(Passage, live.leaf, Passage.UNKNOWN)
-        return DoorSeen(leaf, latch, contact, self.working("lock"), self.working("inputs"))
+        return DoorSeen(leaf, latch, contact, self.working("door.lock"), self.working("door.inputs"))
 
     def door_line(self, seen: DoorSeen | None) -> DoorLine | None:
         if seen is None:

@@ -126,7 +126,9 @@ def scenes(now: Moment) -> dict[str, dict[str, Picture]]:
     empty = (LiveSupply("Black Toner", "black", 0.0), *SUPPLIES[1:])
     return {
         "well": pictures(now),
-        "busy": pictures(now, devices={"copieur": replace(READY, state="processing", visitor=True, waiting=1)}),
+        "busy": pictures(
+            now, devices={"copieur": replace(READY, state="processing", visitor=True, waiting=1, refused=ago(hours=1))}
+        ),
         "cable": pictures(now, links={"adsl1": down("cable"), "adsl2": UP2}),
         "box": pictures(now, links={"adsl1": down("box"), "adsl2": UP2}),
         "internet": pictures(now, links={"adsl1": down("internet"), "adsl2": UP2}),
@@ -141,7 +143,10 @@ def scenes(now: Moment) -> dict[str, dict[str, Picture]]:
         "forced": pictures(now, door=replace(CLOSED, leaf="forced")),
         "held": pictures(now, door=replace(CLOSED, leaf="held")),
         "released": pictures(now, door=replace(CLOSED, latch="released")),
-        "lock-lost": pictures(now, door=LiveDoor("unknown", "unknown"), drivers={"door": {"lock": lost_driver()}}),
+        "lock-lost": pictures(now, door=LiveDoor("unknown", "unknown"), drivers={"door": {"door.lock": lost_driver()}}),
+        "inputs-lost": pictures(
+            now, door=replace(CLOSED, leaf="unknown"), drivers={"door": {"door.inputs": lost_driver()}}
+        ),
         "reader-lost": pictures(now, drivers={"door": {"readers.porte": lost_driver()}}),
         "silent-links": pictures(now, old={"links": 40.0}),
         "all-silent": pictures(now, old={"links": 40.0, "paper": 41.0, "door": 42.0}),

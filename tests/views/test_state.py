@@ -36,6 +36,7 @@ VERDICTS = {
     "forced": "1 panne : Porte ouverte sans autorisation",
     "held": "Tout fonctionne, 1 point à surveiller",
     "lock-lost": "1 panne : La commande de la porte ne répond plus",
+    "inputs-lost": "Tout fonctionne, 1 point à surveiller",
     "reader-lost": "1 panne : Lecteur de cartes hors service (porte)",
     "silent-links": "Nous ne savons pas",
     "all-silent": "Nous ne savons pas",

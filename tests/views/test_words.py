@@ -26,6 +26,8 @@ FR, EN = words("fr"), words("en")
 HERE = Path(agent.views.__file__).parent
 REFUSALS = set(EntryRule) - {EntryRule.ALWAYS, EntryRule.OPENING_HOURS, EntryRule.WAY_OUT}
 
+NOT_KEYS = {"door.lock", "door.inputs"}  # names of drivers, written as keys are
+
 FAMILIES: set[str] = {
     *(f"incident.{key}.{part}" for key in KEYS for part in ("title", "remedy")),
     *(f"level.{level}" for level in Level),
@@ -51,7 +53,7 @@ def said_by_code() -> set[str]:
     for file in [*HERE.glob("*.py"), *HERE.glob("web/*.py"), *HERE.glob("web/templates/*")]:
         found |= set(re.findall(r"""["']([a-z]+(?:\.[a-z_]+)+)["']""", file.read_text()))
     sections = {key.split(".")[0] for key in FR.sentences}
-    return {key for key in found if key.split(".")[0] in sections and not key.endswith(".html")}
+    return {key for key in found if key.split(".")[0] in sections and not key.endswith(".html")} - NOT_KEYS
 
 
 def fields(sentence: str) -> set[str]:
