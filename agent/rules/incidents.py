@@ -125,7 +125,7 @@ class Incident:
 KEYS: tuple[str, ...] = (
     *(f"silent-{service}" for service in ("links", "paper", "door", "box")),
     *(f"link-{cause}" for cause in ("cable", "box", "internet", "down", "unknown")),
-    *(f"all-{cause}" for cause in ("cable", "box", "internet", "mixed")),
+    *(f"all-{cause}" for cause in ("cable", "box", "internet", "mixed", "unknown")),
     *("printer-lost", "printer-unknown", "printer-stopped", "spooler-lost", "copier-reader-lost"),
     *(f"printer-{reason}" for reason in REASON_KEYS),
     *("lock-lost", "latch-unknown", "reader-lost", "door-forced", "door-held", "inputs-lost", "contact-silent"),
@@ -167,6 +167,9 @@ def _internet(links: tuple[LinkSeen, ...]) -> list[Incident]:
         key = f"all-{common}" if common in {Cause.CABLE, Cause.BOX, Cause.INTERNET} else "all-mixed"
         since = max((link.since for link in down if link.since is not None), default=None)
         return [Incident(Area.INTERNET, Level.DOWN, key, since=since)]
+    if len(links) > 1 and all(link.health is Health.UNKNOWN for link in links):
+        since = max((link.since for link in links if link.since is not None), default=None)
+        return [Incident(Area.INTERNET, Level.UNKNOWN, "all-unknown", since=since)]
     found = [_link(link) for link in links if link.health is not Health.UP]
     return _soften(found) if len(found) < len(links) else found
 

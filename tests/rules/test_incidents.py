@@ -90,6 +90,12 @@ def test_all_links_dead_are_one_incident_with_one_remedy() -> None:
 def test_a_link_nobody_measured_is_unknown_and_never_down() -> None:
     expect(links(link("a", UNKNOWN, Cause.GAP), link("b", UP)), (Level.WATCH, "link-unknown", "a"))
     expect(links(link("a", UNKNOWN)), (Level.UNKNOWN, "link-unknown", "a"))
+    (one,) = expect(links(link("a", UNKNOWN), link("b", UNKNOWN, since=T2)), (Level.UNKNOWN, "all-unknown", ""))
+    assert one.since == T2
+    (one,) = expect(
+        links(link("a", UNKNOWN, since=None), link("b", UNKNOWN, since=None)), (Level.UNKNOWN, "all-unknown", "")
+    )
+    assert one.since is None
     expect(
         links(link("a", UNKNOWN), link("b", DOWN, Cause.BOX)),
         (Level.DOWN, "link-box", "b"),

@@ -133,6 +133,7 @@ def scenes(now: Moment) -> dict[str, dict[str, Picture]]:
         "box": pictures(now, links={"adsl1": down("box"), "adsl2": UP2}),
         "internet": pictures(now, links={"adsl1": down("internet"), "adsl2": UP2}),
         "unmeasured": pictures(now, links={"adsl1": UNKNOWN_LINK, "adsl2": UP2}),
+        "starting": pictures(now, links={"adsl1": UNKNOWN_LINK, "adsl2": UNKNOWN_LINK}),
         "both-box": pictures(now, links={"adsl1": down("box"), "adsl2": down("box", 11)}),
         "both-lines": pictures(now, links={"adsl1": down("internet"), "adsl2": down("internet", 12)}),
         "both-mixed": pictures(now, links={"adsl1": down("box"), "adsl2": down("internet", 30)}),

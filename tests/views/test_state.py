@@ -26,6 +26,7 @@ VERDICTS = {
     "box": "Tout fonctionne, 1 point à surveiller",
     "internet": "Tout fonctionne, 1 point à surveiller",
     "unmeasured": "Tout fonctionne, 1 point à surveiller",
+    "starting": "Nous ne savons pas",
     "both-box": "1 panne : Plus d'internet : aucune box ne répond",
     "both-lines": "1 panne : Plus d'internet : toutes les lignes sont coupées",
     "both-mixed": "1 panne : Plus d'internet du tout",
