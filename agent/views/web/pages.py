@@ -38,6 +38,7 @@ from drivers.contract import Clock
 
 LOOK_S = 0.5  # how often the pictures are looked at while somebody watches
 BEAT_S = 5.0
+SEND_S = 10.0
 STREAMS = 40  # tabs at once; the next is told to come back later
 REQUEST_BYTES = 4096  # nobody has anything to send here
 
@@ -257,19 +258,25 @@ async def _events(request: web.Request) -> web.StreamResponse:
     try:
         await response.prepare(request)
         seen = watch.number
-        await response.write(f"retry: 2000\nevent: parts\ndata: {watch.parts(language)}\n\n".encode())
+        await _send(response, f"retry: 2000\nevent: parts\ndata: {watch.parts(language)}\n\n")
         while not watch.ended:
             news = await watch.news(seen)
             if news is None:
-                await response.write(f"event: beat\ndata: {watch.time()}\n\n".encode())
+                await _send(response, f"event: beat\ndata: {watch.time()}\n\n")
             else:
                 seen = news.number
-                await response.write(f"event: parts\ndata: {news.parts[language]}\n\n".encode())
-    except ConnectionError:
+                await _send(response, f"event: parts\ndata: {news.parts[language]}\n\n")
+    except (ConnectionError, TimeoutError):
         log.debug("a tab went away")
     finally:
         watch.streams -= 1
     return response
+
+
+async def _send(response: web.StreamResponse, event: str) -> None:
+    """Send one event; a tab that takes nothing for that long is let go."""
+    async with asyncio.timeout(SEND_S):
+        await response.write(event.encode())
 
 
 def _version() -> str:
