@@ -1,4 +1,4 @@
-"""The roster's tables, and one change to them.
+"""One change to the roster's people, and the words of their refusals.
 
 The one idea: a change and its fact stand or fall together although they live in two databases. The fact is first
 written to the `outbox` beside the people, in the same transaction; from there it is handed to the ledger under a key
@@ -18,46 +18,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 
-from agent.memory.codec import LedgerError, encode
+from agent.memory.codec import encode
 from agent.rules.facts import AliasId, CardKey, FormulaId, MemberId
 from agent.rules.members import LineFault, MemberFile, MemberRow, RosterChanged, fold_text
 from drivers.contract import CardNumber, Moment
 
-FORMAT = 1
 LONGEST = 200  # characters of a print name that are kept
-SCHEMA = f"""
-CREATE TABLE member (
-    id      TEXT PRIMARY KEY,
-    name    TEXT NOT NULL,
-    formula TEXT NOT NULL,
-    since   TEXT NOT NULL,
-    until   TEXT
-) STRICT;
-CREATE TABLE erased (id TEXT PRIMARY KEY) STRICT;
-CREATE TABLE card (
-    key     TEXT PRIMARY KEY,
-    member  TEXT NOT NULL REFERENCES member,
-    blocked INTEGER NOT NULL
-) STRICT;
-CREATE TABLE alias (
-    id     TEXT PRIMARY KEY,
-    folded TEXT NOT NULL UNIQUE,
-    member TEXT REFERENCES member
-) STRICT;
-CREATE TABLE closure (day TEXT PRIMARY KEY) STRICT;
-CREATE TABLE outbox (
-    place INTEGER PRIMARY KEY,
-    key   TEXT NOT NULL UNIQUE,
-    utc   TEXT NOT NULL,
-    mono  REAL NOT NULL,
-    boot  TEXT NOT NULL,
-    trust TEXT NOT NULL,
-    body  TEXT NOT NULL
-) STRICT;
-CREATE TABLE version (number INTEGER NOT NULL) STRICT;
-INSERT INTO version VALUES (0);
-PRAGMA user_version = {FORMAT};
-"""  # noqa: S608  (a constant of ours)
 
 
 class RosterError(Exception):
@@ -152,6 +118,12 @@ class Change:
 
     def give_card(self, member: MemberId, key: CardKey, *, unblock: bool) -> None:
         """Give a card to somebody. One that is theirs already is left, or unblocked. Raises RosterError."""
+        pool = self.db.execute("SELECT number FROM visitor WHERE key = ?", (key,)).fetchone()
+        if pool is not None:
+            raise RosterError(
+                f"c'est la carte visiteur n° {pool[0]} : la retirer d'abord du lot",
+                f"this is visitor card no. {pool[0]}: take it out of the pool first",
+            )
         found = self.db.execute("SELECT member, blocked FROM card WHERE key = ?", (key,)).fetchone()
         if found is None:
             self.db.execute("INSERT INTO card VALUES (?, ?, 0)", (key, member))
@@ -189,15 +161,6 @@ class Change:
         ids = self.db.execute("SELECT id FROM member UNION SELECT id FROM erased")
         numbers = [int(used[1:]) for (used,) in ids if used[0] == "m" and used[1:].isdecimal() and used.isascii()]
         return MemberId(f"m{max(numbers, default=0) + 1:03d}")
-
-
-def prepare(db: sqlite3.Connection) -> None:
-    """Make the tables in an empty database; call under the write lock. Raises LedgerError, sqlite3.Error."""
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version > FORMAT:
-        raise LedgerError(f"the roster was written by a newer version (format {version}, this one knows {FORMAT})")
-    if version == 0:
-        db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
 
 
 def read_people(db: sqlite3.Connection) -> list[Person]:

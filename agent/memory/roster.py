@@ -1,4 +1,4 @@
-"""The roster: people, their formulas, cards and print names, and the days the site is closed.
+"""The roster: people, their formulas, cards and print names; its `calendar` and its `visitors` beside them.
 
 Editable and erasable, unlike the ledger: this is the one place where names are. `roster.db` holds them, `roster.key`
 beside it the key of the card hashes (HMAC-SHA256, RFC 2104): without the key a copied database opens no door and
@@ -32,6 +32,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Self, TypeVar
 
+from agent.memory.calendar import Calendar
 from agent.memory.codec import LedgerError, decode, moment
 from agent.memory.database import WriteLock, connect, make_file, transaction, truncate_log
 from agent.memory.ledger import Ledger
@@ -43,14 +44,13 @@ from agent.memory.people import (
     RosterError,
     import_members,
     new_alias,
-    prepare,
     read_people,
 )
+from agent.memory.tables import load_roster, prepare
+from agent.memory.visitors import VisitorPool
 from agent.rules.facts import AliasId, CardKey, FormulaId, MemberId
 from agent.rules.members import (
     Alias,
-    Card,
-    Member,
     MemberFile,
     Roster,
     RosterChanged,
@@ -88,6 +88,8 @@ class RosterStore:
         self._seen = -1
         self._roster: Roster | None = None
         self._handed: dict[str, Future[int]] = {}
+        self.calendar = Calendar(self._changing, self._read)
+        self.visitors = VisitorPool(self._changing, self._read)
 
     @classmethod
     def open(cls, folder: Path, ledger: Ledger, clock: Clock) -> Self:
@@ -101,7 +103,9 @@ class RosterStore:
                 db = undo.enter_context(contextlib.closing(connect(path)))
                 with lock.held():
                     prepare(db)
-                    (cards,) = db.execute("SELECT count(*) FROM card").fetchone()
+                    (cards,) = db.execute(
+                        "SELECT (SELECT count(*) FROM card) + (SELECT count(*) FROM visitor)"
+                    ).fetchone()
                     key = _key(folder / "roster.key", cards)
                 reader = undo.enter_context(contextlib.closing(connect(path, query_only=True)))
             except (sqlite3.Error, OSError) as error:
@@ -134,7 +138,7 @@ class RosterStore:
             try:
                 (version,) = self._reader.execute("PRAGMA data_version").fetchone()
                 if version != self._seen or self._roster is None:
-                    self._roster = _load(self._reader)
+                    self._roster = load_roster(self._reader)
                     self._seen = version
                 self.fault = ""
             except sqlite3.Error as error:
@@ -225,6 +229,7 @@ class RosterStore:
             change.find(member)
             change.db.execute("DELETE FROM card WHERE member = ?", (member,))
             change.db.execute("DELETE FROM alias WHERE member = ?", (member,))
+            change.db.execute("UPDATE visitor SET host = NULL WHERE host = ?", (member,))
             change.db.execute("DELETE FROM member WHERE id = ?", (member,))
             change.db.execute("INSERT INTO erased VALUES (?)", (member,))
             change.tell("member-erased", member)
@@ -235,10 +240,14 @@ class RosterStore:
     def give_card(self, member: MemberId, card: CardNumber, *, actor: str) -> CardKey:
         """Give a card to somebody, or unblock theirs. Refused while it is somebody else's."""
         key = self.card_key(card)
+        self.give_card_key(member, key, actor=actor)
+        return key
+
+    def give_card_key(self, member: MemberId, key: CardKey, *, actor: str) -> None:
+        """Give a card that a reader has seen: its number was never written down, its key was."""
         with self._changing(actor) as change:
             change.find(member)
             change.give_card(member, key, unblock=True)
-        return key
 
     def block_card(self, key: CardKey, *, actor: str) -> None:
         """Block a card: it stays somebody's and opens nothing. A lost one is found by its owner in `Roster.cards`."""
@@ -267,18 +276,6 @@ class RosterStore:
             done = change.db.execute("UPDATE alias SET member = NULL WHERE id = ? AND member IS NOT NULL", (alias,))
             if done.rowcount:
                 change.tell("alias-taken", alias)
-
-    def close_day(self, day: date, *, actor: str) -> None:
-        """Close the site for a day, whatever its weekly hours say."""
-        with self._changing(actor) as change:
-            if change.db.execute("INSERT INTO closure VALUES (?) ON CONFLICT DO NOTHING", (day.isoformat(),)).rowcount:
-                change.tell("day-closed", day.isoformat())
-
-    def open_day(self, day: date, *, actor: str) -> None:
-        """Take a closing day back."""
-        with self._changing(actor) as change:
-            if change.db.execute("DELETE FROM closure WHERE day = ?", (day.isoformat(),)).rowcount:
-                change.tell("day-opened", day.isoformat())
 
     def import_rows(self, file: MemberFile, *, actor: str) -> ImportReport:
         """Bring the roster to what the file says: all of it, or nothing and every fault. Twice is the same as once.
@@ -348,26 +345,6 @@ class RosterStore:
                 self._db.executemany("DELETE FROM outbox WHERE key = ?", ((key,) for key in written))
         for key in done:
             del self._handed[key]
-
-
-def _load(db: sqlite3.Connection) -> Roster:
-    """Read the whole roster in one snapshot, without names."""
-    db.execute("BEGIN")
-    try:
-        (version,) = db.execute("SELECT number FROM version").fetchone()
-        members = {one.id: Member(one.id, one.formula, one.since, one.until) for one in read_people(db)}
-        cards = {
-            CardKey(key): Card(CardKey(key), MemberId(member), bool(blocked))
-            for key, member, blocked in db.execute("SELECT key, member, blocked FROM card")
-        }
-        aliases = {
-            folded: Alias(AliasId(alias), member and MemberId(member))
-            for alias, folded, member in db.execute("SELECT id, folded, member FROM alias")
-        }
-        closures = frozenset(date.fromisoformat(day) for (day,) in db.execute("SELECT day FROM closure"))
-    finally:
-        db.execute("ROLLBACK")
-    return Roster(version, members, cards, aliases, closures)
 
 
 def _key(path: Path, cards: int) -> bytes:

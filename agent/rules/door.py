@@ -11,14 +11,14 @@ levels and forced/held alarms follow the functions named in IEC 60839-11-1. It r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
 from agent.rules.facts import PASSAGE_DAYS, CardKey, Fact, FormulaId, MemberId
 from agent.rules.hours import WeeklyHours
-from agent.rules.members import Member, Roster
+from agent.rules.members import Member, Roster, VisitorCard
 from drivers.contract import InputChanged, InputId, Moment, Trust
 
 
@@ -98,11 +98,13 @@ class EntryRule(StrEnum):
     CLOSED = "closed"
     OPENING_HOURS = "opening-hours"
     WAY_OUT = "way-out"  # at a reader on the inside
+    VISITOR = "visitor"  # a lent card of the pool, in opening hours
+    VISITOR_EXPIRED = "visitor-expired"  # its time is over, or it is lent to nobody
 
 
 @dataclass(frozen=True, slots=True)
 class DoorPolicy:
-    """The house rules of one door."""
+    """The house rules of one door, from the site file; the roster's own hours, where it has any, win."""
 
     access: Mapping[FormulaId, Access] = field(default_factory=dict)
     hours: WeeklyHours = field(default_factory=WeeklyHours)
@@ -127,17 +129,21 @@ def admit(
     card: CardKey, roster: Roster, policy: DoorPolicy, local: datetime, trust: Trust, reader: str
 ) -> EntryDecided:
     """Judge a badge at a reader outside. `local` is `believed` time on the site's wall clock (aware)."""
+    visitor = roster.visitors.get(card)
+    if visitor is not None:
+        entry = _decided(reader, card, None, _visitor_rule(visitor, roster, policy, local, trust), policy)
+        return replace(entry, formula=VISITOR)
     member, refusal = _holder(card, roster)
     if refusal is not None:
         return _decided(reader, card, member, refusal)
     assert member is not None
-    return _decided(reader, card, member, _rule(member, roster.closures, policy, local, trust), policy)
+    return _decided(reader, card, member, _rule(member, roster, policy, local, trust), policy)
 
 
 def let_out(card: CardKey, roster: Roster, reader: str) -> EntryDecided:
     """Judge a badge at a reader inside: any card the roster knows leads out, whatever the hour or the rights."""
     member, refusal = _holder(card, roster)
-    known = refusal is not EntryRule.UNKNOWN_CARD
+    known = refusal is not EntryRule.UNKNOWN_CARD or card in roster.visitors
     return _decided(reader, card, member, EntryRule.WAY_OUT if known else EntryRule.UNKNOWN_CARD)
 
 
@@ -152,9 +158,7 @@ def _holder(card: CardKey, roster: Roster) -> tuple[Member | None, EntryRule | N
     return member, None if member else EntryRule.NO_MEMBER
 
 
-def _rule(  # noqa: PLR0911  (one return per named rule)
-    member: Member, closures: frozenset[date], policy: DoorPolicy, local: datetime, trust: Trust
-) -> EntryRule:
+def _rule(member: Member, roster: Roster, policy: DoorPolicy, local: datetime, trust: Trust) -> EntryRule:
     """Return the one rule that decides about a member with a good card."""
     if member.until is not None and local.date() > member.until:
         return EntryRule.MEMBER_EXPIRED
@@ -165,14 +169,30 @@ def _rule(  # noqa: PLR0911  (one return per named rule)
         return EntryRule.NO_FORMULA
     if access is not Access.HOURS:
         return EntryRule.ALWAYS if access is Access.ALWAYS else EntryRule.NEVER
+    return _hours_rule(roster, policy, local, trust) or EntryRule.OPENING_HOURS
+
+
+def _visitor_rule(card: VisitorCard, roster: Roster, policy: DoorPolicy, local: datetime, trust: Trust) -> EntryRule:
+    """Return the one rule that decides about a card of the pool. Late is late for any clock: time is a lower bound."""
+    if card.blocked:
+        return EntryRule.BLOCKED_CARD
+    if card.until is None or local >= card.until:
+        return EntryRule.VISITOR_EXPIRED
+    return _hours_rule(roster, policy, local, trust) or EntryRule.VISITOR
+
+
+def _hours_rule(roster: Roster, policy: DoorPolicy, local: datetime, trust: Trust) -> EntryRule | None:
+    """Return why nobody who depends on the opening hours enters now; None: they do."""
     if trust not in BELIEVED:
         return EntryRule.CLOCK_UNTRUSTED
-    if policy.hours.open_at(local, closures):
-        return EntryRule.OPENING_HOURS
-    return EntryRule.CLOSURE if local.date() in closures else EntryRule.CLOSED
+    hours = policy.hours if roster.hours is None else roster.hours
+    if hours.open_at(local, roster.closures):
+        return None
+    return EntryRule.CLOSURE if local.date() in roster.closures else EntryRule.CLOSED
 
 
-GRANTS = frozenset({EntryRule.ALWAYS, EntryRule.OPENING_HOURS, EntryRule.WAY_OUT})
+VISITOR = FormulaId("visitor")  # in the facts, where a member has a formula
+GRANTS = frozenset({EntryRule.ALWAYS, EntryRule.OPENING_HOURS, EntryRule.WAY_OUT, EntryRule.VISITOR})
 
 
 def _decided(

@@ -54,6 +54,20 @@ class WeeklyHours:
             raise ValueError("\n".join(faults))
         return cls(tuple(days))
 
+    def texts(self) -> dict[str, tuple[str, ...]]:
+        """Return what `parse` reads: every weekday, with its windows as "09:00-18:00"."""
+        return {
+            day: tuple(f"{_clock(w.start_min)}-{_clock(w.end_min)}" for w in windows)
+            for day, windows in zip(DAYS, self.days, strict=True)
+        }
+
+    def closing(self, local: datetime, closures: frozenset[date]) -> datetime | None:
+        """Return when the last window that starts on this day ends, in the zone of `local`; None on a closed day."""
+        day = local.date()
+        if day in closures or not self.days[day.weekday()]:
+            return None
+        return instant(day, self.days[day.weekday()][-1].end_min, _zone(local)).astimezone(_zone(local))
+
     def open_at(self, local: datetime, closures: frozenset[date]) -> bool:
         """Say whether the place is open at this instant."""
         if local.date() in closures:
@@ -101,6 +115,12 @@ def _zone(local: datetime) -> tzinfo:
     """Return the zone of an aware local time."""
     assert local.tzinfo is not None, "hours are judged on the site's own wall clock: pass an aware time"
     return local.tzinfo
+
+
+def _clock(minute: int) -> str:
+    """Write minutes after midnight as a window's bound: 24:00 ends a day, anything later is the next morning."""
+    shown = minute if minute <= DAY_MIN else minute - DAY_MIN
+    return f"{shown // 60:02d}:{shown % 60:02d}"
 
 
 def _read(day: str, text: str) -> Window | str:

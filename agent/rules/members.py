@@ -14,11 +14,12 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import ClassVar
 
 from agent.rules.facts import AliasId, CardKey, Fact, FormulaId, MemberId
+from agent.rules.hours import WeeklyHours
 from drivers.contract import CardNumber
 
 
@@ -50,6 +51,16 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
+class VisitorCard:
+    """A numbered card of the pool, by its keyed hash: lent to somebody for a while, or not."""
+
+    key: CardKey
+    number: int  # printed on the card
+    until: datetime | None  # UTC; None: lent to nobody
+    blocked: bool  # lost
+
+
+@dataclass(frozen=True, slots=True)
 class Roster:
     """One immutable version of the roster. `aliases` is keyed by the folded print name."""
 
@@ -57,7 +68,9 @@ class Roster:
     members: Mapping[MemberId, Member] = field(default_factory=dict)
     cards: Mapping[CardKey, Card] = field(default_factory=dict)
     aliases: Mapping[str, Alias] = field(default_factory=dict)
-    closures: frozenset[date] = frozenset()  # days the site is closed, whatever the weekly hours say
+    closures: frozenset[date] = frozenset()  # days closed whatever the week says: exceptional, or public holidays
+    hours: WeeklyHours | None = None  # the week people set; None: the site file's
+    visitors: Mapping[CardKey, VisitorCard] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +80,9 @@ class RosterChanged(Fact):
     kind: ClassVar[str] = "roster-changed"
 
     actor: str  # "cli", "animator", "ops"
-    action: str  # "member-added", "member-changed", "card-given", "card-blocked", "alias-given", "member-erased", ...
-    subject: str  # a MemberId, CardKey or AliasId
+    action: str  # "member-added", "member-changed", "card-given", "card-blocked", "alias-given", "member-erased",
+    #              "hours-changed", "day-closed", "visitor-lent", ...
+    subject: str  # a MemberId, CardKey, AliasId, or a day
     formula: FormulaId  # the member's formula after the change; "" if not about that
 
 

@@ -26,7 +26,7 @@ from agent.rules.door import (
 )
 from agent.rules.facts import CardKey, FormulaId, MemberId
 from agent.rules.hours import DAYS, WeeklyHours
-from agent.rules.members import Card, Member, Roster
+from agent.rules.members import Card, Member, Roster, VisitorCard
 from drivers.contract import InputChanged, InputId, Moment, Trust
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -113,6 +113,51 @@ def test_the_fact_says_who_and_where() -> None:
         rule="opening-hours",
     )
     assert judge("nobody").member == ""
+
+
+def lent(until: str | None, *, blocked: bool = False, hours: WeeklyHours | None = None) -> Roster:
+    """A roster with one visitor card, lent until a local time or lying in the drawer."""
+    card = VisitorCard(CardKey("v"), 3, at(until).astimezone(UTC) if until else None, blocked)
+    return Roster(version=3, closures=frozenset({date(2026, 12, 25)}), hours=hours, visitors={card.key: card})
+
+
+@pytest.mark.parametrize(
+    ("until", "when", "trust", "granted", "rule"),
+    [
+        ("2026-11-23 18:00", "2026-11-23 10:00", Trust.SYNCHRONISED, True, "visitor"),
+        ("2026-11-23 18:00", "2026-11-23 08:59", Trust.SYNCHRONISED, False, "closed"),
+        ("2026-11-23 12:00", "2026-11-23 12:00", Trust.SYNCHRONISED, False, "visitor-expired"),
+        ("2026-11-23 12:00", "2026-11-24 10:00", Trust.UNKNOWN, False, "visitor-expired"),
+        ("2026-11-23 18:00", "2026-11-23 10:00", Trust.RESTORED, False, "clock-untrusted"),
+        ("2026-12-26 18:00", "2026-12-25 10:00", Trust.SYNCHRONISED, False, "closure"),
+        (None, "2026-11-23 10:00", Trust.SYNCHRONISED, False, "visitor-expired"),
+    ],
+)
+def test_a_visitor_card_is_worth_an_occasional_members_until_its_time_is_over(
+    until: str | None, when: str, trust: Trust, granted: bool, rule: str
+) -> None:
+    entry = admit(CardKey("v"), lent(until), POLICY, at(when), trust, "porte")
+    assert (entry.granted, entry.rule, entry.member, entry.formula) == (granted, rule, "", "visitor")
+
+
+def test_a_lost_visitor_card_opens_nothing_but_the_way_out() -> None:
+    roster = lent("2026-11-23 18:00", blocked=True)
+    entry = admit(CardKey("v"), roster, POLICY, at("2026-11-23 10:00"), Trust.SYNCHRONISED, "porte")
+    assert (entry.granted, entry.rule) == (False, "blocked-card")
+    assert let_out(CardKey("v"), roster, "sortie").rule == "way-out"
+
+
+def test_the_week_people_set_wins_over_the_site_file() -> None:
+    sunday = at("2026-11-22 10:00")
+    week = WeeklyHours.parse({"sunday": ("09:00-12:00",)})
+    open_on_sunday = lent("2026-11-30 18:00", hours=week)
+    for roster, when, granted in (
+        (lent("2026-11-30 18:00"), sunday, False),
+        (open_on_sunday, sunday, True),
+        (open_on_sunday, at("2026-11-23 10:00"), False),
+        (lent("2026-11-30 18:00", hours=WeeklyHours()), at("2026-11-23 10:00"), False),  # a week set to nothing: shut
+    ):
+        assert admit(CardKey("v"), roster, POLICY, when, Trust.SYNCHRONISED, "porte").granted is granted
 
 
 def test_a_card_whose_member_was_erased_is_refused() -> None:

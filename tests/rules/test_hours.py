@@ -137,3 +137,19 @@ def test_a_bound_is_the_first_instant_the_wall_shows_it(offset: int, minute: int
     assert at.astimezone(PARIS).replace(tzinfo=None) >= wall
     earlier = (at - timedelta(minutes=1)).astimezone(PARIS).replace(tzinfo=None)
     assert earlier < wall
+
+
+@given(weeks)
+def test_a_week_written_out_is_the_same_week_read_again(week: WeeklyHours) -> None:
+    assert WeeklyHours.parse(week.texts()) == week
+
+
+def test_a_day_closes_with_its_last_window() -> None:
+    assert OFFICE.closing(paris("2026-11-23 08:00"), NONE) == paris("2026-11-23 18:00")
+    assert OFFICE.closing(paris("2026-11-23 23:00"), NONE) == paris("2026-11-23 18:00")
+    assert NIGHTS.closing(paris("2026-11-28 10:00"), NONE) == paris("2026-11-29 02:30")
+    assert OFFICE.closing(paris("2026-11-22 10:00"), NONE) is None
+    assert OFFICE.closing(paris("2026-11-23 10:00"), frozenset({date(2026, 11, 23)})) is None
+    assert OFFICE.texts()["monday"] == ("09:00-12:00", "14:00-18:00")
+    assert NIGHTS.texts()["saturday"] == ("22:00-02:30",)
+    assert NIGHTS.texts()["sunday"] == ()

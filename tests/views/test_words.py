@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import agent.views
-from agent.rules.door import EntryRule, Passage
+from agent.rules.door import GRANTS, EntryRule, Passage
 from agent.rules.incidents import KEYS, Area, Level
 from agent.rules.kinds import FACTS, KINDS
 from agent.rules.links import Cause, Health
@@ -24,7 +24,7 @@ from tests.views.scenes import NOON, day
 
 FR, EN = words("fr"), words("en")
 HERE = Path(agent.views.__file__).parent
-REFUSALS = set(EntryRule) - {EntryRule.ALWAYS, EntryRule.OPENING_HOURS, EntryRule.WAY_OUT}
+REFUSALS = set(EntryRule) - GRANTS
 
 NOT_KEYS = {"door.lock", "door.inputs"}  # names of drivers, written as keys are
 
@@ -40,7 +40,7 @@ FAMILIES: set[str] = {
     *(f"rule.{rule}" for rule in (*REFUSALS, "other")),
     *(f"service.{name}" for name in ("links", "paper", "door", "web", "other")),
     *(f"driver.{name}" for name in ("links", "printers", "readers", "spooler", "lock", "inputs", "other")),
-    *(f"formula.{name}" for name in ("subscriber", "occasional", "other")),
+    *(f"formula.{name}" for name in ("subscriber", "occasional", "visitor", "other")),
     *(f"colour.{name}" for name in ("black", "cyan", "magenta", "yellow")),
     *(f"event.link_{health}" for health in Health),
     *(f"event.door_{leaf}" for leaf in Passage),

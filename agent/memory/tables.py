@@ -1,0 +1,127 @@
+"""The roster's tables: how they came to be, and how they are read as one value.
+
+The one idea: a database is made by the same steps that bring an old one up to date, so there is one history and no
+second description of it. Each step is one transaction; the number of steps done is `PRAGMA user_version`. A database
+of a newer program is refused, never guessed at.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, date, datetime
+
+from agent.memory.codec import LedgerError
+from agent.memory.people import read_people
+from agent.rules.facts import AliasId, CardKey, MemberId
+from agent.rules.hours import DAYS, WeeklyHours
+from agent.rules.members import Alias, Card, Member, Roster, VisitorCard
+
+STEPS = (
+    """
+CREATE TABLE member (
+    id      TEXT PRIMARY KEY,
+    name    TEXT NOT NULL,
+    formula TEXT NOT NULL,
+    since   TEXT NOT NULL,
+    until   TEXT
+) STRICT;
+CREATE TABLE erased (id TEXT PRIMARY KEY) STRICT;
+CREATE TABLE card (
+    key     TEXT PRIMARY KEY,
+    member  TEXT NOT NULL REFERENCES member,
+    blocked INTEGER NOT NULL
+) STRICT;
+CREATE TABLE alias (
+    id     TEXT PRIMARY KEY,
+    folded TEXT NOT NULL UNIQUE,
+    member TEXT REFERENCES member
+) STRICT;
+CREATE TABLE closure (day TEXT PRIMARY KEY) STRICT;
+CREATE TABLE outbox (
+    place INTEGER PRIMARY KEY,
+    key   TEXT NOT NULL UNIQUE,
+    utc   TEXT NOT NULL,
+    mono  REAL NOT NULL,
+    boot  TEXT NOT NULL,
+    trust TEXT NOT NULL,
+    body  TEXT NOT NULL
+) STRICT;
+CREATE TABLE version (number INTEGER NOT NULL) STRICT;
+INSERT INTO version VALUES (0);
+""",
+    """
+ALTER TABLE closure ADD COLUMN reason TEXT NOT NULL DEFAULT '';  -- one of calendar.REASONS
+ALTER TABLE closure ADD COLUMN words TEXT NOT NULL DEFAULT '';   -- what people add; on pages only
+CREATE TABLE week (        -- no row: the site file's hours; else all seven
+    weekday INTEGER PRIMARY KEY CHECK (weekday BETWEEN 0 AND 6),
+    windows TEXT NOT NULL  -- "09:00-12:00 14:00-18:00"
+) STRICT;
+CREATE TABLE holiday (
+    day    TEXT PRIMARY KEY,
+    name   TEXT NOT NULL,   -- a word of calendar.HOLIDAYS
+    opened INTEGER NOT NULL -- 1: people said that this one is a day like others
+) STRICT;
+CREATE TABLE away (        -- the animator is not there, both days included
+    id    TEXT PRIMARY KEY,
+    first TEXT NOT NULL,
+    last  TEXT NOT NULL
+) STRICT;
+CREATE TABLE visitor (     -- the pool of visitor cards; guest .. until are NULL while a card is in the drawer
+    number       INTEGER PRIMARY KEY CHECK (number > 0),
+    key          TEXT NOT NULL UNIQUE,
+    lost         INTEGER NOT NULL,
+    guest        TEXT,
+    host         TEXT REFERENCES member,
+    organisation TEXT,
+    since        TEXT,
+    until        TEXT
+) STRICT;
+""",
+)
+FORMAT = len(STEPS)
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Bring a database, empty or old, to this format; call under the write lock. Raises LedgerError, sqlite3.Error."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > FORMAT:
+        raise LedgerError(f"the roster was written by a newer version (format {version}, this one knows {FORMAT})")
+    for done, step in enumerate(STEPS[version:], version + 1):
+        db.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {done}; COMMIT;")
+
+
+def load_roster(db: sqlite3.Connection) -> Roster:
+    """Read the whole roster in one snapshot, without names. Raises sqlite3.Error."""
+    db.execute("BEGIN")
+    try:
+        (version,) = db.execute("SELECT number FROM version").fetchone()
+        members = {one.id: Member(one.id, one.formula, one.since, one.until) for one in read_people(db)}
+        cards = {
+            CardKey(key): Card(CardKey(key), MemberId(member), bool(blocked))
+            for key, member, blocked in db.execute("SELECT key, member, blocked FROM card")
+        }
+        aliases = {
+            folded: Alias(AliasId(alias), member and MemberId(member))
+            for alias, folded, member in db.execute("SELECT id, folded, member FROM alias")
+        }
+        closed = db.execute("SELECT day FROM closure UNION SELECT day FROM holiday WHERE NOT opened")
+        closures = frozenset(date.fromisoformat(day) for (day,) in closed)
+        visitors = {
+            CardKey(key): VisitorCard(CardKey(key), number, read_instant(until), bool(lost))
+            for key, number, until, lost in db.execute("SELECT key, number, until, lost FROM visitor")
+        }
+        hours = read_week(db)
+    finally:
+        db.execute("ROLLBACK")
+    return Roster(version, members, cards, aliases, closures, hours, visitors)
+
+
+def read_week(db: sqlite3.Connection) -> WeeklyHours | None:
+    """Return the week that people set; None: they set none. Raises sqlite3.Error."""
+    rows = db.execute("SELECT weekday, windows FROM week").fetchall()
+    return WeeklyHours.parse({DAYS[day]: tuple(windows.split()) for day, windows in rows}) if rows else None
+
+
+def read_instant(text: str | None) -> datetime | None:
+    """Read an instant (UTC) as it is stored."""
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
