@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+HOLIDAYS = ("FR", "FR-57", "FR-6AE", "")  # France; with Moselle's or Alsace's two more days (Code du travail L3134-13)
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: systemd is told not to retry
 
 
@@ -22,6 +23,7 @@ class SiteCard:
     timezone: str = "Europe/Paris"
     language: str = "fr"  # the pages' language when the visitor asks for none
     help_phone: str = ""  # whom to call; shown in remedies
+    holidays: str = "FR"  # whose public holidays close the site, one of HOLIDAYS; "" none
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class LockConfig:
     active_high: bool = True
     hold_s: float = 5.0  # how long one grant releases
     cap_s: float = 10.0  # the latch never releases longer than this, whatever is asked
+    continuous: bool = False  # the lock stands being released for hours, in pulses of cap_s: an event window feeds it
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,11 @@ class FormulaConfig:
 class WebConfig:
     """[web]: the pages and /metrics."""
 
-    listen: str = "127.0.0.1:8080"
+    listen: str = "127.0.0.1:8080"  # HTTPS when certificate and key are given
+    certificate: str = ""  # PEM file, the chain included; relative to the site file
+    key: str = ""  # PEM file of its private key
+    hosts: tuple[str, ...] = ()  # more names this site is called by in a browser; its address and CODE.local always are
+    public_listen: str = ""  # plain HTTP for /ecran alone, e.g. "192.168.1.2:80"; empty: none
     billing_token_file: str = ""  # file with the token that opens /metrics/billing; empty: closed
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from agent.rules.access import Acted, BoxRestarted
+from agent.rules.attribution import CopiesAttributed, PagesAttributed
 from agent.rules.door import DoorChanged, EntryDecided, LatchMoved
 from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceStarted
 from agent.rules.links import LinkChanged, LinkMeasured
 from agent.rules.members import RosterChanged
 from agent.rules.pages import PagesCounted
-from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
-from agent.rules.presence import VisitEnded, VisitStarted
+from agent.rules.paper import BooksOpened, CardSeen, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
+from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
+from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
 from agent.rules.retention import DayCounted, Redacted
 from agent.rules.tariff import StatementIssued
 
@@ -28,6 +31,7 @@ FACTS: tuple[type[Fact], ...] = (
     CopyVisitEnded,
     CopiesCounted,
     PrintsUnmatched,
+    CardSeen,
     VisitStarted,
     VisitEnded,
     RosterChanged,
@@ -36,6 +40,14 @@ FACTS: tuple[type[Fact], ...] = (
     StatementIssued,
     Redacted,
     DayCounted,
+    OpenedRemotely,
+    WindowOpened,
+    WindowClosed,
+    PagesAttributed,
+    CopiesAttributed,
+    VisitCorrected,
+    Acted,
+    BoxRestarted,
 )
 
 KINDS: Mapping[str, type[Fact]] = MappingProxyType({fact.kind: fact for fact in FACTS})

@@ -15,7 +15,7 @@ import contextlib
 import hmac
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -23,16 +23,22 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
+from jinja2 import Environment
 
 from agent.config import Places, Site
 from agent.live import read_pictures
+from agent.memory.accounts import AccountStore
 from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
+from agent.rules.access import Role, may
 from agent.views.journal import Journal
 from agent.views.metrics import BILLING, CONTENT_TYPE, Exposition
 from agent.views.sentences import Saying
 from agent.views.state import SiteState, as_json, plain, state_of
-from agent.views.web.render import Rendering
+from agent.views.web import entry
+from agent.views.web.gate import CALLER, CLOCK, GATE, LEDGER, PLACES, ROSTER, Gate, frame, language, needs
+from agent.views.web.guard import HOSTS, SAID, UPLOAD_BYTES, Said, dressed, guarded, hosts_of, plain_errors
+from agent.views.web.render import Rendering, environment
 from agent.views.words import LANGUAGES
 from drivers.contract import Clock
 
@@ -40,16 +46,6 @@ LOOK_S = 0.5  # how often the pictures are looked at while somebody watches
 BEAT_S = 5.0
 SEND_S = 10.0
 STREAMS = 40  # tabs at once; the next is told to come back later
-REQUEST_BYTES = 4096  # nobody has anything to send here
-
-SECURITY = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 STATIC = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 log = logging.getLogger(__name__)
@@ -66,7 +62,7 @@ class News:
 class Watch:
     """Looks at the site for the page: at each request, and twice a second while streams are open."""
 
-    def __init__(self, site: Site, places: Places, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, site: Site, places: Places, ledger: Ledger, clock: Clock, env: Environment) -> None:
         self.site = site
         self.zone = ZoneInfo(site.site.timezone)
         self.streams = 0
@@ -74,7 +70,7 @@ class Watch:
         self._places = places
         self._clock = clock
         self._journal = Journal(ledger, self.zone)
-        self._rendering = Rendering(site)
+        self._rendering = Rendering(site, env)
         self._version = _version()
         self._news = News(0, {})
         self._changed = asyncio.Condition()
@@ -86,9 +82,9 @@ class Watch:
         today = self._journal.read(now)
         return state_of(self.site, pictures, today, now, asking="web", version=self._version)
 
-    def page(self, language: str) -> str:
+    def page(self, language: str, frame: Mapping[str, object]) -> str:
         """Return the whole page."""
-        return self._rendering.page(Saying(self.site, self.look(), language))
+        return self._rendering.page(Saying(self.site, self.look(), language), frame)
 
     def time(self) -> str:
         """Return the time of day of the site, as the page shows it."""
@@ -139,12 +135,20 @@ class Watch:
             self._changed.notify_all()
 
 
+# Every page: one module each, which adds its own routes.
+PAGES: tuple[Callable[[web.Application], None], ...] = (entry.routes,)
+
+
 def make_app(site: Site, places: Places, ledger: Ledger, roster_store: RosterStore, clock: Clock) -> web.Application:
     """Return the application. The caller opens and closes the ledger and the roster, and runs it on its own loop."""
-    watch = Watch(site, places, ledger, clock)
-    exposition = Exposition(site, places.run, ledger, roster_store, clock, _version())
-    app = web.Application(client_max_size=REQUEST_BYTES, middlewares=[_plain_errors])
-    app[WATCH], app[EXPOSITION], app[LEDGER] = watch, exposition, ledger
+    env = environment()
+    accounts = AccountStore.open(places.state, clock)
+    app = web.Application(client_max_size=UPLOAD_BYTES, middlewares=[plain_errors, guarded])
+    app[GATE] = Gate(site, env, accounts, ledger, clock)
+    app[HOSTS], app[SAID] = hosts_of(site), Said()
+    app[WATCH] = Watch(site, places, ledger, clock, env)
+    app[EXPOSITION] = Exposition(site, places.run, ledger, roster_store, clock, _version())
+    app[LEDGER], app[ROSTER], app[PLACES], app[CLOCK] = ledger, roster_store, places, clock
     app.router.add_get("/", _page)
     app.router.add_get("/events", _events)
     app.router.add_get("/etat.json", _state)
@@ -152,15 +156,22 @@ def make_app(site: Site, places: Places, ledger: Ledger, roster_store: RosterSto
     app.router.add_get("/metrics", _metrics)
     app.router.add_get("/metrics/billing", _billing)
     app.router.add_get("/static/{name}", _static)
-    app.on_response_prepare.append(_secure)
+    for routes in PAGES:
+        routes(app)
+    app[GATE].paths = frozenset(resource.canonical for resource in app.router.resources())
+    app.on_response_prepare.append(dressed)
     app.on_shutdown.append(_end_streams)
+    app.on_cleanup.append(_close_accounts)
     app.cleanup_ctx.append(_watching)
     return app
 
 
 WATCH = web.AppKey("watch", Watch)
 EXPOSITION = web.AppKey("exposition", Exposition)
-LEDGER = web.AppKey("ledger", Ledger)
+
+
+async def _close_accounts(app: web.Application) -> None:
+    app[GATE].accounts.close()
 
 
 async def _watching(app: web.Application) -> AsyncIterator[None]:
@@ -177,32 +188,16 @@ async def _end_streams(app: web.Application) -> None:
     await app[WATCH].end()
 
 
-async def _secure(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(SECURITY)
-    response.headers.setdefault("Cache-Control", "no-cache" if request.path.startswith("/static/") else "no-store")
+async def _page(request: web.Request) -> web.StreamResponse:
+    """Show the state: to anybody until an account is claimed (read-only, no names), then to the animator and ops."""
+    if not request.app[GATE].accounts.claimed():
+        return await _state_page(request)
+    return await needs(Role.ANIMATOR)(_state_page)(request)
 
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@web.middleware
-async def _plain_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer refusals in plain text; our own bugs are logged by the server and end in a 500."""
-    try:
-        return await handler(request)
-    except web.HTTPException as refusal:
-        if refusal.status < 400:
-            raise
-        return web.Response(status=refusal.status, text=f"{refusal.status} {refusal.reason}\n")
-
-
-def _language(request: web.Request) -> str:
-    asked = request.query.get("lang", "")
-    return asked if asked in LANGUAGES else request.app[WATCH].site.site.language
-
-
-async def _page(request: web.Request) -> web.Response:
-    return web.Response(text=request.app[WATCH].page(_language(request)), content_type="text/html")
+async def _state_page(request: web.Request) -> web.Response:
+    html = request.app[WATCH].page(language(request), frame(request))
+    return web.Response(text=html, content_type="text/html")
 
 
 async def _state(request: web.Request) -> web.Response:
@@ -249,23 +244,25 @@ async def _static(request: web.Request) -> web.Response:
 
 
 async def _events(request: web.Request) -> web.StreamResponse:
-    watch = request.app[WATCH]
+    watch, account = request.app[WATCH], request[CALLER].account
+    if request.app[GATE].accounts.claimed() and (account is None or not may(account.role, Role.ANIMATOR)):
+        raise web.HTTPForbidden
     if watch.streams >= STREAMS:
         raise web.HTTPServiceUnavailable
-    language = _language(request)
+    spoken = language(request)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
     watch.streams += 1
     try:
         await response.prepare(request)
         seen = watch.number
-        await _send(response, f"retry: 2000\nevent: parts\ndata: {watch.parts(language)}\n\n")
+        await _send(response, f"retry: 2000\nevent: parts\ndata: {watch.parts(spoken)}\n\n")
         while not watch.ended:
             news = await watch.news(seen)
             if news is None:
                 await _send(response, f"event: beat\ndata: {watch.time()}\n\n")
             else:
                 seen = news.number
-                await _send(response, f"event: parts\ndata: {news.parts[language]}\n\n")
+                await _send(response, f"event: parts\ndata: {news.parts[spoken]}\n\n")
     except (ConnectionError, TimeoutError):
         log.debug("a tab went away")
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -12,20 +14,26 @@ from agent.views.sentences import Saying, Verdict
 PARTS = ("verdict", "cards", "today", "box")
 
 
-class Rendering:
-    """Renders the page and its parts for one site."""
+def environment() -> Environment:
+    """Return the templates, every one compiled now, so that the first visitor does not wait."""
+    env = Environment(
+        loader=PackageLoader("agent.views.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        auto_reload=False,
+    )
+    for name in env.list_templates():
+        env.get_template(name)
+    return env
 
-    def __init__(self, site: Site) -> None:
+
+class Rendering:
+    """Renders the state page and its parts for one site."""
+
+    def __init__(self, site: Site, env: Environment) -> None:
         self._site = site
-        self._env = Environment(
-            loader=PackageLoader("agent.views.web"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            auto_reload=False,
-        )
-        for name in ("page", *PARTS):
-            self._env.get_template(f"{name}.html")  # compiled now, so that the first visitor does not wait
+        self._env = env
 
     def parts(self, say: Saying) -> dict[str, object]:
         """Return the parts that live, the title and the level, for one `parts` event."""
@@ -33,15 +41,12 @@ class Rendering:
         title = f"{verdict.sentence} · {self._site.site.name}"
         return {"parts": self._html(say, verdict), "title": title, "level": str(verdict.level)}
 
-    def page(self, say: Saying) -> str:
-        """Return the whole page."""
+    def page(self, say: Saying, frame: Mapping[str, object]) -> str:
+        """Return the whole page, in the frame that all pages share (`gate.frame`)."""
         verdict = say.verdict()
         html = self._html(say, verdict)
         return self._env.get_template("page.html").render(
-            t=say.words,
-            site=self._site.site.name,
-            phone=self._site.site.help_phone,
-            other="en" if say.words.language == "fr" else "fr",
+            frame,
             verdict=verdict,
             day=say.words.day(say.state.at.astimezone(say.zone)),
             time=say.time(say.state.at, "%H:%M:%S"),

@@ -1,0 +1,211 @@
+"""What every request passes before a page sees it: names, addresses, sizes, times, tokens.
+
+The one idea: one place refuses, and says so once in the log without a name. In order: the Host header must name us
+(DNS rebinding), the caller must stand on this side of the internet, a body must be small and come in time, and what
+would change something must come from a page of ours (Origin, else Referer) with the token that we put there.
+
+Refusals are plain (RFC 9110): 400, 403, 408, 413, 415, 421, 503.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections import OrderedDict
+from urllib.parse import parse_qsl, urlsplit
+
+from aiohttp import web
+
+from agent.config import Site
+from agent.views.web.gate import CALLER, FIELDS, FILE, FORM_FIELD, GATE, Handler
+from agent.views.words import LANGUAGES
+
+FORM_BYTES = 64 * 1024
+UPLOAD_BYTES = 256 * 1024
+FIELDS_MOST = 200
+BODY_S = 15.0  # how long a form may take to arrive
+READS = {"GET", "HEAD", "OPTIONS"}
+
+SECURITY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",  # "no-referrer" would make the Origin of our own forms "null"
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+log = logging.getLogger(__name__)
+
+
+class Said:
+    """Says a thing once in the log, however often it happens."""
+
+    def __init__(self, most: int = 500) -> None:
+        self._said: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._most = most
+
+    def once(self, what: str, address: str) -> None:
+        """Log a refusal, unless this address was refused for the same before."""
+        if (what, address) in self._said:
+            return
+        self._said[what, address] = None
+        while len(self._said) > self._most:
+            self._said.popitem(last=False)
+        log.warning("refused %s: %s (said once)", address or "somebody", what)
+
+
+SAID = web.AppKey("said", Said)
+
+
+def hosts_of(site: Site) -> frozenset[str]:
+    """Return the names this site answers to, besides the address a caller really reached."""
+    listen = site.web.listen.rpartition(":")[0].strip("[]")
+    own = {"localhost", f"{site.site.code}.local", *(name.lower().strip("[]") for name in site.web.hosts)}
+    return frozenset(own | ({listen.lower()} - {"0.0.0.0", "::", ""}))  # noqa: S104  (left out, not listened on)
+
+
+def host_known(request: web.Request, known: frozenset[str]) -> bool:
+    """Tell whether the one Host header names us, or the very address that was reached."""
+    given = request.headers.getall("Host", [])
+    if len(given) != 1:
+        return False
+    try:
+        name = urlsplit(f"//{given[0]}").hostname or ""
+    except ValueError:
+        return False
+    sock = request.transport.get_extra_info("sockname") if request.transport else None
+    reached = str(sock[0]) if isinstance(sock, tuple) else ""
+    return name in known or (bool(name) and name == reached)
+
+
+def nearby(address: str | None) -> bool:
+    """Tell whether a caller stands on this machine or its own network, and not beyond a provider's box."""
+    try:
+        seen = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(seen, ipaddress.IPv6Address) and seen.ipv4_mapped is not None:
+        seen = seen.ipv4_mapped
+    return seen.is_loopback or seen.is_private or seen.is_link_local
+
+
+def from_our_page(request: web.Request) -> bool:
+    """Tell whether what was sent comes from a page of this very origin (Fetch standard, Origin header)."""
+    origin, referer = request.headers.get("Origin"), request.headers.get("Referer", "")
+    if origin is None:
+        try:
+            parts = urlsplit(referer)
+            origin = f"{parts.scheme}://{parts.netloc}"
+        except ValueError:
+            return False
+    return origin == f"{request.scheme}://{request.headers['Host']}"
+
+
+@web.middleware
+async def plain_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer refusals in plain text; our own bugs are logged by the server and end in a 500."""
+    try:
+        answer = await handler(request)
+    except web.HTTPException as ended:
+        answer = ended
+    if isinstance(answer, web.HTTPException):
+        kept = {"Location", "WWW-Authenticate", "Allow"}
+        headers = {name: value for name, value in answer.headers.items() if name in kept}
+        text = None if answer.status < 400 else f"{answer.status} {answer.reason}\n"
+        answer = web.Response(status=answer.status, text=text, headers=headers)
+    if not answer.prepared:
+        _set_cookies(request, answer)
+    return answer
+
+
+def _set_cookies(request: web.Request, answer: web.StreamResponse) -> None:
+    if CALLER in request:
+        request.app[GATE].set_cookie(request, answer)
+    asked = request.query.get("lang", "")
+    if asked in LANGUAGES and asked != request.cookies.get("lang"):
+        answer.set_cookie("lang", asked, path="/", httponly=True, samesite="Lax")
+
+
+@web.middleware
+async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what is not for us, who is too far, what is too big, and forms that are not ours."""
+    gate, said = request.app[GATE], request.app[SAID]
+    if not host_known(request, request.app[HOSTS]):
+        said.once("a Host header that is not ours", request.remote or "")
+        raise web.HTTPMisdirectedRequest
+    if not nearby(request.remote):
+        said.once("an address of the internet", request.remote or "")
+        raise web.HTTPForbidden
+    request[CALLER] = gate.caller(request)
+    if request.method not in READS:
+        if not from_our_page(request):
+            said.once("a form from elsewhere", request.remote or "")
+            raise web.HTTPForbidden
+        await _read(request)
+        if not gate.token_is(request, request[FIELDS].pop(FORM_FIELD, "")):
+            said.once("a form without its token", request.remote or "")
+            raise web.HTTPForbidden
+    return await handler(request)
+
+
+HOSTS = web.AppKey("hosts", frozenset)
+
+
+async def _read(request: web.Request) -> None:
+    """Read the body, small and in time, as a form with or without a file."""
+    kind = request.content_type
+    most = UPLOAD_BYTES if kind == "multipart/form-data" else FORM_BYTES
+    if (request.content_length or 0) > most:
+        raise web.HTTPRequestEntityTooLarge(most, request.content_length or 0)
+    try:
+        async with asyncio.timeout(BODY_S):
+            if kind == "multipart/form-data":
+                await _read_parts(request)
+            elif kind == "application/x-www-form-urlencoded" or not request.can_read_body:
+                request[FIELDS] = _fields(await _bytes(request, FORM_BYTES))
+            else:
+                raise web.HTTPUnsupportedMediaType
+    except TimeoutError as error:
+        raise web.HTTPRequestTimeout from error
+    except ValueError as error:
+        raise web.HTTPBadRequest from error
+
+
+async def _bytes(request: web.Request, most: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > most:
+            raise web.HTTPRequestEntityTooLarge(most, len(body))
+    return bytes(body)
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    """Read an urlencoded body strictly as UTF-8; the last of several fields of one name counts."""
+    pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MOST)
+    return {name: value.replace("\x00", "") for name, value in pairs}
+
+
+async def _read_parts(request: web.Request) -> None:
+    fields: dict[str, str] = {}
+    found = await request.post()  # bounded by the application's client_max_size
+    if len(found) > FIELDS_MOST:
+        raise web.HTTPBadRequest
+    for name, value in found.items():
+        if isinstance(value, web.FileField):
+            request[FILE] = value.file.read()
+            value.file.close()
+        else:
+            fields[name] = str(value).replace("\x00", "")
+    request[FIELDS] = fields
+
+
+async def dressed(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the security headers on an answer that is about to leave."""
+    response.headers.update(SECURITY)
+    response.headers.setdefault("Cache-Control", "no-cache" if request.path.startswith("/static/") else "no-store")
