@@ -26,7 +26,7 @@ from cattrs import (
     IterableValidationNote,
 )
 
-from agent.config import ConfigError, LinkConfig, Site
+from agent.config import HOLIDAYS, ConfigError, LinkConfig, Site
 from agent.rules import pricelist
 from agent.rules.hours import WeeklyHours
 from agent.rules.tariff import Tariff
@@ -243,6 +243,7 @@ def _judge_card(site: Site) -> Iterator[Fault]:
             f"unknown time zone {card.timezone!r}; for example Europe/Paris",
         )
     yield from _one_of(("site", "language"), card.language, ("fr", "en"))
+    yield from _one_of(("site", "holidays"), card.holidays, HOLIDAYS)
     host, _, port = site.web.listen.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         yield Fault(

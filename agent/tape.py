@@ -4,7 +4,8 @@ Format, version 1. The first line of a file is its head: `{"tape": 1, "service":
 observation: `{"see": KIND, "at": {"utc", "mono_s", "boot", "trust"}, ...}` with KIND one of
 
     probe   link, kind, target, outcome, rtt_s          input   input, active
-    badge   reader, card (keyed hash)                   roster  version, members, cards, aliases, closures
+    badge   reader, card (keyed hash)                   roster  version, members, cards, aliases, closures,
+                                                                hours, visitors (None, or none, on older tapes)
     lost    link (the prober itself failed)             release (the latch opened)
 
 Cards are keyed hashes on recorded tapes; a hand-made tape may use any text, the same in its roster lines. Files are

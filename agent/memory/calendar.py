@@ -142,9 +142,8 @@ class Calendar:
             if done.rowcount:
                 change.tell("day-closed", day.isoformat())
 
-    def set_holidays(self, days: Mapping[date, str], *, actor: str) -> None:
-        """Bring the public holidays of the years in `days` to these; those that people opened stay open."""
-        years = sorted({day.year for day in days})
+    def set_holidays(self, days: Mapping[date, str], *, years: tuple[int, ...], actor: str) -> None:
+        """Bring the public holidays of `years` to these; those that people opened stay open."""
         with self._changing(actor) as change:
             known = {one.day: one.name for one in _agenda(change.db).holidays if one.day.year in years}
             if known == dict(days):
@@ -155,7 +154,7 @@ class Calendar:
                 "INSERT INTO holiday VALUES (?1, ?2, 0) ON CONFLICT (day) DO UPDATE SET name = ?2",
                 [(day.isoformat(), name) for day, name in days.items()],
             )
-            change.tell("holidays-set", f"{years[0]}..{years[-1]}")
+            change.tell("holidays-set", f"{min(years)}..{max(years)}")
 
     def leave(self, first: date, last: date, *, actor: str) -> str:
         """Say that the animator is away from `first` to `last`, both included; return the absence's id."""

@@ -217,6 +217,32 @@ class RosterStore:
         with self._changing(actor) as change:
             was = change.find(member)
             change.change(replace(was, name=name or was.name, formula=formula or was.formula, since=since or was.since))
+            if formula is not None:
+                change.db.execute("DELETE FROM planned WHERE member = ?", (member,))
+
+    def plan_formula(self, member: MemberId, formula: FormulaId, day: date, *, actor: str) -> None:
+        """Give somebody another formula from a later day on; a plan made before is replaced."""
+        with self._changing(actor) as change:
+            change.find(member)
+            change.db.execute(
+                "INSERT INTO planned VALUES (?1, ?2, ?3) ON CONFLICT (member) DO UPDATE SET formula = ?2, day = ?3",
+                (member, formula, day.isoformat()),
+            )
+            change.tell("formula-planned", member, formula)
+
+    def plans(self) -> dict[MemberId, tuple[FormulaId, date]]:
+        """Return who gets which formula when."""
+        rows = self._read(lambda db: db.execute("SELECT member, formula, day FROM planned").fetchall())
+        return {MemberId(who): (FormulaId(formula), date.fromisoformat(day)) for who, formula, day in rows}
+
+    def apply_plans(self, today: date, *, actor: str) -> None:
+        """Bring the formulas that were planned for `today` or before into force."""
+        due = {who: formula for who, (formula, day) in self.plans().items() if day <= today}
+        if due:
+            with self._changing(actor) as change:
+                for member, formula in due.items():
+                    change.change(replace(change.find(member), formula=formula))
+                    change.db.execute("DELETE FROM planned WHERE member = ?", (member,))
 
     def end_member(self, member: MemberId, until: date | None, *, actor: str) -> None:
         """Set somebody's last day of rights, included; None: open."""
@@ -229,6 +255,7 @@ class RosterStore:
             change.find(member)
             change.db.execute("DELETE FROM card WHERE member = ?", (member,))
             change.db.execute("DELETE FROM alias WHERE member = ?", (member,))
+            change.db.execute("DELETE FROM planned WHERE member = ?", (member,))
             change.db.execute("UPDATE visitor SET host = NULL WHERE host = ?", (member,))
             change.db.execute("DELETE FROM member WHERE id = ?", (member,))
             change.db.execute("INSERT INTO erased VALUES (?)", (member,))

@@ -66,6 +66,11 @@ CREATE TABLE away (        -- the animator is not there, both days included
     first TEXT NOT NULL,
     last  TEXT NOT NULL
 ) STRICT;
+CREATE TABLE planned (     -- a formula that begins on a later day
+    member  TEXT PRIMARY KEY REFERENCES member,
+    formula TEXT NOT NULL,
+    day     TEXT NOT NULL
+) STRICT;
 CREATE TABLE visitor (     -- the pool of visitor cards; guest .. until are NULL while a card is in the drawer
     number       INTEGER PRIMARY KEY CHECK (number > 0),
     key          TEXT NOT NULL UNIQUE,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
 
-from agent.rules.facts import TIMED_DAYS, CardKey, Fact, FormulaId, MemberId, Total, total
+from agent.rules.facts import PASSAGE_DAYS, TIMED_DAYS, CardKey, Fact, FormulaId, MemberId, Total, total
 from agent.rules.members import Member, Roster
 
 
@@ -108,6 +108,17 @@ class PrintsUnmatched(Fact):
             total("sides", sides, device=self.device, kind="unattributed", colour=colour, formula="")
             for colour, sides in (("mono", self.mono), ("colour", self.colour))
         )
+
+
+@dataclass(frozen=True, slots=True)
+class CardSeen(Fact):
+    """A card that nobody has was shown to the reader beside a device: so it can be given to somebody."""
+
+    kind: ClassVar[str] = "card-seen"
+    kept_for_days: ClassVar[int | None] = PASSAGE_DAYS
+
+    reader: str
+    card: CardKey
 
 
 def holder(card: CardKey, roster: Roster, day: date) -> Member | None:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from agent.ask import Answer, Request, answering
+from agent.services.feasts import keep_calendar
 from agent.services.standing import Standing
 from agent.stories.presence import VisitBook, follow_badges
 from agent.views.web.pages import make_app
@@ -15,7 +16,8 @@ from drivers.contract import DriverError
 
 async def wire(here: Standing) -> None:
     """Listen where the site file says, and answer the animator's actions. Raises DriverError for a taken port."""
-    visits = VisitBook(here.ledger, here.roster, here.clock, ZoneInfo(here.site.site.timezone))
+    zone = ZoneInfo(here.site.site.timezone)
+    visits = VisitBook(here.ledger, here.roster, here.clock, zone)
 
     async def answer(request: Request) -> Answer:
         said = await visits.answer(request)
@@ -29,6 +31,7 @@ async def wire(here: Standing) -> None:
         await web.TCPSite(runner, host, int(port)).start()
     except OSError as error:
         raise DriverError(f"{here.site.web.listen} ne peut être écouté : {error}") from error
+    here.keep(lambda: keep_calendar(here.roster, here.clock, zone, here.site.site.holidays))
     directions = {name: reader.direction for name, reader in here.site.readers.items() if reader.at == "door"}
     if "out" in directions.values():  # without a way out by badge, a badge says nothing about a visit
         here.keep(lambda: follow_badges(visits, directions))

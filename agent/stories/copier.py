@@ -28,6 +28,7 @@ from agent.rules.members import Alias, Roster
 from agent.rules.pages import Claim, PagesCounted, Witness, attempt
 from agent.rules.paper import (
     BooksOpened,
+    CardSeen,
     CopiesCounted,
     CopyVisitEnded,
     CopyVisitStarted,
@@ -202,9 +203,13 @@ class Clerk:
             log.warning("%s: a badge came too late to be used", self.books.device)
             return self._desk.take_badge()
         day = read.at.utc.astimezone(self._policy.zone).date()
-        member = holder(self._people.card_key(read.card), self._people.roster(), day)
+        card, roster = self._people.card_key(read.card), self._people.roster()
+        member = holder(card, roster, day)
         if member is None:
             self._refused = read.at.utc
+            if card not in roster.cards and card not in roster.visitors:
+                key = f"{read.reader}:{read.at.boot}:{read.at.mono_s:.6f}:{card[:8]}"
+                await self._append(CardSeen(read.reader, card), read.at, key)
             log.info("%s: a card was refused at the copier's reader", self.books.device)
             return self._desk.take_badge()
         await self._settle(read.at)
@@ -262,10 +267,13 @@ class Clerk:
         return pages.owner(self._people.alias(user), self._people.roster()) if user else pages.NOBODY
 
     async def _write(self, fact: Fact, at: Moment) -> None:
-        written = self._ledger.append(fact, at, self.books.key(fact))
+        await self._append(fact, at, self.books.key(fact))
+        self.books.learn(fact, at)
+
+    async def _append(self, fact: Fact, at: Moment, key: str) -> None:
+        written = self._ledger.append(fact, at, key)
         try:
             await asyncio.shield(written)
         except asyncio.CancelledError:
             await asyncio.wait({written}, timeout=LAST_S)
             raise
-        self.books.learn(fact, at)
