@@ -23,6 +23,10 @@ class SiteCard:
     timezone: str = "Europe/Paris"
     language: str = "fr"  # the pages' language when the visitor asks for none
     help_phone: str = ""  # whom to call; shown in remedies
+    controller: str = ""  # who is responsible for personal data (GDPR art. 4(7)), as the notice at the door says it
+    contact: str = ""  # how to reach them about it: an e-mail address or a postal one
+    address: str = ""  # what a browser opens, in the QR code: "https://192.168.1.2:8443/"; empty: as the page was asked
+    wifi: str = ""  # the members' network's name, on the poster; no password
     holidays: str = "FR"  # whose public holidays close the site, one of HOLIDAYS; "" none
 
 
@@ -126,6 +130,17 @@ class WebConfig:
     billing_token_file: str = ""  # file with the token that opens /metrics/billing; empty: closed
 
 
+@dataclass(frozen=True, slots=True)
+class AlertsConfig:
+    """[alerts]: messages about incidents, sent by this box itself."""
+
+    urls_file: str = "/etc/gardien/alerts.urls"  # one address a line, as apprise writes them; for root's eyes only
+    level: str = "watch"  # from which level on: "watch" | "unknown" | "down"
+    after_s: float = 60.0  # an incident is told when it has stood this long
+    calm_s: float = 300.0  # and is over when it has been gone this long
+    quiet: str = ""  # "22:00-07:00": what need not be told at once waits for the morning
+
+
 DEFAULT_FORMULAS: Mapping[str, FormulaConfig] = {
     "subscriber": FormulaConfig("always", "abonné"),
     "occasional": FormulaConfig("hours", "occasionnel"),
@@ -148,6 +163,7 @@ class Site:
     readers: Mapping[str, ReaderConfig] = field(default_factory=dict)
     door: DoorConfig | None = None
     web: WebConfig = field(default_factory=WebConfig)
+    alerts: AlertsConfig | None = None
     tariff: str = ""  # path of the tariff file, relative to the site file
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config import DEFAULT_FORMULAS, DEFAULT_HOURS, ConfigError
+from agent.config import DEFAULT_FORMULAS, DEFAULT_HOURS, AlertsConfig, ConfigError
 from agent.sitefile import read_site
 
 MINIMAL = '[site]\nname = "Bureau nomade"\ncode = "rousses"\n'
@@ -137,3 +137,38 @@ def test_no_table_of_any_values_makes_the_reader_raise_anything_else(
         read_site(file)
     except ConfigError as error:
         assert all(str(file) in fault for fault in error.faults)  # noqa: PT017
+
+
+def test_alerts_have_defaults_and_name_only_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text(MINIMAL + '[alerts]\nquiet = "22:00-07:00"\n', encoding="utf-8")
+    assert read_site(file).alerts == AlertsConfig("/etc/gardien/alerts.urls", "watch", 60.0, 300.0, "22:00-07:00")
+    file.write_text(MINIMAL, encoding="utf-8")
+    assert read_site(file).alerts is None
+
+
+def test_faulty_alerts_and_notices_are_said(tmp_path: Path) -> None:
+    faults = faults_of(
+        tmp_path,
+        f"""{MINIMAL}controller = "La Cordée\\nSAS"
+contact = "{"x" * 201}"
+address = "192.168.1.2:8443"
+[alerts]
+urls_file = "mailto://user:pass@example.org"
+level = "dwon"
+after_s = 1
+calm_s = 1
+quiet = "22h-7h"
+""",
+    )
+    assert [(fault.split(":")[0], fault.split(":")[1].strip()) for fault in faults] == [
+        ("4", "site.controller"),
+        ("5", "site.contact"),
+        ("6", "site.address"),
+        ("8", "alerts.urls_file"),
+        ("9", "alerts.level"),
+        ("10", "alerts.after_s"),
+        ("11", "alerts.calm_s"),
+        ("12", "alerts.quiet"),
+    ]
+    assert not any("pass@" in fault for fault in faults)  # a secret written at the wrong place is not repeated

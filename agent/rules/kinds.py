@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from agent.rules.access import Acted, BoxRestarted
+from agent.rules.alarms import AlarmRaised, AlarmTold
 from agent.rules.attribution import CopiesAttributed, PagesAttributed
 from agent.rules.door import DoorChanged, EntryDecided, LatchMoved
 from agent.rules.facts import Fact
@@ -48,6 +49,8 @@ FACTS: tuple[type[Fact], ...] = (
     VisitCorrected,
     Acted,
     BoxRestarted,
+    AlarmRaised,
+    AlarmTold,
 )
 
 KINDS: Mapping[str, type[Fact]] = MappingProxyType({fact.kind: fact for fact in FACTS})
