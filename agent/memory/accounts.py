@@ -16,15 +16,20 @@ import hmac
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-from argon2.low_level import Type
-
+from agent.memory.account_tables import (
+    AccountRow,
+    Code,
+    SessionRow,
+    account_row,
+    hash_secret,
+    prepare,
+    secret_is,
+    session_row,
+)
 from agent.memory.codec import LedgerError
 from agent.memory.database import WriteLock, connect, make_file, transaction
 from agent.rules.access import SESSION_LASTS, Role
@@ -39,90 +44,7 @@ SESSIONS_EACH = 10  # of one account at once; the oldest ends
 SEEN_EVERY = timedelta(minutes=5)  # how exactly a session's last use is kept
 COUNTED = 5000  # counters kept at once; beyond, the oldest are forgotten
 NAME_LONGEST = 80
-FORMAT = 1
-SCHEMA = f"""
-CREATE TABLE secret (key BLOB NOT NULL) STRICT;
-CREATE TABLE account (
-    id       TEXT PRIMARY KEY,
-    role     TEXT NOT NULL,
-    name     TEXT NOT NULL,
-    folded   TEXT NOT NULL,
-    password TEXT NOT NULL,
-    pin      TEXT NOT NULL,
-    since    TEXT NOT NULL,
-    ended    TEXT
-) STRICT;
-CREATE UNIQUE INDEX account_name ON account (folded) WHERE ended IS NULL;
-CREATE TABLE code (
-    hash    TEXT PRIMARY KEY,
-    role    TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    expires TEXT NOT NULL
-) STRICT;
-CREATE TABLE session (
-    hash    TEXT PRIMARY KEY,
-    account TEXT NOT NULL,
-    role    TEXT NOT NULL,
-    began   TEXT NOT NULL,
-    seen    TEXT NOT NULL,
-    expires TEXT NOT NULL
-) STRICT;
-CREATE TABLE tries (subject TEXT PRIMARY KEY, failures INTEGER NOT NULL, last TEXT NOT NULL) STRICT;
-CREATE TABLE known (account TEXT NOT NULL, address TEXT NOT NULL, PRIMARY KEY (account, address)) STRICT;
-PRAGMA user_version = {FORMAT};
-"""  # noqa: S608  (a constant of ours)
-
-_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=Type.ID)
-
-
-def hash_secret(secret: str) -> str:
-    """Return the argon2id hash of a password or PIN. Slow by design: not on an event loop."""
-    return _HASHER.hash(secret)
-
-
-def secret_is(hashed: str, secret: str) -> bool:
-    """Tell whether `secret` has this hash; against "" it takes as long and is always wrong. Not on an event loop."""
-    try:
-        return _HASHER.verify(hashed or _NOBODYS, secret) and bool(hashed)
-    except (VerificationError, InvalidHashError):
-        return False
-
-
-_NOBODYS = _HASHER.hash(secrets.token_hex(16))
-
-
-@dataclass(frozen=True, slots=True)
-class AccountRow:
-    """One account."""
-
-    id: str  # "a1"
-    role: Role
-    name: str
-    password: str  # argon2id
-    pin: str  # argon2id
-    since: datetime
-    ended: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRow:
-    """One session. `mark` names it on a page: the hash, from which no cookie can be made."""
-
-    mark: str
-    account: str  # an account's id, or a member's
-    role: Role
-    began: datetime
-    seen: datetime
-    expires: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """What a one-time code is for."""
-
-    role: Role
-    subject: str  # the account it re-opens, or the member; "": a new account
-    expires: datetime
+__all__ = ["AccountError", "AccountRow", "AccountStore", "Code", "SessionRow", "hash_secret", "secret_is"]
 
 
 class AccountError(Exception):
@@ -150,7 +72,7 @@ class AccountStore:
                 undo.callback(lock.close)
                 db = undo.enter_context(contextlib.closing(connect(path)))
                 with lock.held():
-                    _prepare(db)
+                    prepare(db)
                     (key,) = db.execute("SELECT key FROM secret").fetchone()
             except (sqlite3.Error, OSError) as error:
                 raise LedgerError(f"the accounts {path} cannot be opened: {error}") from error
@@ -201,7 +123,7 @@ class AccountStore:
         """Return all accounts, ended ones too, the oldest first."""
         with self._reading() as db:
             rows = db.execute("SELECT id, role, name, password, pin, since, ended FROM account ORDER BY rowid")
-            return tuple(_account(*row) for row in rows.fetchall())
+            return tuple(account_row(*row) for row in rows.fetchall())
 
     def account(self, identity: str) -> AccountRow | None:
         """Return one account that has not ended."""
@@ -324,7 +246,7 @@ class AccountStore:
             row = db.execute("SELECT * FROM session WHERE hash = ?", (self.keyed(secret),)).fetchone()
         if row is None:
             return None
-        found, now = _session(*row), self._now()
+        found, now = session_row(*row), self._now()
         if found.expires <= now:
             return None
         if now - found.seen >= SEEN_EVERY:
@@ -336,7 +258,7 @@ class AccountStore:
         """Return somebody's living sessions, the newest first."""
         with self._reading() as db:
             rows = db.execute("SELECT * FROM session WHERE account = ? ORDER BY began DESC", (account,)).fetchall()
-        return tuple(one for one in (_session(*row) for row in rows) if one.expires > self._now())
+        return tuple(one for one in (session_row(*row) for row in rows) if one.expires > self._now())
 
     def end_session(self, mark: str, account: str) -> bool:
         """End one of somebody's sessions."""
@@ -400,26 +322,3 @@ class AccountStore:
                 "DELETE FROM tries WHERE subject IN (SELECT subject FROM tries ORDER BY last DESC LIMIT -1 OFFSET ?)",
                 (COUNTED,),
             )
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        with transaction(db):
-            for statement in SCHEMA.split(";"):
-                db.execute(statement)
-            db.execute("INSERT INTO secret VALUES (?)", (secrets.token_bytes(32),))
-    elif version != FORMAT:
-        raise LedgerError(f"the accounts have format {version}, this program knows {FORMAT}: update it")
-
-
-def _account(  # noqa: PLR0913  (a row)
-    identity: str, role: str, name: str, password: str, pin: str, since: str, ended: str | None
-) -> AccountRow:
-    gone = None if ended is None else datetime.fromisoformat(ended)
-    return AccountRow(identity, Role(role), name, password, pin, datetime.fromisoformat(since), gone)
-
-
-def _session(mark: str, account: str, role: str, began: str, seen: str, expires: str) -> SessionRow:
-    times = (datetime.fromisoformat(began), datetime.fromisoformat(seen), datetime.fromisoformat(expires))
-    return SessionRow(mark, account, Role(role), *times)

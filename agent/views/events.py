@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import singledispatch
 
 from agent.config import Site
+from agent.rules.access import BoxRestarted
 from agent.rules.door import DoorChanged, EntryDecided, EntryRule
 from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceStarted
@@ -69,6 +70,11 @@ def tell(fact: Fact, words: Words, labels: Labels) -> str:
 def _(fact: LinkChanged, words: Words, labels: Labels) -> str:
     name = labels.links.get(fact.link, fact.link)
     return words(f"event.link_{fact.now}", name=name, cause=link_words(fact.now, fact.cause, words))
+
+
+@tell.register
+def _(fact: BoxRestarted, words: Words, labels: Labels) -> str:
+    return words("event.box_restarted", name=labels.links.get(fact.link, fact.link))
 
 
 @tell.register

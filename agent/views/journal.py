@@ -11,21 +11,23 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, tzinfo
+from datetime import date, datetime, tzinfo
 from itertools import takewhile
 
 from agent.memory.ledger import Entry, Ledger, LedgerError
+from agent.rules.access import Acted, BoxRestarted
+from agent.rules.attribution import CopiesAttributed
 from agent.rules.door import LatchMoved
 from agent.rules.facts import Fact
 from agent.rules.links import LinkMeasured
 from agent.rules.pages import PagesCounted
-from agent.rules.paper import BooksOpened, CopiesCounted, PrintsUnmatched
+from agent.rules.paper import BooksOpened, CardSeen, CopiesCounted, PrintsUnmatched
 from agent.rules.retention import DayCounted
 from drivers.contract import Moment
 
 SHOWN = 20  # of today's facts
 BLOCK = 1000  # facts looked at per step back
-QUIET: tuple[type[Fact], ...] = (LatchMoved, LinkMeasured, DayCounted)  # kept in the ledger, too busy for a page
+QUIET: tuple[type[Fact], ...] = (LatchMoved, LinkMeasured, DayCounted, Acted, CardSeen)  # kept, too busy for a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +68,26 @@ class Today:
     count: int = 0  # of all of today's that a page would show
     paper: Mapping[str, PaperSums] = field(default_factory=dict)  # of today, by device
     books: Mapping[str, Books] = field(default_factory=dict)  # since the books opened, by device
+    restarts: Mapping[str, datetime] = field(default_factory=dict)  # link -> when its box was last restarted
     seq: int = 0  # the last fact's number
     fault: str = ""  # why the ledger cannot be read or written
 
 
-def sides_of(fact: Fact) -> tuple[str, str, int] | None:
-    """Return (device, kind, sides) of a fact about paper."""
+def sides_of(fact: Fact) -> tuple[tuple[str, str, int], ...]:
+    """Return (device, kind, sides) of each move a fact about paper makes in the books."""
     match fact:
         case PagesCounted():
-            return fact.device, "print", fact.sides_mono + fact.sides_colour
+            return ((fact.device, "print", fact.sides_mono + fact.sides_colour),)
         case CopiesCounted():
-            return fact.device, "copy" if fact.member else "unattributed", fact.mono + fact.colour
+            return ((fact.device, "copy" if fact.member else "unattributed", fact.mono + fact.colour),)
         case PrintsUnmatched():
-            return fact.device, "unattributed", fact.mono + fact.colour
+            return ((fact.device, "unattributed", fact.mono + fact.colour),)
+        case CopiesAttributed():
+            old, new = ("copy" if who else "unattributed" for who in (fact.was, fact.member))
+            sides = fact.mono + fact.colour
+            return (fact.device, old, -sides), (fact.device, new, sides)
         case _:
-            return None
+            return ()
 
 
 class Journal:
@@ -93,7 +100,9 @@ class Journal:
         self._seq = 0  # the last fact seen, and booked
         self._events: deque[Entry] = deque(maxlen=SHOWN)
         self._count = 0
+        self._restarts: dict[str, datetime] = {}
         self._paper: dict[str, PaperSums] = {}
+        self._copies: set[str] = set()  # keys of today's rows of copies
         self._opened: dict[str, Entry] = {}
         self._later: dict[str, PaperSums] = {}  # since the opening, for devices past their first epoch
 
@@ -106,6 +115,7 @@ class Journal:
                 self._count,
                 dict(self._paper),
                 self._books(),
+                dict(self._restarts),
                 self._seq,
                 self._ledger.fault,
             )
@@ -122,6 +132,7 @@ class Journal:
             self._events.clear()
             self._count = 0
             self._paper.clear()
+            self._copies.clear()
             new = self._since_midnight(today)
         for entry in new:
             if entry.seq > self._seq:
@@ -151,12 +162,16 @@ class Journal:
         return list(takewhile(lambda entry: entry.seq <= high, self._ledger.entries(since=low)))
 
     def _note(self, entry: Entry) -> None:
+        if isinstance(entry.fact, BoxRestarted):
+            self._restarts[entry.fact.link] = entry.at.utc
         if not isinstance(entry.fact, QUIET):
             self._events.append(entry)
             self._count += 1
-        moved = sides_of(entry.fact)
-        if moved is not None:
-            device, kind, sides = moved
+        if isinstance(entry.fact, CopiesCounted):
+            self._copies.add(entry.key)
+        if isinstance(entry.fact, CopiesAttributed) and entry.fact.row not in self._copies:
+            return  # it was counted on another day
+        for device, kind, sides in sides_of(entry.fact):
             self._paper[device] = self._paper.get(device, PaperSums()).plus(kind, sides)
 
     def _open_books(self) -> None:
@@ -166,7 +181,8 @@ class Journal:
             self._book(entry)
         later = [entry.seq for entry in self._opened.values() if _epoch(entry) > 1]
         if later:
-            paper = self._ledger.entries(PagesCounted, CopiesCounted, PrintsUnmatched, since=min(later))
+            kinds = (PagesCounted, CopiesCounted, PrintsUnmatched, CopiesAttributed)
+            paper = self._ledger.entries(*kinds, since=min(later))
             for entry in takewhile(lambda entry: entry.seq <= end, paper):
                 self._book(entry)
         self._seq = end
@@ -175,12 +191,12 @@ class Journal:
         if isinstance(entry.fact, BooksOpened):
             self._opened[entry.fact.device] = entry
             self._later[entry.fact.device] = PaperSums()
-        moved = sides_of(entry.fact)
-        if moved is None:
-            return
-        device, kind, sides = moved
-        opened = self._opened.get(device)
-        if opened is not None and entry.seq > opened.seq:
+        for device, kind, sides in sides_of(entry.fact):
+            opened = self._opened.get(device)
+            if opened is None or entry.seq <= opened.seq:
+                continue
+            if isinstance(entry.fact, CopiesAttributed) and entry.fact.epoch != _epoch(opened):
+                continue  # these copies are in the books before
             self._later[device] = self._later[device].plus(kind, sides)
 
     def _books(self) -> dict[str, Books]:
@@ -205,9 +221,10 @@ def _epoch(entry: Entry) -> int:
 def _ever(totals: Mapping[tuple[str, tuple[tuple[str, str], ...]], int | float]) -> dict[str, PaperSums]:
     """Sum the summary rows `sides` by device: they outlive the redaction of single facts."""
     found: dict[str, PaperSums] = {}
+    signs = {"sides": 1, "sides_moved_here": 1, "sides_moved_away": -1}
     for (name, pairs), amount in totals.items():
-        if name == "sides":
+        if name in signs:
             labels = dict(pairs)
             device = labels.get("device", "")
-            found[device] = found.get(device, PaperSums()).plus(labels.get("kind", ""), int(amount))
+            found[device] = found.get(device, PaperSums()).plus(labels.get("kind", ""), signs[name] * int(amount))
     return found

@@ -5,16 +5,20 @@ The one idea: the state knows nothing of words, the templates know nothing of st
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from dataclasses import dataclass, replace
+from datetime import date, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from agent.config import Site
+from agent.rules.hours import DAYS, WeeklyHours
 from agent.rules.incidents import Area, Incident, Level
 from agent.rules.links import Health
 from agent.views.events import Labels, link_words, tell
 from agent.views.state import Card, DeviceLine, DoorLine, LinkLine, SiteState
 from agent.views.words import Words, capital, words
+
+RESTARTS = frozenset({"link-box", "link-internet"})  # incidents whose remedy is to restart the box of a link
+RESTART_MINUTES = 5  # how long a provider's box takes to come back
 
 SHAPES = {Level.OK: "●", Level.WATCH: "▲", Level.UNKNOWN: "?", Level.DOWN: "■"}
 
@@ -36,6 +40,8 @@ class SaidIncident:
     title: str
     since: str
     remedy: str
+    restart: str = ""  # the link whose box may be said to have been restarted
+    restarted: str = ""  # what came of it, so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,43 @@ class Saying:
             self.words(f"incident.{incident.key}.title", **values),
             self.since(incident.since),
             self.words(f"incident.{incident.key}.remedy", **values),
+            incident.subject if incident.key in RESTARTS else "",
+            self._restarted(incident),
         )
+
+    def _restarted(self, incident: Incident) -> str:
+        """Say how long ago a dead link's box was restarted, and how long it may still take."""
+        at = self.state.today.restarts.get(incident.subject)
+        if incident.key not in RESTARTS or at is None or (incident.since is not None and at < incident.since):
+            return ""
+        passed = max(0, int((self.state.at - at).total_seconds() // 60))
+        if passed < RESTART_MINUTES:
+            return self.words("restart.waiting", time=self.time(at), n=RESTART_MINUTES - passed)
+        return self.words("restart.late", time=self.time(at), n=passed)
+
+    def tiles(self) -> tuple[SaidCard, ...]:
+        """Say what members come for, for a screen on the wall: no last card, no counter, nobody."""
+        found = []
+        for card in self.cards():
+            if card.area is not Area.BOX:
+                shown = card.incidents if card.area is not Area.DOOR else ()
+                found.append(replace(card, incidents=shown, lines=()))
+        return tuple(found)
+
+    def hours(self, week: WeeklyHours, closures: frozenset[date], local: datetime) -> tuple[str, ...]:
+        """Say today's hours, and until when the place is open or closed."""
+        day = DAYS[local.weekday()]
+        windows = () if local.date() in closures else week.texts()[day]
+        today = ", ".join(text.replace("-", " – ") for text in windows)
+        lines = [self.words("wall.today", hours=today) if windows else self.words("wall.closed_today")]
+        change, is_open = week.next_change(local, closures), week.open_at(local, closures)
+        if change is not None:
+            time = f"{change:%H:%M}"
+            if is_open:
+                lines.append(self.words("wall.open_until", time=time))
+            else:
+                lines.append(self.words("wall.opens", day=self.words.day(change), time=time))
+        return tuple(lines)
 
     def cards(self) -> tuple[SaidCard, ...]:
         """Say the cards, in their fixed order."""

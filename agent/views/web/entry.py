@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 
 from aiohttp import web
 
@@ -171,7 +172,7 @@ def wrong_pin(given: Mapping[str, str]) -> str:
     pin = given.get("pin", "")
     if not re.fullmatch(r"[0-9]{6}", pin):
         return "claim.pin_form"
-    steps = {(int(after) - int(before)) % 10 for before, after in zip(pin, pin[1:], strict=False)}
+    steps = {(int(after) - int(before)) % 10 for before, after in pairwise(pin)}
     return "claim.pin_easy" if steps in ({0}, {1}, {9}) else ""
 
 

@@ -67,9 +67,16 @@ class Caller:
     mark: str = ""  # the session's name on a page
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a form brought."""
+
+    fields: dict[str, str]
+    file: bytes = b""
+
+
 CALLER = web.RequestKey("caller", Caller)
-FIELDS = web.RequestKey("fields", dict[str, str])  # the form, read and checked by `guard`
-FILE = web.RequestKey("file", bytes)  # the file that came with it
+SENT = web.RequestKey("sent", Sent)  # the form, read and checked by `guard`
 COOKIE = web.RequestKey("cookie", str)  # a new cookie to be set
 COOKIE_ENDS = web.RequestKey("cookie_ends", datetime)
 
@@ -274,18 +281,29 @@ def _door(request: web.Request) -> str:
 
 async def form(request: web.Request) -> dict[str, str]:
     """Return the fields of the form that was sent; its token is already checked and left out."""
-    return dict(request[FIELDS])
+    return dict(request[SENT].fields)
 
 
 async def upload(request: web.Request) -> tuple[dict[str, str], bytes]:
     """Return the fields and the one file of a form with a file; b"" if none was chosen."""
-    return dict(request[FIELDS]), request.get(FILE, b"")
+    return dict(request[SENT].fields), request[SENT].file
+
+
+class Token:
+    """The hidden input of a form. Made where a template prints it: a page without a form leaves no cookie."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+
+    def __html__(self) -> str:
+        """Return the input."""
+        token = self._request.app[GATE].token(self._request)
+        return str(Markup('<input type="hidden" name="{}" value="{}">').format(FORM_FIELD, token))
 
 
 def frame(request: web.Request) -> dict[str, object]:
     """Return what base.html needs, whatever the page."""
     gate, t = request.app[GATE], words(language(request))
-    hidden = Markup('<input type="hidden" name="{}" value="{}">').format(FORM_FIELD, gate.token(request))
     return {
         "t": t,
         "site": gate.site.site.name,
@@ -294,7 +312,7 @@ def frame(request: web.Request) -> dict[str, object]:
         "path": request.path,
         "nav": gate.nav(request, t),
         "account": request[CALLER].account,
-        "csrf": hidden,
+        "csrf": Token(request),
         "flash": gate.take_flash(request, t),
         "zone": gate.zone,
     }

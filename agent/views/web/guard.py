@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import web
 
 from agent.config import Site
-from agent.views.web.gate import CALLER, FIELDS, FILE, FORM_FIELD, GATE, Handler
+from agent.views.web.gate import CALLER, FORM_FIELD, GATE, SENT, Handler, Sent
 from agent.views.words import LANGUAGES
 
 FORM_BYTES = 64 * 1024
@@ -134,29 +134,37 @@ def _set_cookies(request: web.Request, answer: web.StreamResponse) -> None:
 @web.middleware
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse what is not for us, who is too far, what is too big, and forms that are not ours."""
+    refusal = stranger(request)
+    if refusal is not None:
+        raise refusal
     gate, said = request.app[GATE], request.app[SAID]
-    if not host_known(request, request.app[HOSTS]):
-        said.once("a Host header that is not ours", request.remote or "")
-        raise web.HTTPMisdirectedRequest
-    if not nearby(request.remote):
-        said.once("an address of the internet", request.remote or "")
-        raise web.HTTPForbidden
     request[CALLER] = gate.caller(request)
     if request.method not in READS:
         if not from_our_page(request):
             said.once("a form from elsewhere", request.remote or "")
             raise web.HTTPForbidden
-        await _read(request)
-        if not gate.token_is(request, request[FIELDS].pop(FORM_FIELD, "")):
+        sent = request[SENT] = await _read(request)
+        if not gate.token_is(request, sent.fields.pop(FORM_FIELD, "")):
             said.once("a form without its token", request.remote or "")
             raise web.HTTPForbidden
     return await handler(request)
 
 
+def stranger(request: web.Request) -> web.HTTPException | None:
+    """Return the refusal of a request that does not name us, or comes from beyond a provider's box."""
+    if not host_known(request, request.app[HOSTS]):
+        request.app[SAID].once("a Host header that is not ours", request.remote or "")
+        return web.HTTPMisdirectedRequest()
+    if not nearby(request.remote):
+        request.app[SAID].once("an address of the internet", request.remote or "")
+        return web.HTTPForbidden()
+    return None
+
+
 HOSTS = web.AppKey("hosts", frozenset)
 
 
-async def _read(request: web.Request) -> None:
+async def _read(request: web.Request) -> Sent:
     """Read the body, small and in time, as a form with or without a file."""
     kind = request.content_type
     most = UPLOAD_BYTES if kind == "multipart/form-data" else FORM_BYTES
@@ -165,11 +173,10 @@ async def _read(request: web.Request) -> None:
     try:
         async with asyncio.timeout(BODY_S):
             if kind == "multipart/form-data":
-                await _read_parts(request)
-            elif kind == "application/x-www-form-urlencoded" or not request.can_read_body:
-                request[FIELDS] = _fields(await _bytes(request, FORM_BYTES))
-            else:
-                raise web.HTTPUnsupportedMediaType
+                return await _read_parts(request)
+            if kind == "application/x-www-form-urlencoded" or not request.can_read_body:
+                return Sent(_fields(await _bytes(request, FORM_BYTES)))
+            raise web.HTTPUnsupportedMediaType
     except TimeoutError as error:
         raise web.HTTPRequestTimeout from error
     except ValueError as error:
@@ -191,18 +198,18 @@ def _fields(body: bytes) -> dict[str, str]:
     return {name: value.replace("\x00", "") for name, value in pairs}
 
 
-async def _read_parts(request: web.Request) -> None:
-    fields: dict[str, str] = {}
+async def _read_parts(request: web.Request) -> Sent:
+    fields, file = dict[str, str](), b""
     found = await request.post()  # bounded by the application's client_max_size
     if len(found) > FIELDS_MOST:
         raise web.HTTPBadRequest
     for name, value in found.items():
         if isinstance(value, web.FileField):
-            request[FILE] = value.file.read()
+            file = value.file.read()
             value.file.close()
         else:
             fields[name] = str(value).replace("\x00", "")
-    request[FIELDS] = fields
+    return Sent(fields, file)
 
 
 async def dressed(request: web.Request, response: web.StreamResponse) -> None:

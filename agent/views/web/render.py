@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -12,6 +12,7 @@ from agent.rules.incidents import Level
 from agent.views.sentences import Saying, Verdict
 
 PARTS = ("verdict", "cards", "today", "box")
+WALL_PARTS = ("verdict", "tiles")
 
 
 def environment() -> Environment:
@@ -29,23 +30,50 @@ def environment() -> Environment:
 
 
 class Rendering:
-    """Renders the state page and its parts for one site."""
+    """Renders the state, the wall and their parts for one site.
 
-    def __init__(self, site: Site, env: Environment) -> None:
+    `acting` tells whether there is anybody who may act: without, no button is shown.
+    """
+
+    def __init__(self, site: Site, env: Environment, acting: Callable[[], bool]) -> None:
         self._site = site
         self._env = env
+        self._acting = acting
 
     def parts(self, say: Saying) -> dict[str, object]:
         """Return the parts that live, the title and the level, for one `parts` event."""
         verdict = say.verdict()
+        return self._news(self._html(say, verdict), verdict)
+
+    def wall_parts(self, say: Saying, hours: tuple[str, ...]) -> dict[str, object]:
+        """Return what lives on the wall, for one `parts` event."""
+        verdict = say.verdict()
+        return self._news(self._wall_html(say, verdict, hours), verdict)
+
+    def _news(self, html: dict[str, str], verdict: Verdict) -> dict[str, object]:
         title = f"{verdict.sentence} · {self._site.site.name}"
-        return {"parts": self._html(say, verdict), "title": title, "level": str(verdict.level)}
+        return {"parts": html, "title": title, "level": str(verdict.level)}
+
+    def wall(self, say: Saying, hours: tuple[str, ...]) -> str:
+        """Return the whole wall."""
+        verdict = say.verdict()
+        frame = {
+            "t": say.words,
+            "site": self._site.site.name,
+            "phone": self._site.site.help_phone,
+            "other": "en" if say.words.language == "fr" else "fr",
+        }
+        return self._whole("wall.html", say, verdict, frame, self._wall_html(say, verdict, hours))
 
     def page(self, say: Saying, frame: Mapping[str, object]) -> str:
         """Return the whole page, in the frame that all pages share (`gate.frame`)."""
         verdict = say.verdict()
-        html = self._html(say, verdict)
-        return self._env.get_template("page.html").render(
+        return self._whole("page.html", say, verdict, frame, self._html(say, verdict))
+
+    def _whole(
+        self, template: str, say: Saying, verdict: Verdict, frame: Mapping[str, object], html: Mapping[str, str]
+    ) -> str:
+        return self._env.get_template(template).render(
             frame,
             verdict=verdict,
             day=say.words.day(say.state.at.astimezone(say.zone)),
@@ -54,6 +82,10 @@ class Rendering:
             stale=Markup(self._stale(say)),  # noqa: S704  (the same)
         )
 
+    def _wall_html(self, say: Saying, verdict: Verdict, hours: tuple[str, ...]) -> dict[str, str]:
+        values = {"t": say.words, "verdict": verdict, "tiles": say.tiles(), "hours": hours}
+        return {name: self._env.get_template(f"{name}.html").render(values) for name in WALL_PARTS}
+
     def _html(self, say: Saying, verdict: Verdict) -> dict[str, str]:
         today = say.state.today
         events = say.events()
@@ -61,6 +93,7 @@ class Rendering:
             "t": say.words,
             "verdict": verdict,
             "cards": say.cards(),
+            "acting": self._acting(),
             "fault": today.fault,
             "has_paper": bool(self._site.printers),
             "paper": say.paper(),
