@@ -24,8 +24,10 @@ from string import Template
 
 from agent.ask import Answer, AskError, Request, answering, tell
 from agent.config import Places
+from agent.memory.accounts import AccountStore
 from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
+from agent.rules.access import Role
 from agent.rules.facts import FormulaId, MemberId
 from agent.services.standing import own_lock
 from agent.services.together import Household, keep_house, services_of
@@ -160,9 +162,15 @@ class Demo:
             say(f"{part}: simulé ici (kind = sim) — simulated here: {why}")
         page = f"http://127.0.0.1:{self.port}/"
         watched = f" · Prometheus http://{self.prometheus.address}/alerts" if self.prometheus else ""
-        say(f"prêt — ready: {page} · {page}metrics{watched}")
+        code = self.claim_code()
+        say(f"prêt — ready: {page} · {page}ecran · {page}metrics{watched} · code : {code} → {page}premiere-fois")
         say("essayez — try: cut adsl1 · mend adsl1 · print m042 5 two-sided x3 · copy 3 · badge copier 04A2B3C4D5")
         say("              badge door 04A2B3C4D5 · badge door FFFFFFFFFF · arrive m013 09:05 · leave m013 11:15 · quit")
+
+    def claim_code(self) -> str:
+        """Return a code that makes the animator's account, as `gardien account claim` prints it on a site."""
+        with AccountStore.open(self.places.state, self.clock) as accounts:
+            return accounts.issue(Role.ANIMATOR)
 
     async def obey_until_end(self, house: asyncio.Task[None], for_s: float | None) -> None:
         """Read verbs from the prompt until `quit`, a signal, the time limit, or the end of the house."""

@@ -10,7 +10,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,17 @@ def read_site(file: Path) -> Site:
     if faults:
         raise _config_error(file, text, faults)
     assert site is not None
-    return site
+    return _placed(site, file.parent)
+
+
+def _placed(site: Site, folder: Path) -> Site:
+    """Return the site with the files of its certificate where they stand: their paths start at the site file."""
+    config = site.web
+    if not config.certificate:
+        return site
+    return replace(
+        site, web=replace(config, certificate=str(folder / config.certificate), key=str(folder / config.key))
+    )
 
 
 def read_tariff(file: Path) -> Tariff:

@@ -6,11 +6,12 @@ whether a named file stands beside the site file.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import AddressValueError, IPv4Address, ip_address
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -35,6 +36,7 @@ class Fault:
 def judge(site: Site, folder: Path) -> Iterator[Fault]:
     """Judge a whole site; `folder` is where the file stands."""
     yield from _judge_card(site)
+    yield from _judge_web(site)
     yield from _judge_hours(site)
     for name, link in site.links.items():
         yield from _judge_link(("links", name), link)
@@ -110,13 +112,42 @@ def _judge_card(site: Site) -> Iterator[Fault]:
         )
     yield from _one_of(("site", "language"), card.language, ("fr", "en"))
     yield from _one_of(("site", "holidays"), card.holidays, HOLIDAYS)
-    host, _, port = site.web.listen.rpartition(":")
+
+
+def _judge_web(site: Site) -> Iterator[Fault]:
+    config = site.web
+    yield from _listening(("web", "listen"), config.listen, "127.0.0.1:8080")
+    if config.public_listen:
+        yield from _listening(("web", "public_listen"), config.public_listen, "192.168.1.2:80")
+    for given, missing, value in (("certificate", "key", config.key), ("key", "certificate", config.certificate)):
+        if getattr(config, given) and not value:
+            yield Fault(
+                ("web", missing),
+                f"manque : {given} ne sert à rien sans {missing}",
+                f"is missing: {given} is of no use without {missing}",
+            )
+    for name in config.hosts:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,253}", name):
+            yield Fault(
+                ("web", "hosts"),
+                f"« {name} » n'est pas un nom ; sans https://, sans port, par exemple gardien.example.org",
+                f"{name!r} is not a name; no https://, no port, for example gardien.example.org",
+            )
+
+
+def _listening(path: Keys, value: str, example: str) -> Iterator[Fault]:
+    """Judge where to listen: an address and a port, and never an address of the internet."""
+    host, _, port = value.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        yield Fault(
-            ("web", "listen"),
-            "attend ADRESSE:PORT, par exemple 127.0.0.1:8080",
-            "expects ADDRESS:PORT, for example 127.0.0.1:8080",
-        )
+        yield Fault(path, f"attend ADRESSE:PORT, par exemple {example}", f"expects ADDRESS:PORT, for example {example}")
+        return
+    with contextlib.suppress(ValueError):
+        if ip_address(host.strip("[]")).is_global:
+            yield Fault(
+                path,
+                f"{host} est une adresse d'internet ; les pages n'écoutent que sur le réseau du lieu",
+                f"{host} is an address of the internet; the pages listen on the site's own network only",
+            )
 
 
 def _judge_hours(site: Site) -> Iterator[Fault]:
