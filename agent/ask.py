@@ -41,6 +41,8 @@ class Answer:
 
     done: bool
     says: str
+    code: str = field(default="", compare=False)  # the same for a page, which has words of its own for it
+    value: str = field(default="", compare=False)  # what goes into those words
 
 
 def route(line: str) -> tuple[tuple[str, ...], str, dict[str, str]]:
@@ -109,10 +111,10 @@ async def answering(run: Path, service: str, clock: Clock, handler: Handler) -> 
         path.unlink(missing_ok=True)
 
 
-async def ask(run: Path, service: str, request: Request) -> Answer:
-    """Ask `service` and return its answer. Raises AskError."""
+async def ask(run: Path, service: str, request: Request, wait_s: float = WAIT_S) -> Answer:
+    """Ask `service` and return its answer, which may take `wait_s`. Raises AskError."""
     try:
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(wait_s):
             reader, writer = await asyncio.open_unix_connection(run / "ask" / f"{service}.sock", limit=LINE_LIMIT)
             try:
                 writer.write(json.dumps(asdict(request)).encode() + b"\n")

@@ -75,6 +75,8 @@ class LiveDoor:
     last_granted: datetime | None = None
     last_refused: datetime | None = None
     last_rule: str = ""  # the rule of the last decision
+    window_until: datetime | None = None  # an event window is open until then
+    window_fed: bool = False  # and the strike is fed throughout
 
 
 @dataclass(frozen=True, slots=True)

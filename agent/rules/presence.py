@@ -65,6 +65,51 @@ class VisitEnded(Fact):
         )
 
 
+class Reason(StrEnum):
+    """Why a visit is corrected. The words stand in the ledger: add, never rename."""
+
+    FORGOT_ARRIVAL = "forgot-arrival"
+    FORGOT_DEPARTURE = "forgot-departure"
+    WRONG_PERSON = "wrong-person"
+    MISTAKE = "mistake"  # a tap too many
+    DISPUTED = "disputed"  # the member said otherwise, and was believed
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class VisitCorrected(Fact):
+    """A visit was said to have been otherwise, or not at all."""
+
+    kind: ClassVar[str] = "visit-corrected"
+    kept_for_days: ClassVar[int | None] = TIMED_DAYS
+
+    visit: str
+    turn: int
+    member: MemberId
+    formula: FormulaId
+    started: datetime
+    ended: datetime
+    minutes: int  # 0 if annulled
+    was_minutes: int  # what counted before
+    annulled: bool
+    reason: Reason
+    actor: str
+
+    def as_ended(self) -> VisitEnded:
+        """Return the visit as if it had been written down so from the start."""
+        who, when = (self.visit, self.member, self.formula), (self.started, self.ended, self.minutes)
+        return VisitEnded(*who, *when, VisitEvidence.ANIMATOR)
+
+    def totals(self) -> tuple[Total, ...]:
+        """Minutes added or taken away, by formula and per member: a signed pair."""
+        more = self.minutes - self.was_minutes
+        name = "added" if more > 0 else "removed"
+        return (
+            total(f"visit_minutes_{name}", abs(more), formula=self.formula),
+            total(f"member_visit_minutes_{name}", abs(more), member=self.member),
+        )
+
+
 # --- the judgement -----------------------------------------------------------------------------------------
 
 LOOK_BACK = timedelta(hours=12)  # "23:50" said after midnight means yesterday; "19:05" said at 09:00 is a slip
@@ -74,9 +119,12 @@ FORGOTTEN = timedelta(hours=12)  # an open visit older than this is asked about
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why a visit was not written down: one sentence, in French, for the animator."""
+    """Why a visit was not written down: one sentence, in French, for the animator, and its code for pages."""
 
     says: str
+    code: str = field(
+        default="", compare=False
+    )  # "here", "future", "then", "away", "before", "long", "not-a-time", "not-a-day", "skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +146,21 @@ class Presence:
         """Return the presence after one more fact."""
         if isinstance(fact, VisitStarted):
             return Presence({**self.open, fact.member: fact}, self.left)
+        if isinstance(fact, VisitCorrected):
+            return self._corrected(fact)
         if not isinstance(fact, VisitEnded):
             return self
         latest = max(fact, self.left.get(fact.member, fact), key=lambda visit: visit.ended)
         still = {who: visit for who, visit in self.open.items() if visit.visit != fact.visit}
         return Presence(still, {**self.left, fact.member: latest})
+
+    def _corrected(self, fact: VisitCorrected) -> Presence:
+        """Return the presence after a correction: an open visit ends by it; the latest one changes its end."""
+        still = {who: visit for who, visit in self.open.items() if visit.visit != fact.visit}
+        left = {who: visit for who, visit in self.left.items() if visit.visit != fact.visit}
+        if fact.annulled:
+            return Presence(still, left)
+        return Presence(still, left).after(fact.as_ended())
 
     def start(
         self, member: MemberId, formula: FormulaId, started: datetime, now: datetime, by: VisitEvidence
@@ -111,12 +169,13 @@ class Presence:
         utc = _second(started)
         here, left = self.open.get(member), self.left.get(member)
         if here is not None:
-            return Refused(f"{member} est déjà là depuis {_said(here.started, now)}.")
+            return Refused(f"{member} est déjà là depuis {_said(here.started, now)}.", "here")
         if utc > now.astimezone(UTC):
-            return Refused(f"Une arrivée à {_said(utc, now)} serait dans le futur.")
+            return Refused(f"Une arrivée à {_said(utc, now)} serait dans le futur.", "future")
         if left is not None and (utc < left.ended or utc == left.started):
             return Refused(
-                f"{member} était déjà là à {_said(utc, now)} : une visite va jusqu'à {_said(left.ended, now)}."
+                f"{member} était déjà là à {_said(utc, now)} : une visite va jusqu'à {_said(left.ended, now)}.",
+                "then",
             )
         return VisitStarted(f"{member}-{utc:%Y%m%dT%H%M%SZ}", member, formula, utc, by)
 
@@ -125,16 +184,17 @@ class Presence:
         utc = _second(ended)
         visit = self.open.get(member)
         if visit is None:
-            return Refused(f"{member} n'a pas de visite en cours.")
+            return Refused(f"{member} n'a pas de visite en cours.", "away")
         if utc > now.astimezone(UTC):
-            return Refused(f"Un départ à {_said(utc, now)} serait dans le futur.")
+            return Refused(f"Un départ à {_said(utc, now)} serait dans le futur.", "future")
         if utc < visit.started:
-            return Refused(f"Un départ à {_said(utc, now)} serait avant l'arrivée, à {_said(visit.started, now)}.")
+            return Refused(
+                f"Un départ à {_said(utc, now)} serait avant l'arrivée, à {_said(visit.started, now)}.", "before"
+            )
         if utc - visit.started > LONGEST:
             example = f"{visit.started.astimezone(now.tzinfo):%Y-%m-%d} 18:00"
-            return Refused(
-                f"{member} est là depuis {_said(visit.started, now)} : dites quand c'était fini, par exemple {example}."
-            )
+            since = _said(visit.started, now)
+            return Refused(f"{member} est là depuis {since} : dites quand c'était fini, par exemple {example}.", "long")
         minutes = (utc - visit.started) // timedelta(minutes=1)
         return VisitEnded(visit.visit, member, visit.formula, visit.started, utc, minutes, by)
 
@@ -156,15 +216,17 @@ def stated(text: str, now: datetime) -> datetime | Refused:
     """
     found = _STATED.fullmatch(text.strip())
     if found is None:
-        return Refused(f"« {text} » n'est pas une heure ; écrivez 09:05, ou 2026-11-20 18:00 pour un autre jour.")
+        return Refused(
+            f"« {text} » n'est pas une heure ; écrivez 09:05, ou 2026-11-20 18:00 pour un autre jour.", "not-a-time"
+        )
     year, month, day, hour, minute = (int(part) if part else 0 for part in found.groups())
     try:
         on = date(year, month, day) if year else now.date()
     except ValueError:
-        return Refused(f"« {text} » n'est pas un jour du calendrier.")
+        return Refused(f"« {text} » n'est pas un jour du calendrier.", "not-a-day")
     times = _times(on, hour, minute, now)
     if not times:
-        return Refused(f"« {text} » n'existe pas ce jour-là : les horloges ont sauté cette heure.")
+        return Refused(f"« {text} » n'existe pas ce jour-là : les horloges ont sauté cette heure.", "skipped")
     if year:
         return times[0]
     utc = now.astimezone(UTC)

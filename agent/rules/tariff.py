@@ -179,6 +179,7 @@ class Line:
     amount: Decimal  # rounded, in the tariff's currency
     uncertain: int = 0
     correction: bool = False
+    of: str = ""  # a régularisation: the earlier month it brings right, "2026-11"
 
     @property
     def unit(self) -> str:

@@ -6,11 +6,13 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 import drivers
+from agent.ask import answering
 from agent.rules.door import Access, DoorPolicy
 from agent.rules.facts import FormulaId
 from agent.rules.hours import WeeklyHours
 from agent.services.standing import Standing
 from agent.stories.door import Door, Intents, Ways, mind_badges, mind_latch, mind_leaf, newest_known
+from agent.stories.remote import RemoteDesk, Strike
 from agent.tape import TapedInputs, TapedLock
 from drivers.contract import InputId
 
@@ -43,6 +45,10 @@ async def wire(here: Standing) -> None:
     intents = Intents(here.places.run)
     door = Door(ways, here.ledger, here.roster, here.clock, intents, here.show_door, newest)
     door.recover()
+    seen = "contact" in leaf.inputs or leaf.lock.kind == "sim"
+    desk = RemoteDesk(door, lock, here.ledger, Strike(leaf.lock.cap_s, fed=leaf.lock.continuous, seen=seen))
+    here.keep(desk.mind_windows)
+    await here.stack.enter_async_context(answering(here.places.run, here.service, here.clock, desk.answer))
     here.mind("door.lock", lambda: mind_latch(door, lock), LOST_WAIT_S)
     for name, config in here.site.readers.items():
         if config.at == "door":

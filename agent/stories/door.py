@@ -44,6 +44,7 @@ from agent.rules.door import (
 from agent.rules.facts import CardKey, Fact
 from agent.rules.kinds import FACTS
 from agent.rules.members import Roster
+from agent.rules.remote import during_window
 from drivers.contract import BadgeRead, CardNumber, CardReader, Clock, DriverError, Inputs, Lock, Moment, Trust
 
 log = logging.getLogger(__name__)
@@ -147,6 +148,9 @@ class Door:
         self._people = people
         self._intents = intents
         self._show = show
+        self.window = False  # an event window is open: every known card enters (`stories.remote`)
+        self.fed = False  # and the strike is fed throughout: no relocking behind who enters
+        self._openings: set[asyncio.Future[Moment]] = set()  # who waits to see the leaf open
         self._newest = newest  # the latest instant known to have come: see `newest_known`
         self._roster: Roster | None = None
 
@@ -177,23 +181,41 @@ class Door:
         now = believed(read.at.utc, read.at.trust, self._newest)
         if read.at.trust is not Trust.UNKNOWN:
             self._newest = now
-        return admit(card, self._roster, self.ways.policy, now.astimezone(self.ways.zone), read.at.trust, read.reader)
+        local = now.astimezone(self.ways.zone)
+        entry = admit(card, self._roster, self.ways.policy, local, read.at.trust, read.reader)
+        return during_window(entry) if self.window else entry
 
-    def intend(self, entry: EntryDecided, at: Moment, key: str) -> None:
-        """Put a granted entry down before the door opens. A failure is logged and does not keep the door shut."""
+    def intend(self, fact: Fact, at: Moment, key: str) -> None:
+        """Put an entry down before the door opens. A failure is logged and does not keep the door shut."""
         try:
-            self._intents.put(entry, at, key)
+            self._intents.put(fact, at, key)
         except (OSError, LedgerError) as error:
             log.error("an entry opens without its intent: %s", error)  # noqa: TRY400  (one line for the operator)
 
-    async def release(self, lock: Lock) -> None:
-        """Release the latch. A latch that cannot be reached is shown and left to `mind_latch`'s keeper."""
+    async def release(self, lock: Lock, hold_s: float | None = None) -> bool:
+        """Release the latch, `hold_s` or as long as one grant does; say whether it did.
+
+        A latch that cannot be reached is shown and left to `mind_latch`'s keeper.
+        """
         self.leaf.released(self.clock.now())
         try:
-            self.leaf.released(await lock.release(self.ways.hold_s))
+            self.leaf.released(await lock.release(hold_s or self.ways.hold_s))
         except DriverError as error:
             log.error("the latch did not release: %s", error)  # noqa: TRY400  (one line for the operator)
             self.tell(latch="unknown")
+            return False
+        return True
+
+    async def next_opening(self, within_s: float) -> Moment | None:
+        """Wait for the leaf to open; None if it did not within `within_s`."""
+        seen: asyncio.Future[Moment] = asyncio.get_running_loop().create_future()
+        self._openings.add(seen)
+        try:
+            return await asyncio.wait_for(seen, within_s)
+        except TimeoutError:
+            return None
+        finally:
+            self._openings.discard(seen)
 
     def record(self, fact: Fact, at: Moment, key: str) -> None:
         """Queue a fact and go on; its intent goes once it is committed, and stays if the ledger fails."""
@@ -214,6 +236,15 @@ class Door:
         if fact is not None:
             self.record(fact, at, f"{at.boot}:{at.mono_s:.6f}:{fact.now.value}")
             self.tell(leaf=fact.now.value)
+            if fact.now is Passage.OPEN:
+                for seen in self._openings:
+                    if not seen.done():
+                        seen.set_result(at)
+
+    def show_window(self, until: datetime | None) -> None:
+        """Show until when an event window lets people in; None: no window."""
+        self.live = replace(self.live, window_until=until, window_fed=self.fed)
+        self._show(self.live)
 
     def tell(self, latch: str | None = None, leaf: str | None = None, entry: EntryDecided | None = None) -> None:
         """Change the live picture and show it."""
@@ -265,7 +296,7 @@ async def mind_leaf(door: Door, inputs: Inputs, lock: Lock) -> None:
             fact = door.leaf.observe(seen)
             door.leaf_changed(fact, seen.at)
             alarm.arm()
-            if fact is not None and fact.now is Passage.OPEN and door.ways.relock_on_open:
+            if fact is not None and fact.now is Passage.OPEN and door.ways.relock_on_open and not door.fed:
                 await _relock(lock)
     finally:
         alarm.disarm()

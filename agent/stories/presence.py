@@ -11,9 +11,11 @@ with the arguments `member` and `at` (a local time as `rules.presence.stated` re
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Iterator, Mapping
-from datetime import datetime, tzinfo
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
 from typing import Protocol
 
 from agent.ask import Answer, Request
@@ -22,12 +24,23 @@ from agent.memory.ledger import Entry, Ledger
 from agent.rules.door import EntryDecided
 from agent.rules.facts import MemberId
 from agent.rules.members import Roster
-from agent.rules.presence import Presence, Refused, VisitEnded, VisitEvidence, VisitStarted, stated
+from agent.rules.presence import (
+    Presence,
+    Reason,
+    Refused,
+    VisitCorrected,
+    VisitEnded,
+    VisitEvidence,
+    VisitStarted,
+    stated,
+)
+from agent.rules.visits import Unfit, Visits
 from drivers.contract import Clock
 
 log = logging.getLogger(__name__)
 
 LOOK_BACK = 1000  # facts read again after a restart: refused where they are already written
+KEPT = timedelta(days=62)  # visits that can be corrected
 COMMIT_S = 5.0  # how long a person waits for the disk before being told
 
 
@@ -48,14 +61,25 @@ class VisitBook:
         self._zone = zone
         self._turn = asyncio.Lock()
         self._presence = Presence()
+        self._visits = Visits()
         self._read_to = 0
 
     def presence(self) -> Presence:
         """Return who is here, by what is committed. Raises LedgerError."""
-        for entry in self._ledger.entries(VisitStarted, VisitEnded, since=self._read_to):
-            self._presence = self._presence.after(entry.fact)
-            self._read_to = max(self._read_to, entry.seq)
+        self._follow()
         return self._presence
+
+    def visits(self) -> Visits:
+        """Return the visits of the last two months as they count by now, by what is committed. Raises LedgerError."""
+        self._follow()
+        return self._visits
+
+    def _follow(self) -> None:
+        new = list(self._ledger.entries(VisitStarted, VisitEnded, VisitCorrected, since=self._read_to))
+        for entry in new:
+            self._presence = self._presence.after(entry.fact)
+        self._visits = self._visits.after(entry.fact for entry in new).since(self._clock.now().utc - KEPT)
+        self._read_to = max((entry.seq for entry in new), default=self._read_to)
 
     async def start(self, member: MemberId, at: datetime | None, by: VisitEvidence) -> Answer:
         """Start a visit now, or at a time already past; the answer comes after the commit."""
@@ -67,11 +91,15 @@ class VisitBook:
                 now = self._now()
                 fact = self.presence().start(member, known.formula, at or now, now, by)
                 if isinstance(fact, Refused):
-                    return Answer(done=False, says=fact.says)
-                await self._write(fact)
+                    return Answer(False, fact.says, fact.code)
+                if self.visits().overlaps(member, fact.started, now, now):
+                    return Answer(False, f"{member} était déjà là à {self._local(fact.started)}.", "then")
+                fact = replace(fact, visit=self._unused(fact.visit))
+                await self._write(fact, fact.visit)
             except LedgerError as error:
                 return _not_written(error)
-        return Answer(done=True, says=f"{member} est là depuis {self._local(fact.started)}.")
+        time = self._local(fact.started)
+        return Answer(True, f"{member} est là depuis {time}.", "started", time)
 
     async def end(self, member: MemberId, at: datetime | None, by: VisitEvidence) -> Answer:
         """End a visit now, or at a time already past; the answer comes after the commit."""
@@ -80,12 +108,29 @@ class VisitBook:
                 now = self._now()
                 fact = self.presence().end(member, at or now, now, by)
                 if isinstance(fact, Refused):
-                    return Answer(done=False, says=fact.says)
-                await self._write(fact)
+                    return Answer(False, fact.says, fact.code)
+                await self._write(fact, fact.visit)
             except LedgerError as error:
                 return _not_written(error)
         hours, minutes = divmod(fact.minutes, 60)
-        return Answer(done=True, says=f"{member} est parti à {self._local(fact.ended)}, après {hours} h {minutes:02}.")
+        lasted = f"{hours} h {minutes:02}"
+        return Answer(True, f"{member} est parti à {self._local(fact.ended)}, après {lasted}.", "ended", lasted)
+
+    async def correct(
+        self, visit: str, span: tuple[datetime, datetime] | None, reason: Reason, actor: str
+    ) -> VisitCorrected | Unfit:
+        """Say when a visit really was, or (no span) that it was none. Raises LedgerError."""
+        async with self._turn:
+            fact = self.visits().correct(visit, span, self._now(), reason, actor)
+            if isinstance(fact, VisitCorrected):
+                await self._write(fact, f"{fact.visit}:{fact.turn}")
+        return fact
+
+    def _unused(self, visit: str) -> str:
+        """Return an id no visit has: one that was annulled may be told again from the same second on."""
+        known = self.visits().by_id
+        names = itertools.chain((visit,), (f"{visit}-{n}" for n in itertools.count(2)))
+        return next(name for name in names if name not in known)
 
     async def answer(self, request: Request) -> Answer | None:
         """Answer a request about visits; None if it is about something else."""
@@ -94,7 +139,7 @@ class VisitBook:
         member, text = MemberId(request.arguments.get("member", "")), request.arguments.get("at", "")
         at = stated(text, self._now()) if text else None
         if isinstance(at, Refused):
-            return Answer(done=False, says=at.says)
+            return Answer(False, at.says, at.code)
         act = self.start if request.action == "visit-start" else self.end
         return await act(member, at, VisitEvidence.ANIMATOR)
 
@@ -112,13 +157,16 @@ class VisitBook:
         """Yield the door's decisions after seq `since`. Raises LedgerError."""
         return self._ledger.entries(EntryDecided, since=since)
 
-    async def _write(self, fact: VisitStarted | VisitEnded) -> None:
+    async def _write(self, fact: VisitStarted | VisitEnded | VisitCorrected, key: str) -> None:
         """Append and wait for the commit. Raises LedgerError."""
-        written = self._ledger.append(fact, self._clock.now(), fact.visit)
+        written = self._ledger.append(fact, self._clock.now(), key)
         try:
             await asyncio.wait_for(asyncio.shield(written), COMMIT_S)
         except TimeoutError as error:
-            self._presence = self._presence.after(fact)  # it stays queued: said once, it need not be said again
+            self._presence, self._visits = (
+                self._presence.after(fact),
+                self._visits.after([fact]),
+            )  # it stays queued: said once, it need not be said again
             raise LedgerError(self._ledger.fault or "the disk is slow; the visit waits for it") from error
 
     def _now(self) -> datetime:
@@ -153,4 +201,4 @@ async def follow_badges(book: VisitBook, directions: Mapping[str, str], tick_s: 
 
 
 def _not_written(error: LedgerError) -> Answer:
-    return Answer(done=False, says=f"Pas enregistré pour l'instant : le journal ne répond pas ({error}).")
+    return Answer(False, f"Pas enregistré pour l'instant : le journal ne répond pas ({error}).", "not-written")

@@ -11,6 +11,8 @@ from functools import singledispatch
 
 from agent.config import Site
 from agent.rules.access import BoxRestarted
+from agent.rules.alarms import AlarmRaised, AlarmState, AlarmTold
+from agent.rules.attribution import CopiesAttributed, PagesAttributed
 from agent.rules.door import DoorChanged, EntryDecided, EntryRule
 from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceStarted
@@ -18,7 +20,8 @@ from agent.rules.links import Cause, Health, LinkChanged
 from agent.rules.members import RosterChanged
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
-from agent.rules.presence import VisitEnded, VisitStarted
+from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
+from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
 from agent.rules.retention import Redacted
 from agent.rules.tariff import StatementIssued
 from agent.views.words import Words
@@ -174,3 +177,58 @@ def _(fact: StatementIssued, words: Words, labels: Labels) -> str:
 def _(fact: Redacted, words: Words, labels: Labels) -> str:
     del labels
     return words("event.redacted", n=fact.contents)
+
+
+@tell.register
+def _(fact: AlarmRaised, words: Words, labels: Labels) -> str:
+    del labels
+    return words("event.alarm_opened" if fact.state is AlarmState.OPENED else "event.alarm_over")
+
+
+@tell.register
+def _(fact: AlarmTold, words: Words, labels: Labels) -> str:
+    del labels
+    return words("event.alarm_sent" if fact.sent else "event.alarm_lost")
+
+
+@tell.register
+def _(fact: OpenedRemotely, words: Words, labels: Labels) -> str:
+    del labels
+    return words("event.remote", whom=words(f"whom.{fact.whom}"))
+
+
+@tell.register
+def _(fact: WindowOpened, words: Words, labels: Labels) -> str:
+    del labels
+    return words("event.window_fed" if fact.fed else "event.window_cards")
+
+
+@tell.register
+def _(fact: WindowClosed, words: Words, labels: Labels) -> str:
+    del labels
+    return words(f"event.window_{fact.why}")
+
+
+@tell.register
+def _(fact: PagesAttributed, words: Words, labels: Labels) -> str:
+    name, sides = labels.device(fact.device), fact.sides_mono + fact.sides_colour
+    if not fact.member:
+        return words("event.given_back", name=name, n=sides)
+    return words("event.given", member=fact.member, name=name, n=sides)
+
+
+@tell.register
+def _(fact: CopiesAttributed, words: Words, labels: Labels) -> str:
+    name, sides = labels.device(fact.device), fact.mono + fact.colour
+    if not fact.member:
+        return words("event.given_back", name=name, n=sides)
+    return words("event.given", member=fact.member, name=name, n=sides)
+
+
+@tell.register
+def _(fact: VisitCorrected, words: Words, labels: Labels) -> str:
+    del labels
+    if fact.annulled:
+        return words("event.visit_annulled", member=fact.member)
+    duration = words("event.duration", h=fact.minutes // 60, m=fact.minutes % 60)
+    return words("event.visit_corrected", member=fact.member, duration=duration)

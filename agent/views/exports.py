@@ -4,7 +4,8 @@ The one idea: *run twice, the same bytes*. A file holds no time of its making. I
 computed from, as an anchor off the ledger (`gardien ledger verify --against`); a second run takes that head from the
 `StatementIssued` of the first, so it writes the same file and no second fact as long as nothing changed. What falls
 into a month is decided by when it was *written down* (on the site's calendar), so a month that is over never changes;
-what was written under an unbelieved clock counts at the newest time known before it. Files hold account ids, no names.
+what was written under an unbelieved clock counts at the newest time known before it. A correction of an earlier month
+stands as lines of the month it was written in (`rules.months`). Files hold account ids, no names.
 
 CSV: UTF-8 with BOM, `;`, decimal comma, CRLF, as French spreadsheets read it by double-click; cells that a
 spreadsheet would run as a formula are guarded. JSON: RFC 8259, canonical (sorted keys), decimals as strings.
@@ -27,12 +28,14 @@ from zoneinfo import ZoneInfo
 from agent.config import ConfigError, SiteCard
 from agent.memory.codec import LedgerError, canonical
 from agent.memory.ledger import Entry, Ledger
+from agent.rules.attribution import CopiesAttributed, PagesAttributed
 from agent.rules.door import believed
 from agent.rules.facts import FormulaId, MemberId
 from agent.rules.members import Roster, RosterChanged
+from agent.rules.months import Months, merge, regularise
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import CopiesCounted, PrintsUnmatched
-from agent.rules.presence import VisitEnded
+from agent.rules.presence import VisitCorrected, VisitEnded
 from agent.rules.retention import DayCounted
 from agent.rules.tariff import (
     Item,
@@ -44,11 +47,13 @@ from agent.rules.tariff import (
     Usage,
     held_in,
     statement,
-    usages,
 )
 from drivers.contract import Clock, Trust
 
-COUNTED = (VisitEnded, PagesCounted, CopiesCounted, PrintsUnmatched)
+COUNTED = (
+    *(VisitEnded, PagesCounted, CopiesCounted, PrintsUnmatched),
+    *(VisitCorrected, PagesAttributed, CopiesAttributed),
+)
 SCHEMA = "gardien-statement/1"
 
 ARTICLES = {
@@ -89,23 +94,32 @@ def month_statement(
     """
     zone = ZoneInfo(site.timezone)
     _refuse_redacted(ledger, month)
-    used: list[Usage] = []
+    months = Months(month)
     changes: list[tuple[date, MemberId, FormulaId]] = []
     for written, entry in _in_time(ledger.entries(*COUNTED, RosterChanged, since=0), zone):
         if upto is not None and entry.seq > upto:
             break
-        if isinstance(entry.fact, RosterChanged):
-            if entry.fact.formula:
-                changes.append((written.date(), MemberId(entry.fact.subject), entry.fact.formula))
-        elif f"{written:%Y-%m}" == month:
-            used += usages(entry.fact, written)
-    first = date.fromisoformat(f"{month}-01")
-    last = first.replace(day=calendar.monthrange(first.year, first.month)[1])
-    held = held_in(first, last, roster.members.values(), changes)
+        if not isinstance(entry.fact, RosterChanged):
+            months.add(entry.fact, entry.key, written)
+        elif entry.fact.formula:
+            changes.append((written.date(), MemberId(entry.fact.subject), entry.fact.formula))
+    if months.orphans:
+        raise LedgerError(f"{month} corrects what was redacted: the statement issued then is the one that counts")
+
+    def priced(of: str, used: list[Usage]) -> Statement:
+        first = date.fromisoformat(f"{of}-01")
+        last = first.replace(day=calendar.monthrange(first.year, first.month)[1])
+        return statement(of, used, tariff, held_in(first, last, roster.members.values(), changes))
+
     try:
-        return statement(month, used, tariff, held)
+        own = priced(month, months.used())
+        corrections = []
+        for earlier, (before, after) in months.corrected().items():
+            _refuse_redacted(ledger, earlier)
+            corrections.append(regularise(priced(earlier, before), priced(earlier, after)))
     except UnpricedError as error:
         raise ConfigError(tuple(f"tariff: {fault}" for fault in error.faults)) from error
+    return merge(own, *corrections)
 
 
 def issue_statement(
@@ -146,7 +160,8 @@ def _csv(made: Statement, site: str, anchor: str) -> bytes:
     rows = csv.writer(text, delimiter=";", lineterminator="\r\n")
     rows.writerow(HEADERS)
     for line in made.lines:
-        article = f"Régularisation : {ARTICLES[line.item]}" if line.correction else ARTICLES[line.item]
+        right = f"Régularisation {line.of} : " if line.of else "Régularisation : "
+        article = f"{right if line.correction else ''}{ARTICLES[line.item]}"
         rows.writerow(
             (
                 made.month,
@@ -186,6 +201,7 @@ def _json(made: Statement, site: str, anchor: str) -> bytes:
             "amount": str(line.amount),
             "uncertain": line.uncertain,
             "correction": line.correction,
+            **({"corrects": line.of} if line.of else {}),
         }
         for line in made.lines
     ]
@@ -205,7 +221,7 @@ def _line_id(line: Line, site: str, month: str) -> str:
     """Name a line so that an importer meets it again under the same name."""
     parts = [site, month, line.member or "site", line.item.value, line.formula or "none"]
     parts += [line.since.isoformat() if line.since else "unpriced"]
-    return ":".join([*parts, "correction"] if line.correction else parts)
+    return ":".join([*parts, *(["correction"] if line.correction else []), *([line.of] if line.of else [])])
 
 
 def _guarded(cell: str) -> str:

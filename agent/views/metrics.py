@@ -9,6 +9,12 @@ a stale link is neither up nor down, its state is `unknown`. No label ever holds
 From the ledger (never reset):
   gardien_sides_total{device,kind,colour,formula}    sides; kind print|copy|unattributed, colour mono|colour
   gardien_paper_unattributed_sides_total{device}     the unattributed of these: counter = prints + copies + this
+  gardien_sides_moved_here_total{device,kind,colour,formula}, gardien_sides_moved_away_total{...}
+                                                     sides attributed by hand, a signed pair: what is whose by now is
+                                                     gardien_sides_total + moved_here - moved_away; none of them falls
+  gardien_paper_unattributed_sides_now{device}       unattributed by now (a gauge: attributing lowers it)
+  gardien_paper_unclaimed_sides{device}              printed under a name that is nobody's, by now (a gauge)
+  gardien_visit_corrected_seconds_total{formula,sign} visits corrected by hand: sign added|removed
   gardien_visit_seconds_total{formula}               ended visits; `alerts.yml` records gardien_visit_minutes_total
   gardien_link_down_seconds_total{link,cause}        measured time down, by cause (cable|box|internet|...)
   gardien_link_up_seconds_total{link}                measured time up (these are booked at changes and hourly)
@@ -41,6 +47,8 @@ Of this machine:
 On /metrics/billing:
   gardien_member_sides_total{member,kind,colour}     sides by opaque account id
   gardien_member_visit_seconds_total{member}         ended visits by opaque account id
+  gardien_member_sides_moved_here_total{member,kind,colour}, gardien_member_sides_moved_away_total{...}
+  gardien_member_visit_corrected_seconds_total{member,sign}
 """
 
 from __future__ import annotations
@@ -119,6 +127,12 @@ def _public() -> Families:
     new = Families()
     new.counter("sides", "Sides on paper, from the ledger.", "device", "kind", "colour", "formula")
     new.counter("paper_unattributed_sides", "Sides the counter shows and nobody is known for.", "device")
+    for way in ("here", "away"):
+        text = "Sides attributed by hand; a signed pair."
+        new.counter(f"sides_moved_{way}", text, "device", "kind", "colour", "formula")
+    new.gauge("paper_unattributed_sides_now", "Sides the counter shows and nobody is known for, by now.", "device")
+    new.gauge("paper_unclaimed_sides", "Sides printed under a name that is nobody's, by now.", "device")
+    new.counter("visit_corrected_seconds", "Visits corrected by hand.", "formula", "sign")
     new.counter(
         "visit_seconds", "Length of ended visits (gardien_visit_minutes_total: rules, or this / 60).", "formula"
     )
@@ -156,6 +170,9 @@ def _per_member() -> Families:
     new = Families()
     new.counter("member_sides", "Sides by opaque account id.", "member", "kind", "colour")
     new.counter("member_visit_seconds", "Length of ended visits by opaque account id.", "member")
+    for way in ("here", "away"):
+        new.counter(f"member_sides_moved_{way}", "Sides attributed by hand.", "member", "kind", "colour")
+    new.counter("member_visit_corrected_seconds", "Visits corrected by hand.", "member", "sign")
     new.gauge("scrape_error", "1 if this part could not be read.", "part")
     return new
 
@@ -214,6 +231,7 @@ class Exposition:
                 unattributed[labels.get("device", "")] += int(amount)
         for device, sides in unattributed.items():
             into.set("paper_unattributed_sides", sides, device)
+        self._moved(totals, into)
         for labels, minutes in _rows(totals, "visit_minutes"):
             into.set("visit_seconds", minutes * 60, labels.get("formula", ""))
         for name in ("link_down_seconds", "link_outages"):
@@ -226,8 +244,34 @@ class Exposition:
         into.set("ledger_facts", head.seq)
         into.set("ledger_seq", head.seq)
 
+    def _moved(self, totals: Totals, into: Families) -> None:
+        """Tell what was put right by hand, and what is still nobody's."""
+        keys = ("device", "kind", "colour", "formula")
+        nobody = {name: dict.fromkeys(self._from.site.printers, 0) for name in ("unattributed", "unclaimed")}
+        for name, sign in (("sides", 1), ("sides_moved_here", 1), ("sides_moved_away", -1)):
+            for labels, amount in _rows(totals, name):
+                if name != "sides":
+                    into.set(name, amount, *(labels.get(key, "") for key in keys))
+                whose = "unattributed" if labels.get("kind") == "unattributed" else labels.get("formula", "")
+                if whose in nobody:
+                    device = labels.get("device", "")
+                    nobody[whose][device] = nobody[whose].get(device, 0) + sign * int(amount)
+        for whose, family in (("unattributed", "paper_unattributed_sides_now"), ("unclaimed", "paper_unclaimed_sides")):
+            for device, sides in nobody[whose].items():
+                into.set(family, sides, device)
+        for sign_word in ("added", "removed"):
+            for labels, minutes in _rows(totals, f"visit_minutes_{sign_word}"):
+                into.set("visit_corrected_seconds", minutes * 60, labels.get("formula", ""), sign_word)
+
     def _members(self, into: Families) -> None:
         totals = self._from.ledger.totals()
+        for way in ("here", "away"):
+            for labels, sides in _rows(totals, f"member_sides_moved_{way}"):
+                whose = (labels.get(key, "") for key in ("member", "kind", "colour"))
+                into.set(f"member_sides_moved_{way}", sides, *whose)
+        for sign in ("added", "removed"):
+            for labels, minutes in _rows(totals, f"member_visit_minutes_{sign}"):
+                into.set("member_visit_corrected_seconds", minutes * 60, labels.get("member", ""), sign)
         for labels, sides in _rows(totals, "member_sides"):
             into.set("member_sides", sides, *(labels.get(key, "") for key in ("member", "kind", "colour")))
         for labels, minutes in _rows(totals, "member_visit_minutes"):

@@ -1,0 +1,192 @@
+"""Paper nobody was known for, and whose the animator says it was: an attribution is a fact of its own.
+
+The one idea: a fact is never edited. An attribution says whose the paper was (`was`) and whose it is now, numbers
+itself (`turn`) so that two hands at once cannot both be second, and can itself be taken back. What it takes away is
+counted apart from what it adds: the summaries are signed pairs, and no counter ever falls. When it counts is judged
+by `rules.months`. Pure: it reads no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import ClassVar
+
+from agent.rules.facts import TIMED_DAYS, AliasId, Fact, FormulaId, MemberId, Total, total
+from agent.rules.pages import PagesCounted
+from agent.rules.paper import CopiesCounted
+
+NOBODY = MemberId("")
+UNCLAIMED = "unclaimed"  # the formula label of a print nobody claimed, as PagesCounted.totals has it
+
+
+@dataclass(frozen=True, slots=True)
+class PagesAttributed(Fact):
+    """A print attempt was said to be a member's, or nobody's again."""
+
+    kind: ClassVar[str] = "pages-attributed"
+    kept_for_days: ClassVar[int | None] = TIMED_DAYS
+
+    attempt: str  # PagesCounted.attempt
+    device: str
+    turn: int  # 1, 2, ...: how many times this attempt was attributed by hand
+    alias: AliasId
+    was: MemberId
+    was_formula: FormulaId
+    member: MemberId  # "" = unclaimed again
+    formula: FormulaId
+    sides_mono: int
+    sides_colour: int
+    sheets: int
+    actor: str
+
+    def totals(self) -> tuple[Total, ...]:
+        """Move the sides: a signed pair by formula, and per member for billing."""
+        old, new = self.was_formula or UNCLAIMED, self.formula or UNCLAIMED
+        rows = []
+        for colour, sides in (("mono", self.sides_mono), ("colour", self.sides_colour)):
+            labels = {"device": self.device, "kind": "print", "colour": colour}
+            rows += [
+                total("sides_moved_away", sides, **labels, formula=old),
+                total("sides_moved_here", sides, **labels, formula=new),
+            ]
+            rows += _per_member(self.was, self.member, "print", colour, sides)
+        return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class CopiesAttributed(Fact):
+    """Copies that were nobody's were said to be a member's, or nobody's again."""
+
+    kind: ClassVar[str] = "copies-attributed"
+    kept_for_days: ClassVar[int | None] = TIMED_DAYS
+
+    row: str  # the key of the CopiesCounted row
+    device: str
+    epoch: int
+    turn: int
+    was: MemberId
+    was_formula: FormulaId
+    member: MemberId  # "" = unattributed again
+    formula: FormulaId
+    mono: int
+    colour: int
+    actor: str
+
+    def totals(self) -> tuple[Total, ...]:
+        """Move the sides: a signed pair by kind and formula, and per member for billing."""
+        rows = []
+        for colour, sides in (("mono", self.mono), ("colour", self.colour)):
+            old, new = _copy_kind(self.was), _copy_kind(self.member)
+            labels = {"device": self.device, "colour": colour}
+            rows += [
+                total("sides_moved_away", sides, **labels, kind=old, formula=self.was_formula),
+                total("sides_moved_here", sides, **labels, kind=new, formula=self.formula),
+            ]
+            rows += _per_member(self.was, self.member, "copy", colour, sides)
+        return tuple(rows)
+
+
+def _copy_kind(member: MemberId) -> str:
+    return "copy" if member else "unattributed"
+
+
+def _per_member(was: MemberId, member: MemberId, kind: str, colour: str, sides: int) -> Iterator[Total]:
+    if was:
+        yield total("member_sides_moved_away", sides, member=was, kind=kind, colour=colour)
+    if member:
+        yield total("member_sides_moved_here", sides, member=member, kind=kind, colour=colour)
+
+
+# --- paper: whose it is now ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """One print attempt or one row of copies that was nobody's when it was counted, and whose it is by now."""
+
+    key: str  # of the ledger's row
+    at: datetime
+    counted: PagesCounted | CopiesCounted
+    member: MemberId = NOBODY
+    formula: FormulaId = FormulaId("")  # noqa: RUF009  (a constant)
+    turn: int = 0
+
+    @property
+    def sides(self) -> int:
+        """Return how many sides it is about."""
+        if isinstance(self.counted, PagesCounted):
+            return self.counted.sides_mono + self.counted.sides_colour
+        return self.counted.mono + self.counted.colour
+
+    def give(self, member: MemberId, formula: FormulaId, actor: str) -> PagesAttributed | CopiesAttributed | None:
+        """Say whose it is; None if it is theirs already."""
+        if member == self.member:
+            return None
+        fact, turn = self.counted, self.turn + 1
+        if isinstance(fact, PagesCounted):
+            return PagesAttributed(
+                attempt=fact.attempt,
+                device=fact.device,
+                turn=turn,
+                alias=fact.alias,
+                was=self.member,
+                was_formula=self.formula,
+                member=member,
+                formula=formula,
+                sides_mono=fact.sides_mono,
+                sides_colour=fact.sides_colour,
+                sheets=fact.sheets,
+                actor=actor,
+            )
+        return CopiesAttributed(
+            row=self.key,
+            device=fact.device,
+            epoch=fact.epoch,
+            turn=turn,
+            was=self.member,
+            was_formula=self.formula,
+            member=member,
+            formula=formula,
+            mono=fact.mono,
+            colour=fact.colour,
+            actor=actor,
+        )
+
+
+def slip_name(fact: Fact, key: str) -> str:
+    """Return the name of the paper a fact is about; `key` is the fact's own. "" if it is about none."""
+    match fact:
+        case PagesCounted() | PagesAttributed():
+            return f"print:{fact.attempt}"
+        case CopiesCounted():
+            return f"copy:{key}"
+        case CopiesAttributed():
+            return f"copy:{fact.row}"
+        case _:
+            return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slips:
+    """The paper nobody was known for, folded from the facts. `after` gives the next value."""
+
+    by_name: Mapping[str, Slip] = field(default_factory=dict)  # "print:ATTEMPT", "copy:KEY"; the oldest first
+
+    def after(self, rows: Iterable[tuple[Fact, str, datetime]]) -> Slips:
+        """Return the slips after more facts, each with its key and its time; others are passed over."""
+        slips = dict(self.by_name)
+        for fact, key, at in rows:
+            name = slip_name(fact, key)
+            if isinstance(fact, PagesCounted | CopiesCounted):
+                new = Slip(key, at, fact)
+                if not fact.member and new.sides:
+                    slips[name] = new
+            elif isinstance(fact, PagesAttributed | CopiesAttributed) and name in slips:
+                slips[name] = replace(slips[name], member=fact.member, formula=fact.formula, turn=fact.turn)
+        return Slips(slips)
+
+    def since(self, at: datetime) -> Slips:
+        """Return the slips without those counted before `at`: too old to be remembered by anybody."""
+        return Slips({name: slip for name, slip in self.by_name.items() if slip.at >= at})
