@@ -24,6 +24,11 @@ from agent.memory.tables import read_week
 from agent.rules.hours import DAYS, WeeklyHours
 
 REASONS = ("", "snow", "works", "leave", "illness", "event", "outage")  # "": no reason given
+HOLIDAYS = (  # the names that have words
+    *("new-years-day", "good-friday", "easter-monday", "labor-day", "victory-day", "ascension-day"),
+    *("pentecost-monday", "national-day", "assumption-day", "all-saints-day", "armistice-day", "christmas-day"),
+    "saint-stephens-day",
+)
 LONGEST_WORDS = 100  # characters
 LONGEST_DAYS = 62  # of one closure or absence
 

@@ -12,7 +12,7 @@ import re
 import string
 import tomllib
 from collections.abc import Mapping
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from functools import cache
 from importlib.resources import files
 
@@ -93,9 +93,17 @@ class Words:
         """Write a whole number as this language does."""
         return self._format.format_field(value, "")
 
-    def day(self, local: datetime) -> str:
+    def day(self, local: date) -> str:
         """Write a day: "mardi 3 mars"."""
         return f"{_DAYS[self.language][local.weekday()]} {local.day} {_MONTHS[self.language][local.month - 1]}"
+
+    def weekday(self, number: int) -> str:
+        """Return the name of a weekday, Monday 0."""
+        return _DAYS[self.language][number]
+
+    def day_of(self, day: date) -> str:
+        """Write a day with its year: "mardi 3 mars 2026"."""
+        return f"{_DAYS[self.language][day.weekday()]} {day.day} {_MONTHS[self.language][day.month - 1]} {day.year}"
 
     def since(self, at: datetime, now: datetime, zone: tzinfo) -> str:
         """Write since when, with the day only if it is not today's."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import agent.views
+from agent.memory.calendar import HOLIDAYS, REASONS
 from agent.rules.door import GRANTS, EntryRule, Passage
 from agent.rules.incidents import KEYS, Area, Level
 from agent.rules.kinds import FACTS, KINDS
@@ -38,10 +39,12 @@ FAMILIES: set[str] = {
     *(f"latch.{state}" for state in (*LatchState, "unknown")),
     *(f"trust.{trust}" for trust in Trust),
     *(f"rule.{rule}" for rule in (*REFUSALS, "other")),
-    *(f"service.{name}" for name in ("links", "paper", "door", "web", "other")),
-    *(f"driver.{name}" for name in ("links", "printers", "readers", "spooler", "lock", "inputs", "other")),
+    *(f"service.{name}" for name in ("links", "paper", "door", "web", "alerts", "other")),
+    *(f"driver.{name}" for name in ("links", "printers", "readers", "spooler", "lock", "inputs", "alerts", "other")),
     *(f"formula.{name}" for name in ("subscriber", "occasional", "visitor", "other")),
     *(f"colour.{name}" for name in ("black", "cyan", "magenta", "yellow")),
+    *(f"reason.{name}" for name in (*REASONS[1:], "none")),
+    *(f"holiday.{name}" for name in (*HOLIDAYS, "other")),
     *(f"event.link_{health}" for health in Health),
     *(f"event.door_{leaf}" for leaf in Passage),
 }

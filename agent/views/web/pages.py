@@ -31,7 +31,7 @@ from agent.memory.roster import RosterStore
 from agent.rules.access import Role, may
 from agent.views.metrics import BILLING, CONTENT_TYPE, Exposition
 from agent.views.state import as_json, plain
-from agent.views.web import entry, restarted, wall
+from agent.views.web import cards, entry, hours, member, members, restarted, visitors, wall
 from agent.views.web.gate import CLOCK, GATE, LEDGER, PLACES, ROSTER, Gate, frame, language, needs
 from agent.views.web.guard import HOSTS, SAID, UPLOAD_BYTES, Said, dressed, guarded, hosts_of, plain_errors
 from agent.views.web.render import Rendering, environment
@@ -43,7 +43,16 @@ STATIC = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 log = logging.getLogger(__name__)
 
 # Every page: one module each, which adds its own routes.
-PAGES: tuple[Callable[[web.Application], None], ...] = (entry.routes, restarted.routes, wall.routes)
+PAGES: tuple[Callable[[web.Application], None], ...] = (
+    entry.routes,
+    restarted.routes,
+    wall.routes,
+    cards.routes,
+    members.routes,
+    member.routes,
+    visitors.routes,
+    hours.routes,
+)
 
 
 def make_app(site: Site, places: Places, ledger: Ledger, roster_store: RosterStore, clock: Clock) -> web.Application:
