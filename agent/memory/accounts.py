@@ -48,11 +48,11 @@ __all__ = ["AccountError", "AccountRow", "AccountStore", "Code", "SessionRow", "
 
 
 class AccountError(Exception):
-    """An account cannot be made or changed as asked. `key` is the wording key of the sentence that says why."""
+    """An account cannot be made as asked: the `wrong` thing is the "code" or the "name"."""
 
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
+    def __init__(self, wrong: str) -> None:
+        super().__init__(wrong)
+        self.wrong = wrong
 
 
 class AccountStore:
@@ -139,11 +139,11 @@ class AccountStore:
         with self._changing() as db:
             known = self._use(db, code)
             if known is None or known.role is Role.MEMBER:
-                raise AccountError("claim.code_wrong")
+                raise AccountError("code")
             try:
                 identity = self._settle(db, known, name.strip()[:NAME_LONGEST], password, pin)
             except sqlite3.IntegrityError as error:
-                raise AccountError("claim.name_taken") from error
+                raise AccountError("name") from error
         found = self.account(identity)
         assert found is not None
         return found

@@ -18,7 +18,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from agent.config import SiteCard
 from agent.rules.incidents import Level
-from agent.views.web import pages
+from agent.views.web import watch
 from agent.views.web.pages import make_app
 from tests.views.scenes import SITE, HandClock, House, house, pictures, scenes, write_day
 
@@ -167,12 +167,12 @@ def test_manners(home: House) -> None:
             assert "default-src 'none'" in response.headers["Content-Security-Policy"]
             assert "unsafe" not in response.headers["Content-Security-Policy"]
             assert response.headers["X-Content-Type-Options"] == "nosniff"
-            assert response.headers["Referrer-Policy"] == "no-referrer"
+            assert response.headers["Referrer-Policy"] == "same-origin"
             assert response.status == (404 if path == "/nowhere" else 200)
         assert (await client.get("/static/..%2fpages.py")).status == 404
         assert (await client.get("/static/page.html")).status == 404
         for method in ("POST", "PUT", "DELETE"):
-            assert (await client.request(method, "/")).status == 405
+            assert (await client.request(method, "/")).status == 403
         assert 'lang="fr"' in await (await client.get("/?lang=xx")).text()
         state = await (await client.get("/etat.json")).json()
         assert (state["level"], state["code"], state["today"]["seq"]) == ("ok", "morez", 24)
@@ -229,7 +229,7 @@ def test_a_changed_picture_reaches_the_stream_within_two_seconds(home: House) ->
 
 
 def test_a_quiet_stream_beats(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "BEAT_S", 0.2)
+    monkeypatch.setattr(watch, "BEAT_S", 0.2)
 
     async def story(client: Client) -> None:
         home.paint(pictures(home.clock.now()))
@@ -242,8 +242,8 @@ def test_a_quiet_stream_beats(home: House, monkeypatch: pytest.MonkeyPatch) -> N
 def test_too_many_tabs_are_told_to_come_back_and_leaving_makes_room(
     home: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "STREAMS", 2)
-    monkeypatch.setattr(pages, "BEAT_S", 0.1)
+    monkeypatch.setattr(watch, "STREAMS", 2)
+    monkeypatch.setattr(watch, "BEAT_S", 0.1)
 
     async def story(client: Client) -> None:
         async with client.get("/events") as one, ClientSession() as other:

@@ -145,7 +145,7 @@ async def claim(request: web.Request) -> web.StreamResponse:
     try:
         made = gate.accounts.claim(given["code"], given["name"], password, pin)
     except AccountError as error:
-        return _claim(request, given, error.key)
+        return _claim(request, given, "claim.name_taken" if error.wrong == "name" else "claim.code_wrong")
     gate.sign_in(request, Account(made.id, made.role))
     gate.accounts.know(made.id, address_of(request))
     await write(request, Acted(made.id, "account-claimed", made.id))
