@@ -43,8 +43,10 @@ def read_site(file: Path) -> Site:
 
 
 def _placed(site: Site, folder: Path) -> Site:
-    """Return the site with the files of its certificate where they stand: their paths start at the site file."""
+    """Return the site with the files it names where they stand: their paths start at the site file."""
     config = site.web
+    if site.tariff:
+        site = replace(site, tariff=str(folder / site.tariff))
     if not config.certificate:
         return site
     return replace(

@@ -10,6 +10,7 @@ from aiohttp import web
 from agent.ask import Answer, Request, answering
 from agent.services.feasts import keep_calendar
 from agent.services.standing import Standing
+from agent.stories.attribution import PaperBook
 from agent.stories.presence import VisitBook, follow_badges
 from agent.views.web.listen import listening, tls_of
 from agent.views.web.pages import make_app, static
@@ -23,9 +24,10 @@ async def wire(here: Standing) -> None:
     """Listen where the site file says, and answer the animator's actions. Raises DriverError for a taken port."""
     zone = ZoneInfo(here.site.site.timezone)
     visits = VisitBook(here.ledger, here.roster, here.clock, zone)
+    paper = PaperBook(here.ledger, here.roster, here.clock)
 
     async def answer(request: Request) -> Answer:
-        said = await visits.answer(request)
+        said = await visits.answer(request) or await paper.answer(request)
         return said or Answer(done=False, says=f"action inconnue : {request.action}")
 
     app = make_app(here.site, here.places, here.ledger, here.roster, here.clock)

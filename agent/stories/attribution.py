@@ -1,56 +1,82 @@
 """Paper nobody was known for, and the animator's word about it.
 
-The one idea: what waits is read from the ledger, followed fact by fact, and every word is answered only once it is
-committed. Two hands that attribute the same job at once write the same turn of it: the ledger takes one, and the
-other is told. Lives in the web service, on its event loop.
+The one idea: every word is answered only once it is committed. Two hands that attribute the same job at once write
+the same turn of it: the ledger takes one, and the other is told. Lives in the web service, on its event loop;
+`answer` is its handler for the action `paper-give` with the arguments `paper` (a name of `rules.attribution.Slips`),
+`member` ("" = nobody) and `always` ("1": the print name is theirs from now on).
 """
 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from typing import Protocol
 
+from agent.ask import Answer, Request
 from agent.memory.codec import LedgerError
 from agent.memory.ledger import Ledger
-from agent.rules.attribution import CopiesAttributed, PagesAttributed, Slips
-from agent.rules.facts import FormulaId, MemberId
-from agent.rules.pages import PagesCounted
-from agent.rules.paper import CopiesCounted
+from agent.memory.open_books import followed_slips
+from agent.memory.people import RosterError
+from agent.rules.attribution import NOBODY, CopiesAttributed, PagesAttributed
+from agent.rules.facts import AliasId, FormulaId, MemberId
+from agent.rules.members import Roster
 from drivers.contract import Clock
 
-KEPT = timedelta(days=62)  # paper that can be attributed: this month's and the last one's
 COMMIT_S = 5.0
 
 
+class People(Protocol):
+    """What attributions need of the roster store."""
+
+    def roster(self) -> Roster:
+        """Return the current roster. Raises LedgerError."""
+
+    def give_alias(self, member: MemberId, user: str, *, actor: str) -> AliasId:
+        """Say whose a print name is. Raises RosterError, LedgerError."""
+
+
 class PaperBook:
-    """The paper that was nobody's when it was counted, kept up with the ledger."""
+    """Gives paper to members. One per process, on its event loop."""
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
-        self._ledger, self._clock = ledger, clock
+    def __init__(self, ledger: Ledger, people: People, clock: Clock) -> None:
+        self._ledger, self._people, self._clock = ledger, people, clock
         self._turn = asyncio.Lock()
-        self._slips = Slips()
-        self._read_to = 0
+        self._slips = followed_slips(ledger, clock)
 
-    def slips(self) -> Slips:
-        """Return what was nobody's in the last two months, and whose it is by now. Raises LedgerError."""
-        kinds = (PagesCounted, CopiesCounted, PagesAttributed, CopiesAttributed)
-        new = list(self._ledger.entries(*kinds, since=self._read_to))
-        rows = ((entry.fact, entry.key, entry.at.utc) for entry in new)
-        self._slips = self._slips.after(rows).since(self._clock.now().utc - KEPT)
-        self._read_to = max((entry.seq for entry in new), default=self._read_to)
-        return self._slips
+    async def answer(self, request: Request) -> Answer | None:
+        """Answer a request about paper; None if it is about something else."""
+        if request.action != "paper-give":
+            return None
+        given = request.arguments
+        try:
+            fact = await self.give(given.get("paper", ""), MemberId(given.get("member", "")), request.actor)
+            if fact is None:
+                return Answer(False, "Ce papier n'est pas connu, ou c'est déjà écrit ainsi.", "nothing")
+            if given.get("always") == "1" and fact.member and isinstance(fact, PagesAttributed):
+                self._always(fact, request.actor)
+        except RosterError as error:
+            return Answer(True, f"Attribué ; mais le nom d'impression ne l'est pas : {error.fr}", "not-always")
+        except LedgerError as error:
+            return Answer(False, f"Pas enregistré pour l'instant : {error}.", "not-written")
+        return Answer(True, "Attribué." if fact.member else "De nouveau sans personne.", "given")
 
-    async def give(
-        self, name: str, member: MemberId, formula: FormulaId, actor: str
-    ) -> PagesAttributed | CopiesAttributed | None:
+    async def give(self, paper: str, member: MemberId, actor: str) -> PagesAttributed | CopiesAttributed | None:
         """Say whose a piece of paper is; None if there is no such, or it is theirs already. Raises LedgerError."""
         async with self._turn:
-            slip = self.slips().by_name.get(name)
-            fact = None if slip is None else slip.give(member, formula, actor)
+            known = self._people.roster().members.get(member)
+            slip = self._slips.read().by_name.get(paper)
+            if slip is None or (known is None and member != NOBODY):
+                return None
+            fact = slip.give(member, known.formula if known else FormulaId(""), actor)
             if fact is not None:
-                written = self._ledger.append(fact, self._clock.now(), f"{name}:{fact.turn}")
+                written = self._ledger.append(fact, self._clock.now(), f"{paper}:{fact.turn}")
                 try:
                     await asyncio.wait_for(asyncio.shield(written), COMMIT_S)
                 except TimeoutError as error:
                     raise LedgerError(self._ledger.fault or "the disk is slow; it is written later") from error
             return fact
+
+    def _always(self, fact: PagesAttributed, actor: str) -> None:
+        """Give the print name itself, where it is still nobody's."""
+        for user, alias in self._people.roster().aliases.items():
+            if alias.id == fact.alias:
+                self._people.give_alias(fact.member, user, actor=actor)

@@ -5,7 +5,8 @@ answered once it is committed. So two clicks at once start one visit, and a clic
 first one. A refusal is an answer with one sentence, never an error.
 
 Lives where people are asked (the web service); `answer` is its handler for the actions `visit-start` and `visit-end`
-with the arguments `member` and `at` (a local time as `rules.presence.stated` reads it; "" or none: now).
+with the arguments `member` and `at` (a local time as `rules.presence.stated` reads it; "" or none: now), and for
+`visit-correct` with `visit`, `reason` and, unless the visit never was, `start` and `end`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import itertools
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from typing import Protocol
 
 from agent.ask import Answer, Request
 from agent.memory.codec import LedgerError
 from agent.memory.ledger import Entry, Ledger
+from agent.memory.open_books import KEPT
 from agent.rules.door import EntryDecided
 from agent.rules.facts import MemberId
 from agent.rules.members import Roster
@@ -40,8 +42,17 @@ from drivers.contract import Clock
 log = logging.getLogger(__name__)
 
 LOOK_BACK = 1000  # facts read again after a restart: refused where they are already written
-KEPT = timedelta(days=62)  # visits that can be corrected
 COMMIT_S = 5.0  # how long a person waits for the disk before being told
+
+
+UNFIT = {
+    Unfit.UNKNOWN: "Cette visite n'est pas connue, ou elle est trop ancienne.",
+    Unfit.FUTURE: "Le départ serait dans le futur.",
+    Unfit.ORDER: "Le départ serait avant l'arrivée.",
+    Unfit.LONG: "Une visite dure 24 heures au plus.",
+    Unfit.OVERLAP: "Une autre visite de ce membre a eu lieu à ce moment-là.",
+    Unfit.SAME: "C'est déjà écrit ainsi.",
+}
 
 
 class People(Protocol):
@@ -116,6 +127,24 @@ class VisitBook:
         lasted = f"{hours} h {minutes:02}"
         return Answer(True, f"{member} est parti à {self._local(fact.ended)}, après {lasted}.", "ended", lasted)
 
+    async def _corrected(self, request: Request) -> Answer:
+        """Correct a visit as a request says: `visit`, `reason`, and `start` and `end`, or neither to annul it."""
+        given = request.arguments
+        if given.get("reason", "") not in set(Reason):
+            return Answer(False, "Dites pourquoi.", "reason")
+        times = [stated(given.get(name, ""), self._now()) for name in ("start", "end")] if "start" in given else []
+        for at in times:
+            if isinstance(at, Refused):
+                return Answer(False, at.says, at.code)
+        span = (times[0], times[1]) if times else None
+        try:
+            fact = await self.correct(given.get("visit", ""), span, Reason(given["reason"]), request.actor)  # type: ignore[arg-type]  # refusals went above
+        except LedgerError as error:
+            return _not_written(error)
+        if isinstance(fact, Unfit):
+            return Answer(False, UNFIT[fact], fact.value)
+        return Answer(True, "La visite est annulée." if fact.annulled else "La visite est corrigée.", "corrected")
+
     async def correct(
         self, visit: str, span: tuple[datetime, datetime] | None, reason: Reason, actor: str
     ) -> VisitCorrected | Unfit:
@@ -134,6 +163,8 @@ class VisitBook:
 
     async def answer(self, request: Request) -> Answer | None:
         """Answer a request about visits; None if it is about something else."""
+        if request.action == "visit-correct":
+            return await self._corrected(request)
         if request.action not in {"visit-start", "visit-end"}:
             return None
         member, text = MemberId(request.arguments.get("member", "")), request.arguments.get("at", "")

@@ -1,0 +1,29 @@
+"""A value folded from the ledger and kept up with it: each `read` costs what was added since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from agent.memory.ledger import Entry, Ledger
+from agent.rules.facts import Fact
+
+T = TypeVar("T")
+
+
+class Followed(Generic[T]):
+    """Folds the facts of some kinds, in the order they were written. One thread."""
+
+    def __init__(
+        self, ledger: Ledger, kinds: tuple[type[Fact], ...], start: T, step: Callable[[T, Sequence[Entry]], T]
+    ) -> None:
+        self._ledger, self._kinds, self._step = ledger, kinds, step
+        self._value = start
+        self._seq = 0
+
+    def read(self) -> T:
+        """Return the value after all that is committed. Raises LedgerError."""
+        new = list(self._ledger.entries(*self._kinds, since=self._seq))
+        self._value = self._step(self._value, new)
+        self._seq = max((entry.seq for entry in new), default=self._seq)
+        return self._value

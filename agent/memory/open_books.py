@@ -1,0 +1,41 @@
+"""What the ledger says by now of visits, and of paper nobody was known for: of the last two months, corrections done.
+
+Older ones are let go: nobody remembers them, and their month was issued long ago.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from agent.memory.followed import Followed
+from agent.memory.ledger import Ledger
+from agent.rules.attribution import CopiesAttributed, PagesAttributed, Slips
+from agent.rules.pages import PagesCounted
+from agent.rules.paper import CopiesCounted
+from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
+from agent.rules.visits import Visits
+from drivers.contract import Clock
+
+KEPT = timedelta(days=62)
+
+
+def followed_visits(ledger: Ledger, clock: Clock) -> Followed[Visits]:
+    """Return the visits, kept up."""
+    return Followed(
+        ledger,
+        (VisitStarted, VisitEnded, VisitCorrected),
+        Visits(),
+        lambda visits, new: visits.after(entry.fact for entry in new).since(clock.now().utc - KEPT),
+    )
+
+
+def followed_slips(ledger: Ledger, clock: Clock) -> Followed[Slips]:
+    """Return the paper that was nobody's when it was counted, kept up."""
+    return Followed(
+        ledger,
+        (PagesCounted, CopiesCounted, PagesAttributed, CopiesAttributed),
+        Slips(),
+        lambda slips, new: slips.after((entry.fact, entry.key, entry.at.utc) for entry in new).since(
+            clock.now().utc - KEPT
+        ),
+    )
