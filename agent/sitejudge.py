@@ -231,8 +231,8 @@ def _judge_alerts(site: Site) -> Iterator[Fault]:
         return
     alerts = site.alerts
     yield from _one_of(("alerts", "level"), alerts.level, ("watch", "unknown", "down"))
-    yield from _within(("alerts", "after_s"), alerts.after_s, 10, 3600)
-    yield from _within(("alerts", "calm_s"), alerts.calm_s, 10, 86_400)
+    yield from _within(("alerts", "after_s"), alerts.after_s, 1, 3600)
+    yield from _within(("alerts", "calm_s"), alerts.calm_s, 1, 86_400)
     if not alerts.urls_file.startswith("/"):
         yield Fault(
             ("alerts", "urls_file"),

@@ -19,6 +19,7 @@ from drivers.contract import (
     Inputs,
     LinkId,
     Lock,
+    Messenger,
     Printer,
     Prober,
     ReaderId,
@@ -131,3 +132,10 @@ def open_inputs(
     from drivers.inputs import GpioInputs, InputLine
 
     return GpioInputs(clock, chip, {name: InputLine(*line) for name, line in wired.items()})
+
+
+def open_messenger(url: str) -> Messenger:
+    """Return one way to send messages; `url` as apprise writes them. Raises DriverError if it is none."""
+    from drivers.messenger import AppriseMessenger
+
+    return AppriseMessenger(url)

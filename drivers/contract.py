@@ -31,6 +31,16 @@ class DriverError(Exception):
     """The world failed: a cable, a daemon, a device. Supervised by the story that used the driver."""
 
 
+# --- messages ----------------------------------------------------------------------------------------------
+
+
+class Messenger(Protocol):
+    """One way to reach people who are not here: a mailbox, a topic they follow on their phone."""
+
+    async def send(self, title: str, text: str) -> None:
+        """Hand one message over, once. Raises DriverError if it was not taken: then it may be tried again."""
+
+
 # --- time --------------------------------------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ LIVES_IN = {
     "scapy": {"drivers/prober.py"},
     "gpiozero": {"drivers/lock.py", "drivers/latch.py", "drivers/inputs.py", "drivers/pins.py"},
     "gpiod": {"drivers/pins.py"},
+    "apprise": {"drivers/messenger.py"},
     "sqlite3": {"agent/memory"},
     "threading": {"drivers", "agent/memory"},
 }
@@ -103,7 +104,8 @@ def test_the_floors_hold() -> None:
         ("door", {"scapy", "cups", "aiohttp", "jinja2", "holidays"}),
         ("links", {"cups", "aiohttp", "jinja2", "serial", "gpiozero"}),
         ("paper", {"scapy", "jinja2"}),
-        ("web", {"scapy", "cups", "serial", "gpiozero"}),
+        ("web", {"scapy", "cups", "serial", "gpiozero", "apprise"}),
+        ("alerts", {"scapy", "cups", "serial", "gpiozero", "aiohttp", "apprise"}),
     ],
 )
 def test_a_service_loads_only_what_is_its_own(service: str, never: set[str]) -> None:
@@ -132,7 +134,7 @@ def test_the_locks_agree() -> None:
 
 # --- units: the exposure systemd itself reckons, as a contract ---------------------------------------------------
 
-EXPOSURE_AT_MOST = {"door": 0.8, "links": 2.0, "paper": 1.6, "web": 1.3, "tend": 0.5}
+EXPOSURE_AT_MOST = {"door": 0.8, "links": 2.0, "paper": 1.6, "web": 1.3, "alerts": 1.5, "tend": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +169,7 @@ def test_no_unit_grows_more_exposed(units: Path, service: str) -> None:
 
 def test_systemd_understands_every_unit(units: Path) -> None:
     files = [*units.glob("etc/systemd/system/gardien*.service"), *units.glob("etc/systemd/system/gardien*.t*")]
-    assert len(files) == 7
+    assert len(files) == 8
     assert analyze("verify", f"--root={units}", "--man=no", *map(str, files)) == ""
 
 
@@ -180,7 +182,7 @@ def test_every_service_has_its_own_user_and_only_links_a_capability() -> None:
         users.append(unit["Service"]["User"])
         if unit["Service"]["CapabilityBoundingSet"]:
             capable.append((file.stem, unit["Service"]["CapabilityBoundingSet"]))
-    assert users == ["gardien-door", "gardien-links", "gardien-paper", "gardien-tend", "gardien-web"]
+    assert users == ["gardien-alerts", "gardien-door", "gardien-links", "gardien-paper", "gardien-tend", "gardien-web"]
     assert capable == [("gardien-links", "CAP_NET_RAW")]
 
 

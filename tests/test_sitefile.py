@@ -156,8 +156,8 @@ address = "192.168.1.2:8443"
 [alerts]
 urls_file = "mailto://user:pass@example.org"
 level = "dwon"
-after_s = 1
-calm_s = 1
+after_s = 0.1
+calm_s = 0
 quiet = "22h-7h"
 """,
     )

@@ -13,7 +13,7 @@ from agent.config import EXIT_CONFIG, ConfigError, Places, Site
 
 
 @click.command("run")
-@click.argument("service", required=False, type=click.Choice(["door", "links", "paper", "web"]))
+@click.argument("service", required=False, type=click.Choice(["door", "links", "paper", "web", "alerts"]))
 @click.option("--site", metavar="FILE")
 @click.option("--state", metavar="DIR")
 @click.option("--run", "run_", metavar="DIR")

@@ -21,7 +21,7 @@ from typing import ClassVar
 
 from agent.rules.facts import TIMED_DAYS, Fact
 from agent.rules.incidents import AREA_OF_SERVICE, Area, Incident, Level
-from drivers.contract import Moment
+from drivers.contract import Moment, Trust
 
 ORDER = (Level.OK, Level.WATCH, Level.UNKNOWN, Level.DOWN)
 AT_ONCE = frozenset({"door-forced"})  # may be over in seconds and matters for ever: no delay, no quiet hours
@@ -64,6 +64,7 @@ class AlarmRaised(Fact):
     area: Area
     state: AlarmState
     since: datetime  # when it really began, or was really over
+    trust: Trust  # of the clock that said so
     routes: tuple[str, ...]  # to whom: "ntfy-1", "mailto-2"; no address
 
 
@@ -168,6 +169,7 @@ def _opened(name: str, one: Incident, seen: Moment, policy: AlarmPolicy) -> Alar
         area=one.area,
         state=AlarmState.OPENED,
         since=min(one.since or seen.utc, seen.utc),
+        trust=seen.trust,
         routes=policy.routes,
     )
 
@@ -181,6 +183,7 @@ def _ended(alarm: AlarmRaised, state: AlarmState, at: Moment) -> AlarmRaised:
         alarm.area,
         state,
         max(at.utc, alarm.since),
+        at.trust,
         alarm.routes,
     )
 

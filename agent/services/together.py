@@ -40,7 +40,8 @@ class Household:
 
 def services_of(site: Site) -> tuple[str, ...]:
     """Return the services this site needs; the page is always one of them."""
-    wanted = (("door", site.door), ("links", site.links), ("paper", site.printers), ("web", True))
+    always = (("door", site.door), ("links", site.links), ("paper", site.printers), ("web", True))
+    wanted = (*always, ("alerts", site.alerts is not None))
     return tuple(name for name, needed in wanted if needed)
 
 

@@ -94,6 +94,17 @@ class SaidPaper:
     numbers: tuple[str, ...]  # prints, copies, unattributed, total
 
 
+def subject_name(area: Area, key: str, subject: str, labels: Labels, words: Words) -> str:
+    """Return what people call the thing an incident is about."""
+    if area is Area.INTERNET:
+        return labels.links.get(subject, subject)
+    if area is Area.PAPER and subject in labels.devices:
+        return labels.devices[subject]
+    if key == "silent-box":
+        return words.either("service", subject)
+    return subject
+
+
 class Saying:
     """Says one state in one language."""
 
@@ -231,13 +242,7 @@ class Saying:
         return self.words(key, name=name, counter=counter, booked=booked, n=abs(counter - booked))
 
     def _name(self, incident: Incident) -> str:
-        if incident.area is Area.INTERNET:
-            return self._labels.links.get(incident.subject, incident.subject)
-        if incident.area is Area.PAPER and incident.subject in self._labels.devices:
-            return self._labels.devices[incident.subject]
-        if incident.key == "silent-box":
-            return self.words.either("service", incident.subject)
-        return incident.subject
+        return subject_name(incident.area, incident.key, incident.subject, self._labels, self.words)
 
     def _card(self, card: Card) -> SaidCard:
         lines: list[SaidLine] = []

@@ -122,7 +122,13 @@ class SiteState:
 
 def services_of(site: Site) -> tuple[str, ...]:
     """Return the services this site runs."""
-    wanted = [("links", bool(site.links)), ("paper", _has_paper(site)), ("door", site.door is not None), ("web", True)]
+    wanted = [
+        ("links", bool(site.links)),
+        ("paper", _has_paper(site)),
+        ("door", site.door is not None),
+        ("web", True),
+        ("alerts", site.alerts is not None),
+    ]
     return tuple(name for name, runs in wanted if runs)
 
 

@@ -204,7 +204,7 @@ def test_a_restart_tells_nothing_twice_and_forgets_nothing() -> None:
 
 
 def raised(alarm: str, state: AlarmState, *routes: str) -> AlarmRaised:
-    return AlarmRaised(alarm, "link-box", "a", "", Area.INTERNET, state, T0, routes or ("one",))
+    return AlarmRaised(alarm, "link-box", "a", "", Area.INTERNET, state, T0, Trust.SYNCHRONISED, routes or ("one",))
 
 
 def told(alarm: str, state: AlarmState, route: str = "one", *, sent: bool = True) -> AlarmTold:
@@ -257,7 +257,7 @@ def test_quiet_hours(hours: str, local: str, held: bool) -> None:
 
 
 def test_a_forced_door_wakes_people() -> None:
-    forced = AlarmRaised("f", "door-forced", "", "", Area.DOOR, OPEN, T0, ("one",))
+    forced = AlarmRaised("f", "door-forced", "", "", Area.DOOR, OPEN, T0, Trust.RESTORED, ("one",))
     assert not Quiet.parse("22:00-07:00").holds(Letter(forced, None), time(3))
 
 

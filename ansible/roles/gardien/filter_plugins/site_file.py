@@ -18,6 +18,7 @@ def site_services(site: dict[str, Any]) -> list[str]:
         "links": "links" in site,
         "paper": "printers" in site,
         "web": True,
+        "alerts": "alerts" in site,
     }
     return [name for name, needed in wanted.items() if needed]
 
