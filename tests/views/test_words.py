@@ -14,8 +14,11 @@ from agent.memory.calendar import HOLIDAYS, REASONS
 from agent.rules.door import GRANTS, EntryRule, Passage
 from agent.rules.incidents import KEYS, Area, Level
 from agent.rules.kinds import FACTS, KINDS
+from agent.rules.leaving import Doubt
 from agent.rules.links import Cause, Health
+from agent.rules.presence import Reason
 from agent.rules.reasons import REASON_KEYS
+from agent.rules.remote import Whom, WindowEnd
 from agent.views.events import link_words, tell
 from agent.views.journal import QUIET
 from agent.views.metrics import DEVICE_STATES
@@ -47,6 +50,10 @@ FAMILIES: set[str] = {
     *(f"holiday.{name}" for name in (*HOLIDAYS, "other")),
     *(f"event.link_{health}" for health in Health),
     *(f"event.door_{leaf}" for leaf in Passage),
+    *(f"event.window_{why}" for why in WindowEnd),
+    *(f"whom.{whom}" for whom in Whom),
+    *(f"doubt.{why}" for why in Doubt),
+    *(f"correction.{why}" for why in Reason),
 }
 
 

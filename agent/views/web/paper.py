@@ -1,0 +1,164 @@
+"""Paper: the devices, what was printed and copied today, and whose the rest is. `/impressions`.
+
+The one idea: what nobody is known for costs the place money, and only somebody in the room remembers whose it was. So
+each unclaimed job and each row of unattributed copies stands with its time, its size and the name it came under, and
+one select gives it to a member. An attribution is a fact and can be taken back; the books stay balanced throughout.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiohttp import web
+
+from agent.memory.followed import Followed
+from agent.memory.ledger import Entry, LedgerError
+from agent.memory.open_books import followed_slips
+from agent.rules.attribution import Slip, Slips
+from agent.rules.facts import AliasId
+from agent.rules.incidents import Area
+from agent.rules.pages import PagesCounted
+from agent.rules.paper import CopiesCounted
+from agent.views.events import Labels
+from agent.views.lately import lately
+from agent.views.sentences import Saying
+from agent.views.web.asking import asked, current, local_now, people
+from agent.views.web.gate import CLOCK, GATE, LEDGER, ROSTER, Role, back, form, language, needs, page
+from agent.views.web.watch import WATCH
+from agent.views.words import Words, capital, words
+
+JOBS = 100  # of today, newest first
+SLIPS = 100  # of the last two months, newest first
+SAID = {"given": "impressions.given", "not-always": "impressions.not_always", "nothing": "impressions.nothing"}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One print or one row of copies of today."""
+
+    time: str
+    what: str
+    whose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One piece of paper that was nobody's when it was counted."""
+
+    paper: str
+    time: str
+    what: str
+    user: str  # the print name it came under; "" for copies
+    member: str  # whose it is by now; "" nobody's
+    name: str
+
+
+FOLLOWED = web.AppKey("slips", Followed)
+
+
+def routes(app: web.Application) -> None:
+    """Add these pages, where anything prints."""
+    if not app[GATE].site.printers:
+        return
+    app[FOLLOWED] = followed_slips(app[LEDGER], app[CLOCK])
+    app.router.add_get("/impressions", show_paper)
+    app.router.add_post("/impressions/attribuer", give)
+
+
+@needs(Role.ANIMATOR)
+async def show_paper(request: web.Request) -> web.StreamResponse:
+    """Show the devices, the books, today's jobs and what nobody is known for."""
+    watch, t = request.app[WATCH], words(language(request))
+    say = Saying(watch.site, watch.look(), t.language)
+    teller = _Teller(
+        t, local_now(request), {name: one.name for name, one in people(request).items()}, Labels.of(watch.site)
+    )
+    try:
+        slips = request.app[FOLLOWED].read()
+        midnight = teller.now.replace(hour=0, minute=0, second=0, microsecond=0)
+        today = lately(request.app[LEDGER], (PagesCounted, CopiesCounted), midnight, JOBS)
+    except LedgerError as error:
+        log.warning("the paper cannot be read: %s", error)
+        raise web.HTTPServiceUnavailable from error
+    assert isinstance(slips, Slips)
+    users = {alias.id: user for user, alias in request.app[ROSTER].roster().aliases.items()}
+    told = [teller.waiting(name, slip, users) for name, slip in list(slips.by_name.items())[: -SLIPS - 1 : -1]]
+    return page(
+        request,
+        "paper.html",
+        title="impressions.title",
+        cards=[card for card in say.cards() if card.area is Area.PAPER],
+        acting=False,
+        books=say.books(),
+        jobs=[job for entry in today if (job := teller.job(entry, slips)) is not None],
+        waiting=[one for one in told if not one.member],
+        given=[one for one in told if one.member],
+        members=current(request),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    """Puts paper into words for one request."""
+
+    t: Words
+    now: datetime
+    names: Mapping[str, str]
+    labels: Labels
+
+    def job(self, entry: Entry, slips: Slips) -> Job | None:
+        """Say one job of today; None for an attempt that put nothing on paper."""
+        fact = entry.fact
+        if isinstance(fact, PagesCounted):
+            sides, slip = fact.sides_mono + fact.sides_colour, slips.by_name.get(f"print:{fact.attempt}")
+        else:
+            assert isinstance(fact, CopiesCounted)
+            sides, slip = fact.mono + fact.colour, slips.by_name.get(f"copy:{entry.key}")
+        if not sides:
+            return None
+        member = slip.member if slip is not None else fact.member
+        return Job(self.time(entry.at.utc), self.what(fact), self.name(member) or self.t("impressions.nobody"))
+
+    def waiting(self, name: str, slip: Slip, users: Mapping[AliasId, str]) -> Waiting:
+        """Say one piece of paper to be given to somebody."""
+        user = users.get(slip.counted.alias, "") if isinstance(slip.counted, PagesCounted) else ""
+        return Waiting(name, self.time(slip.at), self.what(slip.counted), user, slip.member, self.name(slip.member))
+
+    def what(self, fact: PagesCounted | CopiesCounted) -> str:
+        """Say how much of what: "12 faces, dont 4 en couleur, sur le copieur"."""
+        printed = isinstance(fact, PagesCounted)
+        mono, colour = (
+            (fact.sides_mono, fact.sides_colour) if isinstance(fact, PagesCounted) else (fact.mono, fact.colour)
+        )
+        said = self.t("impressions.print" if printed else "impressions.copy", n=mono + colour)
+        coloured = f", {self.t('impressions.colour', n=colour)}" if colour else ""
+        return f"{said}{coloured} · {capital(self.labels.device(fact.device))}"
+
+    def name(self, member: str) -> str:
+        return self.names.get(member, member)
+
+    def time(self, at: datetime) -> str:
+        local = at.astimezone(self.now.tzinfo)
+        return f"{local:%H:%M}" if local.date() == self.now.date() else f"{self.t.day(local)}, {local:%H:%M}"
+
+
+@needs(Role.ANIMATOR)
+async def give(request: web.Request) -> web.StreamResponse:
+    """Give a piece of paper to a member, or take it back."""
+    fields = await form(request)
+    member = fields.get("member", "")
+    if member == "-":
+        member = ""
+    elif member not in people(request):
+        return back(request, "/impressions", "impressions.choose")
+    wanted = {"paper": fields.get("paper", ""), "member": member, "always": fields.get("always", "")}
+    answer = await asked(request, "web", "paper-give", wanted)
+    if answer.code == "given":
+        name = people(request)[member].name if member else words(language(request))("impressions.nobody")
+        return back(request, "/impressions", "impressions.given", name=name)
+    return back(request, "/impressions", SAID.get(answer.code, "impressions.not_written"))

@@ -1,0 +1,262 @@
+"""Visits: who comes and goes, by one tap, and what is put right afterwards. `/visites`, `/visites/corriger`.
+
+The one idea: this is the first source for everybody who pays by the hour, so it must be quicker than a sheet of
+paper: one button per person. What a guest owes stands beside the button that ends the visit, computed by the tariff
+itself. What looks forgotten comes to the top and waits for a word; a correction needs a reason and is a fact.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import quote
+
+from aiohttp import web
+
+from agent.memory.followed import Followed
+from agent.memory.ledger import LedgerError
+from agent.memory.open_books import followed_visits
+from agent.memory.roster import Person
+from agent.rules.facts import FormulaId
+from agent.rules.hours import WeeklyHours
+from agent.rules.leaving import closing_of, costs_today, doubt, minutes_by_day
+from agent.rules.presence import Reason
+from agent.rules.visits import Visit, Visits
+from agent.views.web.asking import asked, current, lasting, local_now, money, people, tariff_of
+from agent.views.web.gate import CLOCK, GATE, LEDGER, ROSTER, Role, back, form, language, needs, page
+from agent.views.words import Words, words
+
+SHOWN = timedelta(days=7)  # visits that are over, in the list
+REFUSED = {  # what the book of visits refuses, in words
+    "here": "visites.here_already",
+    "future": "visites.in_future",
+    "then": "visites.overlap",
+    "overlap": "visites.overlap",
+    "away": "visites.not_here",
+    "before": "visites.order",
+    "order": "visites.order",
+    "long": "visites.too_long",
+    "not-a-time": "visites.no_time",
+    "not-a-day": "visites.no_time",
+    "skipped": "visites.no_time",
+    "reason": "visites.why_missing",
+    "unknown": "visites.unknown",
+    "same": "visites.same",
+    "not-written": "visites.not_written",
+}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Somebody who is here."""
+
+    member: str
+    name: str
+    since: str
+    lasts: str
+    cost: str  # "" where the tariff has no price
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One visit in a list."""
+
+    visit: str
+    name: str
+    when: str
+    why: str  # why it is to be verified; "" it is not
+    note: str  # corrected, annulled
+    member: str = ""
+    closing: str = ""  # "2026-11-24T18:00": the end somebody may just confirm
+
+
+FOLLOWED = web.AppKey("visits", Followed)
+
+
+def routes(app: web.Application) -> None:
+    """Add these pages."""
+    app[FOLLOWED] = followed_visits(app[LEDGER], app[CLOCK])
+    app.router.add_get("/visites", show_visits)
+    app.router.add_post("/visites/arrivee", arrive)
+    app.router.add_post("/visites/depart", leave)
+    app.router.add_get("/visites/corriger", show_correction)
+    app.router.add_post("/visites/corriger", correct)
+
+
+def _visits(request: web.Request) -> Visits:
+    """Return the visits as they count by now; a ledger that cannot be read is a 503."""
+    try:
+        found = request.app[FOLLOWED].read()
+    except LedgerError as error:
+        log.warning("the visits cannot be read: %s", error)
+        raise web.HTTPServiceUnavailable from error
+    assert isinstance(found, Visits)
+    return found
+
+
+# --- the list ------------------------------------------------------------------------------------------------
+
+
+@needs(Role.ANIMATOR)
+async def show_visits(request: web.Request) -> web.StreamResponse:
+    """Show who is here, who may come, what is to be verified, and what was."""
+    t, now, everybody = words(language(request)), local_now(request), people(request)
+    visits = sorted(_visits(request).by_id.values(), key=lambda one: one.started, reverse=True)
+    open_visits = [one for one in visits if one.ended is None]
+    lister = _Lister(request, t, now, everybody)
+    shown = [one for one in visits if one.ended is None or one.ended >= now - SHOWN]
+    told = [lister.told(one) for one in shown]
+    here = {one.member for one in open_visits}
+    by_the_hour = {name: one for name, one in current(request).items() if name not in here and _pays(request, one)}
+    return page(
+        request,
+        "visits.html",
+        title="visites.title",
+        here=[lister.here(one, visits) for one in reversed(open_visits)],
+        doubts=[one for one in told if one.why],
+        comers=by_the_hour,
+        others={name: one for name, one in current(request).items() if name not in here},
+        past=[one for one, visit in zip(told, shown, strict=True) if visit.ended is not None],
+    )
+
+
+def _pays(request: web.Request, person: Person) -> bool:
+    """Tell whether somebody pays by the hour, or else comes in opening hours only."""
+    tariff, today = tariff_of(request), local_now(request).date()
+    found = None if tariff is None else tariff.on(today, person.formula)
+    if found is not None:
+        return found[1].hour > 0
+    formula = request.app[GATE].site.formulas.get(person.formula)
+    return formula is not None and formula.access == "hours"
+
+
+@dataclass(frozen=True, slots=True)
+class _Lister:
+    """Puts visits into words for one request."""
+
+    request: web.Request
+    t: Words
+    now: datetime
+    everybody: Mapping[str, Person]
+
+    def here(self, one: Visit, visits: list[Visit]) -> Here:
+        """Say who is here, since when, and what it costs to leave now."""
+        minutes = max(0, (self.now - one.started) // timedelta(minutes=1))
+        return Here(
+            one.member, self.name(one), self.time(one.started), lasting(minutes, self.t), self.cost(one, visits)
+        )
+
+    def cost(self, one: Visit, visits: list[Visit]) -> str:
+        tariff = tariff_of(self.request)
+        if tariff is None or self.now.tzinfo is None:
+            return ""
+        mine = [visit for visit in visits if visit.member == one.member]
+        days = minutes_by_day(mine, self.now.tzinfo, self.now)
+        amount = costs_today(tariff, FormulaId(one.formula), days, self.now.date())
+        return "" if amount is None else money(amount, tariff.currency, self.t)
+
+    def told(self, one: Visit) -> Told:
+        """Say one visit, and why somebody should look at it."""
+        roster, site = self.request.app[ROSTER].roster(), self.request.app[GATE].site
+        hours = roster.hours or WeeklyHours.parse(site.hours)
+        assert self.now.tzinfo is not None
+        why = doubt(one, hours, roster.closures, self.now.tzinfo, self.now)
+        closing = closing_of(one, hours, roster.closures, self.now.tzinfo)
+        when = self.t("visites.from", start=self.time(one.started))
+        if one.ended is not None:
+            lasts = lasting(one.minutes, self.t)
+            when = self.t("visites.span", start=self.time(one.started), end=self.time(one.ended), lasts=lasts)
+        note = "visites.annulled" if one.annulled else "visites.corrected_note" if one.turn else ""
+        return Told(
+            one.visit,
+            self.name(one),
+            when,
+            self.t(f"doubt.{why}") if why else "",
+            self.t(note) if note else "",
+            one.member if one.ended is None else "",
+            f"{closing:%Y-%m-%dT%H:%M}" if why and one.ended is None and closing and closing <= self.now else "",
+        )
+
+    def name(self, one: Visit) -> str:
+        known = self.everybody.get(one.member)
+        return known.name if known else one.member
+
+    def time(self, at: datetime) -> str:
+        local = at.astimezone(self.now.tzinfo)
+        return f"{local:%H:%M}" if local.date() == self.now.date() else f"{self.t.day(local)}, {local:%H:%M}"
+
+
+# --- one tap -------------------------------------------------------------------------------------------------
+
+
+@needs(Role.ANIMATOR)
+async def arrive(request: web.Request) -> web.StreamResponse:
+    """Start a visit, now or at a time already past."""
+    fields = await form(request)
+    name = _name(request, fields.get("member", ""))
+    answer = await asked(request, "web", "visit-start", _said(fields))
+    if answer.done:
+        return back(request, "/visites", "visites.arrived", name=name, time=answer.value)
+    return back(request, "/visites", REFUSED.get(answer.code, "visites.not_written"))
+
+
+@needs(Role.ANIMATOR)
+async def leave(request: web.Request) -> web.StreamResponse:
+    """End a visit, now or at a time already past."""
+    fields = await form(request)
+    name = _name(request, fields.get("member", ""))
+    answer = await asked(request, "web", "visit-end", _said(fields))
+    if answer.done:
+        return back(request, "/visites", "visites.departed", name=name, lasts=answer.value)
+    return back(request, "/visites", REFUSED.get(answer.code, "visites.not_written"))
+
+
+def _said(fields: Mapping[str, str]) -> dict[str, str]:
+    return {"member": fields.get("member", ""), "at": fields.get("at", "")}
+
+
+def _name(request: web.Request, member: str) -> str:
+    known = people(request).get(member)
+    return known.name if known else member
+
+
+# --- putting right -------------------------------------------------------------------------------------------
+
+
+@needs(Role.ANIMATOR)
+async def show_correction(request: web.Request) -> web.StreamResponse:
+    """Show one visit, to be put right."""
+    one = _visits(request).by_id.get(request.query.get("visit", ""))
+    if one is None:
+        return back(request, "/visites", "visites.unknown")
+    now = local_now(request)
+    lister = _Lister(request, words(language(request)), now, people(request))
+    ended = now if one.ended is None else one.ended.astimezone(now.tzinfo)
+    return page(
+        request,
+        "visit_correct.html",
+        title="visites.correct_title",
+        one=lister.told(one),
+        start=f"{one.started.astimezone(now.tzinfo):%Y-%m-%dT%H:%M}",
+        end=f"{ended:%Y-%m-%dT%H:%M}",
+        reasons=list(Reason),
+        annulled=one.annulled,
+    )
+
+
+@needs(Role.ANIMATOR)
+async def correct(request: web.Request) -> web.StreamResponse:
+    """Put one visit right, or annul it."""
+    fields = await form(request)
+    span = {} if fields.get("what") == "annul" else {"start": fields.get("start", ""), "end": fields.get("end", "")}
+    visit = fields.get("visit", "")
+    reason = fields.get("reason", "")
+    answer = await asked(request, "web", "visit-correct", {"visit": visit, "reason": reason, **span}, reason=reason)
+    if answer.done:
+        return back(request, "/visites", "visites.corrected")
+    again = f"/visites/corriger?visit={quote(visit)}" if visit in _visits(request).by_id else "/visites"
+    return back(request, again, REFUSED.get(answer.code, "visites.not_written"))
