@@ -193,7 +193,7 @@ async def stand(service: str, site: Site, places: Places, wire: Wire, tape_folde
     os.umask(0o007)
     for folder in (places.state, places.run):
         folder.mkdir(parents=True, exist_ok=True)
-    clock = SystemClock()
+    clock = SystemClock(places.run)
     with contextlib.ExitStack() as memory:
         tape = Tape(tape_folder, service) if tape_folder else None
         if tape:
