@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from agent.rules.access import Acted, BoxRestarted, Role
 from agent.views.web.entry import inside
-from tests.views.hand import PASSWORD, PIN, Hand, browse
+from agent.views.web.gate import back, needs, upload
+from agent.views.web.listen import listening
+from agent.views.web.pages import make_app
+from tests.views.hand import PASSWORD, PIN, Hand, browse, hand_at
 from tests.views.scenes import House, house, pictures, scenes
 
 
@@ -260,3 +265,26 @@ def test_cookies_are_kept_from_scripts_and_other_sites(home: House) -> None:
         assert (kept["httponly"], kept["samesite"]) == (True, "Strict")
 
     browse(home, story)
+
+
+def test_a_file_comes_whole_with_its_fields(home: House) -> None:
+    """Every byte value, alone and in pairs with line ends, as a browser sends a file (RFC 7578)."""
+    sent = bytes(range(256)) + b"\r\n\r\r\n\n--x\r\n" + bytes(range(255, -1, -1)) + b"\r\n"
+    got: list[tuple[dict[str, str], bytes]] = []
+
+    @needs(Role.ANIMATOR)
+    async def take(request: web.Request) -> web.StreamResponse:
+        got.append(await upload(request))
+        return back(request, "/compte")
+
+    async def run() -> None:
+        app = make_app(home.site, home.places, home.ledger, home.roster, home.clock)
+        app.router.add_post("/take", take)
+        async with listening(app, "127.0.0.1:0") as port, hand_at(app, f"http://127.0.0.1:{port}") as hand:
+            form = (await hand.claim()).form("/sortir")
+            form.action, form.files = "/take", True
+            assert (await hand.send(form, file=sent, note="dès lundi")).path == "/compte"
+            assert (await hand.send(form, file=b"", note="")).path == "/compte"
+
+    asyncio.run(run())
+    assert got == [({"note": "dès lundi"}, sent), ({"note": ""}, b"")]

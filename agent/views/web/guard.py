@@ -13,9 +13,13 @@ import asyncio
 import ipaddress
 import logging
 from collections import OrderedDict
+from email import policy
+from email.message import Message
+from email.parser import BytesParser
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
+from aiohttp.http_exceptions import PayloadEncodingError
 
 from agent.config import Site
 from agent.views.web.gate import CALLER, FORM_FIELD, GATE, SENT, Handler, Sent
@@ -172,15 +176,16 @@ async def _read(request: web.Request) -> Sent:
         raise web.HTTPRequestEntityTooLarge(most, request.content_length or 0)
     try:
         async with asyncio.timeout(BODY_S):
-            if kind == "multipart/form-data":
-                return await _read_parts(request)
-            if kind == "application/x-www-form-urlencoded" or not request.can_read_body:
-                return Sent(_fields(await _bytes(request, FORM_BYTES)))
-            raise web.HTTPUnsupportedMediaType
+            body = await _bytes(request, most)
+        if kind == "multipart/form-data":
+            return _parts(request.headers["Content-Type"], body)
+        if kind == "application/x-www-form-urlencoded" or not body:
+            return Sent(_fields(body))
     except TimeoutError as error:
         raise web.HTTPRequestTimeout from error
-    except ValueError as error:
+    except (ValueError, PayloadEncodingError) as error:
         raise web.HTTPBadRequest from error
+    raise web.HTTPUnsupportedMediaType
 
 
 async def _bytes(request: web.Request, most: int) -> bytes:
@@ -198,17 +203,23 @@ def _fields(body: bytes) -> dict[str, str]:
     return {name: value.replace("\x00", "") for name, value in pairs}
 
 
-async def _read_parts(request: web.Request) -> Sent:
+def _parts(kind: str, body: bytes) -> Sent:
+    """Read a form with a file (RFC 7578), from memory; the last of several files counts."""
+    message = BytesParser(policy=policy.HTTP).parsebytes(b"Content-Type: " + kind.encode("ascii") + b"\r\n\r\n" + body)
     fields, file = dict[str, str](), b""
-    found = await request.post()  # bounded by the application's client_max_size
-    if len(found) > FIELDS_MOST:
-        raise web.HTTPBadRequest
-    for name, value in found.items():
-        if isinstance(value, web.FileField):
-            file = value.file.read()
-            value.file.close()
+    parts = message.get_payload() if message.is_multipart() else []
+    if not 0 < len(parts) <= FIELDS_MOST:
+        raise ValueError("not a form with parts")
+    for part in parts:
+        assert isinstance(part, Message)
+        name = part.get_param("name", header="content-disposition")
+        held = part.get_payload(decode=True)
+        if not isinstance(name, str) or not isinstance(held, bytes):
+            raise ValueError("a part without a name, or parts in parts")  # noqa: TRY004  (a fault of the form)
+        if part.get_filename() is None:
+            fields[name] = held.decode("utf-8").replace("\x00", "")
         else:
-            fields[name] = str(value).replace("\x00", "")
+            file = held
     return Sent(fields, file)
 
 
