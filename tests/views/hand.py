@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from aiohttp import ClientSession, CookieJar, FormData, web
+from aiohttp import ClientSession, CookieJar, FormData, TCPConnector, web
 
 from agent.rules.access import Role
 from agent.views.web.gate import GATE, Gate
@@ -178,9 +179,10 @@ async def site_of(home: House) -> AsyncIterator[tuple[web.Application, str]]:
 
 
 @contextlib.asynccontextmanager
-async def hand_at(app: web.Application, origin: str) -> AsyncIterator[Hand]:
-    """Open a fresh browser on a running site."""
-    async with ClientSession(origin, cookie_jar=CookieJar(unsafe=True)) as session:
+async def hand_at(app: web.Application, origin: str, trust: ssl.SSLContext | None = None) -> AsyncIterator[Hand]:
+    """Open a fresh browser on a running site; it trusts the certificates of `trust`."""
+    connector = TCPConnector(ssl=trust or True)
+    async with ClientSession(origin, cookie_jar=CookieJar(unsafe=True), connector=connector) as session:
         yield Hand(app, session, origin)
 
 
