@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.rules.facts import Fact, FormulaId, MemberId
-from agent.rules.presence import Presence, Refused, VisitEnded, VisitEvidence, VisitStarted, stated
+from agent.rules.presence import (
+    Presence,
+    Reason,
+    Refused,
+    VisitCorrected,
+    VisitEnded,
+    VisitEvidence,
+    VisitStarted,
+    stated,
+)
 from agent.rules.tariff import StatementIssued
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -199,3 +208,32 @@ def test_visits_of_a_member_never_overlap_and_minutes_never_exceed_time(
         <= 2 * (now.astimezone(UTC) - utc("2026-10-24 18:00")).total_seconds() / 60
     )
     assert len({visit.visit for visit in ended}) == len(ended)
+
+
+# --- put right afterwards ------------------------------------------------------------------------------------
+
+NINE, TEN, SIX = (datetime(2026, 11, 24, hour, tzinfo=UTC) for hour in (9, 10, 18))
+CAME = VisitStarted("v1", BOB, OCCASIONAL, NINE, SAID)
+
+
+def corrected(minutes: int, was: int, *, annulled: bool = False) -> VisitCorrected:
+    ended = NINE + timedelta(minutes=minutes)
+    return VisitCorrected("v1", 1, BOB, OCCASIONAL, NINE, ended, minutes, was, annulled, Reason.OTHER, "a1")
+
+
+def test_presence_follows_a_correction() -> None:
+    here = Presence.of([CAME])
+    gone = here.after(corrected(0, 0, annulled=True))
+    assert (gone.open, gone.left) == ({}, {})
+    ended = here.after(corrected(60, 0))
+    assert ended.open == {}
+    assert ended.left[BOB].ended == TEN
+    assert isinstance(ended.start(BOB, OCCASIONAL, TEN, SIX, SAID), VisitStarted)
+
+
+def test_corrections_move_the_sums_in_signed_pairs() -> None:
+    def steps(minutes: int, was: int) -> list[tuple[str, float]]:
+        return [(one.name, one.amount) for one in corrected(minutes, was).totals()]
+
+    assert steps(130, 480) == [("visit_minutes_removed", 350), ("member_visit_minutes_removed", 350)]
+    assert steps(480, 130) == [("visit_minutes_added", 350), ("member_visit_minutes_added", 350)]

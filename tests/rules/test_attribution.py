@@ -1,0 +1,122 @@
+"""Paper nobody was known for: given, taken back, and never counted twice in the sums."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.rules.attribution import NOBODY, CopiesAttributed, PagesAttributed, Slip, Slips, slip_name
+from agent.rules.facts import AliasId, Fact, FormulaId, MemberId, Total
+from agent.rules.pages import Evidence, PagesCounted
+from agent.rules.paper import CopiesCounted, PrintsUnmatched
+
+ANNE, BOB = MemberId("m042"), MemberId("m013")
+SUB, OCC, NONE = FormulaId("subscriber"), FormulaId("occasional"), FormulaId("")
+AT = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
+JOB = PagesCounted(
+    "copieur", "S1", "S1/7/u", AliasId("a9"), NOBODY, NONE, 12, 3, 8, 15, 15, Evidence.DEVICE, "completed"
+)
+COPIES = CopiesCounted("copieur", "S1", 2, "", NOBODY, NONE, 4, 1, 104, 27)
+
+
+def slips(*facts: Fact) -> Slips:
+    return Slips().after((fact, f"k{n}", AT) for n, fact in enumerate(facts))
+
+
+def signed(*steps: tuple[Total, ...]) -> Counter[tuple[str, ...]]:
+    """Fold the signed pairs as the metrics do."""
+    sums: Counter[tuple[str, ...]] = Counter()
+    for step in (one for more in steps for one in more):
+        name = step.name.replace("_moved_here", "").replace("_moved_away", "")
+        sign = -1 if step.name.endswith("away") else 1
+        sums[name, *(value for _, value in step.labels)] += sign * int(step.amount)
+    return sums
+
+
+def test_only_what_is_nobodys_waits() -> None:
+    found = slips(JOB, replace(JOB, attempt="mine", member=ANNE), COPIES, PrintsUnmatched("c", "S1", 1, 2, 0, 9, 9))
+    assert list(found.by_name) == ["print:S1/7/u", "copy:k2"]
+    assert [one.sides for one in found.by_name.values()] == [15, 5]
+    assert slips(replace(JOB, sides_mono=0, sides_colour=0), replace(COPIES, mono=0, colour=0)).by_name == {}
+
+
+def test_a_job_is_given_moved_and_taken_back() -> None:
+    found = slips(JOB)
+    first = found.by_name["print:S1/7/u"].give(ANNE, SUB, "a1")
+    assert first == PagesAttributed("S1/7/u", "copieur", 1, AliasId("a9"), NOBODY, NONE, ANNE, SUB, 12, 3, 8, "a1")
+    given_once = found.after([(first, "x", AT)])
+    assert (given_once.by_name["print:S1/7/u"].member, given_once.by_name["print:S1/7/u"].at) == (ANNE, AT)
+    second = given_once.by_name["print:S1/7/u"].give(BOB, OCC, "a1")
+    assert isinstance(second, PagesAttributed)
+    assert (second.turn, second.was, second.was_formula, second.member) == (2, ANNE, SUB, BOB)
+    third = given_once.after([(second, "y", AT)]).by_name["print:S1/7/u"].give(NOBODY, NONE, "a1")
+    assert isinstance(third, PagesAttributed)
+    assert (third.turn, third.was, third.member) == (3, BOB, NOBODY)
+
+
+def test_what_is_theirs_already_is_nothing() -> None:
+    assert slips(JOB).by_name["print:S1/7/u"].give(NOBODY, NONE, "a1") is None
+    assert Slip("k", AT, COPIES, ANNE, SUB, 1).give(ANNE, SUB, "a1") is None
+
+
+def test_copies_are_given_by_their_row() -> None:
+    found = slips(COPIES)
+    fact = found.by_name["copy:k0"].give(BOB, OCC, "a1")
+    assert fact == CopiesAttributed("k0", "copieur", 2, 1, NOBODY, NONE, BOB, OCC, 4, 1, "a1")
+    assert found.after([(fact, "z", AT)]).by_name["copy:k0"].member == BOB
+
+
+def test_an_attribution_of_what_is_no_longer_known_changes_nothing() -> None:
+    fact = PagesAttributed("gone", "copieur", 1, AliasId(""), NOBODY, NONE, ANNE, SUB, 1, 0, 1, "a1")
+    assert slips(fact).by_name == {}
+
+
+def test_old_paper_is_let_go() -> None:
+    assert slips(JOB).since(AT).by_name
+    assert not slips(JOB).since(AT + timedelta(seconds=1)).by_name
+
+
+def test_the_sums_move_in_signed_pairs() -> None:
+    fact = PagesAttributed("S1/7/u", "copieur", 1, AliasId("a9"), NOBODY, NONE, ANNE, SUB, 12, 3, 8, "a1")
+    assert signed(JOB.totals(), fact.totals()) == Counter(
+        {
+            ("sides", "mono", "copieur", "unclaimed", "print"): 0,
+            ("sides", "colour", "copieur", "unclaimed", "print"): 0,
+            ("sides", "mono", "copieur", "subscriber", "print"): 12,
+            ("sides", "colour", "copieur", "subscriber", "print"): 3,
+            ("member_sides", "mono", "print", "m042"): 12,
+            ("member_sides", "colour", "print", "m042"): 3,
+        }
+    )
+    copies = CopiesAttributed("k0", "copieur", 2, 1, NOBODY, NONE, BOB, OCC, 4, 1, "a1")
+    assert signed(COPIES.totals(), copies.totals())["sides", "mono", "copieur", "", "unattributed"] == 0
+    assert signed(COPIES.totals(), copies.totals())["sides", "mono", "copieur", "occasional", "copy"] == 4
+    assert slip_name(PrintsUnmatched("c", "S1", 1, 2, 0, 9, 9), "k") == ""
+
+
+@given(
+    st.lists(st.sampled_from([(ANNE, SUB), (BOB, OCC), (NOBODY, NONE)]), max_size=12), st.sampled_from([JOB, COPIES])
+)
+def test_whoever_it_goes_through_the_sides_are_the_last_ones(
+    hands: list[tuple[MemberId, FormulaId]], counted: PagesCounted | CopiesCounted
+) -> None:
+    found, steps = slips(counted), [counted.totals()]
+    name = next(iter(found.by_name))
+    for member, formula in hands:
+        fact = found.by_name[name].give(member, formula, "a1")
+        if fact is not None:
+            assert all(step.amount >= 0 for step in fact.totals())  # a counter never falls
+            steps.append(fact.totals())
+            found = found.after([(fact, "n", AT)])
+    sums = signed(*steps)
+    sides = found.by_name[name].sides
+    last = hands[-1][0] if hands else NOBODY
+    for member in (ANNE, BOB):
+        assert sum(n for key, n in sums.items() if key[0] == "member_sides" and key[-1] == member) == (
+            sides if member == last else 0
+        )
+    assert sum(n for key, n in sums.items() if key[0] == "sides") == sides
