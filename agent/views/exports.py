@@ -96,7 +96,7 @@ def month_statement(
     _refuse_redacted(ledger, month)
     months = Months(month)
     changes: list[tuple[date, MemberId, FormulaId]] = []
-    for written, entry in _in_time(ledger.entries(*COUNTED, RosterChanged, since=0), zone):
+    for written, entry in in_time(ledger.entries(*COUNTED, RosterChanged, since=0), zone):
         if upto is not None and entry.seq > upto:
             break
         if not isinstance(entry.fact, RosterChanged):
@@ -165,9 +165,9 @@ def _csv(made: Statement, site: str, anchor: str) -> bytes:
         rows.writerow(
             (
                 made.month,
-                _guarded(site),
-                _guarded(line.member) or "(site)",
-                _guarded(line.formula),
+                guarded(site),
+                guarded(line.member) or "(site)",
+                guarded(line.formula),
                 article,
                 f"{line.since:%d/%m/%Y}" if line.since else "",
                 line.quantity,
@@ -224,7 +224,7 @@ def _line_id(line: Line, site: str, month: str) -> str:
     return ":".join([*parts, *(["correction"] if line.correction else []), *([line.of] if line.of else [])])
 
 
-def _guarded(cell: str) -> str:
+def guarded(cell: str) -> str:
     """Keep a spreadsheet from running a text as a formula."""
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
@@ -237,7 +237,7 @@ def _digest(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
-def _in_time(entries: Iterator[Entry], zone: ZoneInfo) -> Iterator[tuple[datetime, Entry]]:
+def in_time(entries: Iterator[Entry], zone: ZoneInfo) -> Iterator[tuple[datetime, Entry]]:
     """Give each entry the local time it was written down, as far as its clock can be believed."""
     newest: datetime | None = None
     for entry in entries:

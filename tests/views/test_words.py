@@ -18,6 +18,7 @@ from agent.rules.leaving import Doubt
 from agent.rules.links import Cause, Health
 from agent.rules.presence import Reason
 from agent.rules.reasons import REASON_KEYS
+from agent.rules.tariff import Item
 from agent.rules.remote import Whom, WindowEnd
 from agent.views.events import link_words, tell
 from agent.views.journal import QUIET
@@ -45,6 +46,7 @@ FAMILIES: set[str] = {
     *(f"service.{name}" for name in ("links", "paper", "door", "web", "alerts", "other")),
     *(f"driver.{name}" for name in ("links", "printers", "readers", "spooler", "lock", "inputs", "alerts", "other")),
     *(f"formula.{name}" for name in ("subscriber", "occasional", "visitor", "other")),
+    *(f"me.item.{item}" for item in Item if not item.startswith("unattributed")),
     *(f"colour.{name}" for name in ("black", "cyan", "magenta", "yellow")),
     *(f"reason.{name}" for name in (*REASONS[1:], "none")),
     *(f"holiday.{name}" for name in (*HOLIDAYS, "other")),
@@ -63,7 +65,7 @@ def said_by_code() -> set[str]:
     for file in [*HERE.glob("*.py"), *HERE.glob("web/*.py"), *HERE.glob("web/templates/*")]:
         found |= set(re.findall(r"""["']([a-z]+(?:\.[a-z_]+)+)["']""", file.read_text()))
     sections = {key.split(".")[0] for key in FR.sentences}
-    return {key for key in found if key.split(".")[0] in sections and not key.endswith(".html")} - NOT_KEYS
+    return {key for key in found if key.split(".")[0] in sections and not key.endswith((".html", ".csv"))} - NOT_KEYS
 
 
 def fields(sentence: str) -> set[str]:

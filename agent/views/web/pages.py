@@ -31,7 +31,21 @@ from agent.memory.roster import RosterStore
 from agent.rules.access import Role, may
 from agent.views.metrics import BILLING, CONTENT_TYPE, Exposition
 from agent.views.state import as_json, plain
-from agent.views.web import cards, door, entry, hours, member, members, paper, restarted, visitors, visits, wall
+from agent.views.web import (
+    cards,
+    door,
+    entry,
+    hours,
+    me,
+    member,
+    members,
+    paper,
+    poster,
+    restarted,
+    visitors,
+    visits,
+    wall,
+)
 from agent.views.web.gate import CLOCK, GATE, LEDGER, PLACES, ROSTER, Gate, frame, language, needs
 from agent.views.web.guard import HOSTS, SAID, UPLOAD_BYTES, Said, dressed, guarded, hosts_of, plain_errors
 from agent.views.web.render import Rendering, environment
@@ -52,6 +66,8 @@ PAGES: tuple[Callable[[web.Application], None], ...] = (
     member.routes,
     visitors.routes,
     hours.routes,
+    me.routes,
+    poster.routes,
     door.routes,
     visits.routes,
     paper.routes,

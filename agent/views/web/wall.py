@@ -40,6 +40,7 @@ def public_app(app: web.Application, static: Handler) -> web.Application:
     routes(public)
     public.router.add_get("/static/{name}", static)
     public.router.add_get("/", _to_the_wall)
+    public.router.add_get("/accessibilite", _to_the_statement)
     public.on_response_prepare.append(dressed)
     return public
 
@@ -47,6 +48,14 @@ def public_app(app: web.Application, static: Handler) -> web.Application:
 async def _to_the_wall(request: web.Request) -> web.Response:
     del request
     return web.Response(status=302, headers={"Location": "/ecran"})
+
+
+async def _to_the_statement(request: web.Request) -> web.Response:
+    """Send the reader to the other pages' listener: what is said there needs a browser's language and nothing else."""
+    config = request.app[GATE].site.web
+    scheme, port = "https" if config.certificate else "http", config.listen.rpartition(":")[2]
+    where = request.app[GATE].site.site.address or f"{scheme}://{request.url.host}:{port}/"
+    return web.Response(status=302, headers={"Location": f"{where.rstrip('/')}/accessibilite"})
 
 
 @web.middleware
