@@ -86,6 +86,11 @@ class RosterChanged(Fact):
     formula: FormulaId  # the member's formula after the change; "" if not about that
 
 
+CALENDAR = frozenset(
+    {"hours-changed", "hours-default", "day-closed", "day-opened", "holidays-set", "animator-away", "animator-back"}
+)  # the actions that change when the place is open, not who may enter
+
+
 def fold_user(user: str) -> str:
     r"""Fold a print user name: `DOMAIN\\user`, `user@laptop.local` and case all mean `user`."""
     return user.rsplit("\\", 1)[-1].split("@", 1)[0].strip().casefold()

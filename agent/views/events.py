@@ -17,7 +17,7 @@ from agent.rules.door import DoorChanged, EntryDecided, EntryRule
 from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceStarted
 from agent.rules.links import Cause, Health, LinkChanged
-from agent.rules.members import RosterChanged
+from agent.rules.members import CALENDAR, RosterChanged
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
@@ -148,8 +148,8 @@ def _(fact: VisitEnded, words: Words, labels: Labels) -> str:
 
 @tell.register
 def _(fact: RosterChanged, words: Words, labels: Labels) -> str:
-    del fact, labels
-    return words("event.roster")
+    del labels
+    return words("event.calendar" if fact.action in CALENDAR else "event.roster")
 
 
 @tell.register

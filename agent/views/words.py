@@ -94,8 +94,9 @@ class Words:
         return self._format.format_field(value, "")
 
     def day(self, local: date) -> str:
-        """Write a day: "mardi 3 mars"."""
-        return f"{_DAYS[self.language][local.weekday()]} {local.day} {_MONTHS[self.language][local.month - 1]}"
+        """Write a day: "mardi 3 mars", "mardi 1er mars"."""
+        number = "1er" if self.language == "fr" and local.day == 1 else str(local.day)
+        return f"{_DAYS[self.language][local.weekday()]} {number} {_MONTHS[self.language][local.month - 1]}"
 
     def weekday(self, number: int) -> str:
         """Return the name of a weekday, Monday 0."""
@@ -103,7 +104,7 @@ class Words:
 
     def day_of(self, day: date) -> str:
         """Write a day with its year: "mardi 3 mars 2026"."""
-        return f"{_DAYS[self.language][day.weekday()]} {day.day} {_MONTHS[self.language][day.month - 1]} {day.year}"
+        return f"{self.day(day)} {day.year}"
 
     def since(self, at: datetime, now: datetime, zone: tzinfo) -> str:
         """Write since when, with the day only if it is not today's."""

@@ -22,10 +22,10 @@ from datetime import datetime
 from aiohttp import web
 
 from agent.live import STALE_S, read_pictures
-from agent.memory.ledger import Entry, Ledger, LedgerError
+from agent.memory.ledger import Ledger, LedgerError
 from agent.memory.roster import RosterError, RosterStore
 from agent.rules.door import EntryDecided, EntryRule
-from agent.rules.facts import CardKey, MemberId
+from agent.rules.facts import CardKey, Fact, MemberId
 from agent.rules.members import Card
 from agent.rules.paper import CardSeen
 from agent.views.web.gate import (
@@ -64,6 +64,7 @@ class CardWait:
     began: Moment
     since: int  # the ledger's head when it began
     state: str = "waiting"  # then "given", "late", "replaced", "cancelled" or "refused"
+    known: bool = False  # a card that somebody has was shown meanwhile
     why: RosterError | None = None
     at: datetime | None = None  # UTC: when it was given
 
@@ -110,9 +111,12 @@ class CardDesk:
             try:
                 for entry in self._ledger.entries(EntryDecided, CardSeen, since=since):
                     since = entry.seq
-                    card = unknown_card(entry, wait.began)
+                    if entry.at.boot == wait.began.boot and entry.at.mono_s < wait.began.mono_s:
+                        continue  # shown before it was asked for, and written late
+                    card = unknown_card(entry.fact)
                     if card is not None:
                         return self._hand_over(wait, card)
+                    wait.known = True
             except LedgerError as error:
                 log.warning("a card is waited for and the ledger cannot be read: %s", error)
             await asyncio.sleep(LOOK_S)
@@ -131,11 +135,8 @@ class CardDesk:
             wait.state, wait.at = "given", self._clock.now().utc
 
 
-def unknown_card(entry: Entry, began: Moment) -> CardKey | None:
-    """Return the card that nobody has which a fact tells of; None if it is about another, or from before."""
-    fact = entry.fact
-    if entry.at.boot == began.boot and entry.at.mono_s < began.mono_s:
-        return None
+def unknown_card(fact: Fact) -> CardKey | None:
+    """Return the card that nobody has which a fact tells of; None if it is somebody's."""
     if isinstance(fact, EntryDecided):
         return fact.card if fact.rule == EntryRule.UNKNOWN_CARD else None
     return fact.card if isinstance(fact, CardSeen) else None
