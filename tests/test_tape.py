@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from agent.rules.facts import CardKey
-from agent.rules.members import Roster
+from agent.rules.hours import WeeklyHours
+from agent.rules.members import Roster, VisitorCard
 from agent.sitefile import read_site
 from agent.tape import Tape, TapedInputs, TapeError, read_tape
 from agent.views.replay import replay_lines
 from drivers.clock import SystemClock
-from drivers.contract import BadgeRead, CardNumber, ReaderId
+from drivers.contract import BadgeRead, CardNumber, Moment, ReaderId, Trust
 from drivers.sim import SimBuilding
 from drivers.verbs import DoorVerb
 
@@ -118,3 +120,17 @@ def test_what_is_recorded_is_read_again_and_no_card_number_with_it(tmp_path: Pat
         *("SeenRoster", "SeenBadge", "SeenBadge", "InputChanged", "InputChanged", "InputChanged"),
     ]
     assert "04A2B3C4D5" not in (tmp_path / "door.jsonl").read_text(encoding="utf-8")
+
+
+def test_the_week_people_set_and_visitor_cards_are_judged_again_as_they_were(tmp_path: Path) -> None:
+    at = Moment(datetime(2026, 11, 22, 9, tzinfo=UTC), 100.0, "boot", Trust.SYNCHRONISED)  # a Sunday, 10:00 in Paris
+    card = VisitorCard(CardKey("v"), 3, datetime(2026, 11, 22, 11, tzinfo=UTC), blocked=False)
+    week = WeeklyHours.parse({"sunday": ("09:00-12:00",)})
+    roster = Roster(3, closures=frozenset({date(2026, 12, 25)}), hours=week, visitors={card.key: card})
+    read = BadgeRead(at, ReaderId("door"), CardNumber("04A2B3C4D5"))
+    tape = Tape(tmp_path / "tape", "door")
+    tape.see_badge(read, card.key, roster)
+    tape.close()
+    assert next(read_tape(tmp_path / "tape")).roster == roster  # type: ignore[union-attr]
+    (line,) = judged(tmp_path / "tape", tmp_path)
+    assert (line["fact"]["granted"], line["fact"]["rule"]) == (True, "visitor")  # type: ignore[index]
