@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import main
+from agent.memory.accounts import AccountStore
+from agent.rules.access import Role
+from drivers.clock import SystemClock
 
 SITE = '[site]\nname = "Morez"\ncode = "morez"\n'
 
@@ -114,3 +118,23 @@ def test_the_night_is_tended(site: Path) -> None:
 
 def test_door_rest_is_harmless_where_there_is_no_relay(site: Path) -> None:
     assert call(site, "door", "rest").exit_code == 0
+
+
+def test_an_account_begins_with_a_code_and_ends_at_once(site: Path) -> None:
+    code = call(site, "account", "claim", "--role", "animator").output.strip()
+    assert re.fullmatch(r"[2-9A-Z]{4}(-[2-9A-Z]{4}){2}", code)
+    with AccountStore.open(site / "state", SystemClock()) as store:
+        store.claim(code, "Camille", "hash", "pin")
+        store.begin("a1", Role.ANIMATOR)
+    listed = call(site, "account", "list").output
+    assert listed.startswith("a1   animator")
+    assert listed.endswith("1 session(s)  Camille\n")
+    assert call(site, "account", "claim", "--role", "ops", "--account", "a1").exit_code == 1
+    assert call(site, "account", "claim", "--role", "animator", "--account", "a1").exit_code == 0
+    assert call(site, "account", "end", "a1").output == "a1 : terminé — ended\n"
+    assert call(site, "account", "end", "a1").exit_code == 1
+    assert "Camille" not in call(site, "account", "list").output
+    exported = call(site, "ledger", "export").output
+    assert "account-ended" in exported
+    assert "Camille" not in exported
+    assert code not in exported

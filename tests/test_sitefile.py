@@ -98,6 +98,11 @@ device = "/dev/ttyUSB0"
         (MINIMAL + "[hours]\nlundi = ['09:00-18:00']\n", "5", "horaire"),
         (MINIMAL + "timezone = 'Europe/Morez'\n", "4", "fuseau"),
         (MINIMAL + "[web]\nlisten = '8080'\n", "5", "ADRESSE:PORT"),
+        (MINIMAL + "[web]\nlisten = '8.8.8.8:443'\n", "5", "adresse d'internet"),
+        (MINIMAL + "[web]\npublic_listen = '192.168.1.2'\n", "5", "ADRESSE:PORT"),
+        (MINIMAL + "[web]\ncertificate = 'site.pem'\n", "4", "certificate ne sert à rien sans key"),
+        (MINIMAL + "[web]\nkey = 'site.key'\n", "4", "key ne sert à rien sans certificate"),
+        (MINIMAL + "[web]\nhosts = ['https://gardien.example.org']\n", "5", "n'est pas un nom"),
         (MINIMAL + "[formulas.nomade]\naccess = 'hour'\n", "5", "vouliez-vous dire « hours »"),
         (MINIMAL + "[printers.c]\nkind = 'ipp'\n", "4", "ipp://"),
         (MINIMAL + "[printers.c]\nkind = 'sim'\nqueues = ['q']\n", "6", "[spooler]"),
@@ -108,6 +113,13 @@ device = "/dev/ttyUSB0"
 def test_one_fault_one_line_one_remedy(tmp_path: Path, text: str, line: str, word: str) -> None:
     faults = faults_of(tmp_path, text)
     assert any(fault.startswith(f"{line}:") and word in fault for fault in faults), faults
+
+
+def test_a_certificate_stands_where_the_site_file_says(tmp_path: Path) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text(MINIMAL + "[web]\ncertificate = 'tls/site.pem'\nkey = '/etc/ssl/site.key'\n", encoding="utf-8")
+    web = read_site(file).web
+    assert (web.certificate, web.key) == (str(tmp_path / "tls/site.pem"), "/etc/ssl/site.key")
 
 
 def test_what_is_not_toml_is_said_with_its_line(tmp_path: Path) -> None:

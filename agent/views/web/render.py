@@ -54,14 +54,15 @@ class Rendering:
         title = f"{verdict.sentence} · {self._site.site.name}"
         return {"parts": html, "title": title, "level": str(verdict.level)}
 
-    def wall(self, say: Saying, hours: tuple[str, ...]) -> str:
-        """Return the whole wall."""
+    def wall(self, say: Saying, hours: tuple[str, ...], *, statement: bool) -> str:
+        """Return the whole wall; `statement`: with the way to the accessibility statement."""
         verdict = say.verdict()
         frame = {
             "t": say.words,
             "site": self._site.site.name,
             "phone": self._site.site.help_phone,
             "other": "en" if say.words.language == "fr" else "fr",
+            "statement": statement,
         }
         return self._whole("wall.html", say, verdict, frame, self._wall_html(say, verdict, hours))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from agent.views.web.gate import GATE, Handler, language
+from agent.views.web.gate import CALLER, GATE, Handler, language
 from agent.views.web.guard import HOSTS, READS, SAID, dressed, plain_errors, stranger
 from agent.views.web.watch import WATCH
 
@@ -24,7 +24,8 @@ async def show_wall(request: web.Request) -> web.Response:
     """Show the wall."""
     watch = request.app[WATCH]
     say = watch.saying(language(request))
-    return web.Response(text=watch.rendering.wall(say, watch.hours(say)), content_type="text/html")
+    more = CALLER in request  # behind the gate, where the other pages are
+    return web.Response(text=watch.rendering.wall(say, watch.hours(say), statement=more), content_type="text/html")
 
 
 async def stream_wall(request: web.Request) -> web.StreamResponse:
