@@ -28,7 +28,7 @@ from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
 from agent.rules.facts import FormulaId, MemberId
 from agent.services.standing import own_lock
-from agent.services.together import Household, keep_house, services_of
+from agent.services.together import Household, keep_house
 from agent.sitefile import read_site
 from drivers.clock import SystemClock
 from drivers.contract import CardNumber, DriverError
@@ -132,7 +132,7 @@ class Demo:
         """Return what to start: the links service stands between the emulated boxes."""
         inside = self.peers.providers.enter_prefix() if self.peers.providers else []
         site = read_site(self.site_file)
-        return Household(self.site_file, self.places, services_of(site), {"links": inside} if inside else {})
+        return Household(self.site_file, self.places, site.services, {"links": inside} if inside else {})
 
     def start_prometheus(self, stack: contextlib.AsyncExitStack) -> None:
         """Start a real Prometheus on our alert rules, where the program is installed."""

@@ -404,19 +404,21 @@ class SimLock:
     def __init__(self, clock: Clock, cap_s: float = 10.0) -> None:
         self._clock, self.cap_s = clock, cap_s
         self._news: asyncio.Queue[LockChanged] = asyncio.Queue(QUEUE)
-        self._since_s = 0.0
+        self._since_s = self._until_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     async def release(self, hold_s: float) -> Moment:
         """Start a full pulse, bounded by the cap since the line first became active."""
         now = self._clock.now()
         if self._timer is None:
-            self._since_s = now.mono_s
+            self._since_s = self._until_s = now.mono_s
             self._tell(now, LatchState.RELEASED, "released")
         else:
             self._timer.cancel()
-        until_s = min(now.mono_s + hold_s, self._since_s + self.cap_s)
-        self._timer = asyncio.get_running_loop().call_later(until_s - now.mono_s, self._rest, "pulse-end")
+        capped_s = self._since_s + self.cap_s
+        self._until_s = min(max(self._until_s, now.mono_s + hold_s), capped_s)
+        why = "cap" if self._until_s >= capped_s else "pulse-end"
+        self._timer = asyncio.get_running_loop().call_later(self._until_s - now.mono_s, self._rest, why)
         return now
 
     async def relock(self) -> None:

@@ -12,7 +12,7 @@ from agent.rules.hours import WeeklyHours
 from agent.services.standing import Standing
 from agent.stories.door import Door, Intents, Ways, mind_badges, mind_latch, mind_leaf, newest_known
 from agent.tape import TapedInputs, TapedLock
-from drivers.contract import InputId
+from drivers.contract import InputId, LatchState
 
 LOST_WAIT_S = 2.0  # a reader that comes back is heard again this soon
 
@@ -42,6 +42,7 @@ async def wire(here: Standing) -> None:
     newest = None if here.ledger.fault else newest_known(here.ledger)
     intents = Intents(here.places.run)
     door = Door(ways, here.ledger, here.roster, here.clock, intents, here.show_door, newest)
+    door.tell(latch=LatchState.RESTING.value)  # it is open: its latch has claimed the line inactive
     door.recover()
     here.mind("door.lock", lambda: mind_latch(door, lock), LOST_WAIT_S)
     for name, config in here.site.readers.items():

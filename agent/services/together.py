@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.config import EXIT_CONFIG, Places, Site
+from agent.config import EXIT_CONFIG, Places
 from agent.services.standing import CHILD, own_lock
 
 log = logging.getLogger(__name__)
@@ -36,12 +36,6 @@ class Household:
     services: tuple[str, ...]
     prefixes: Mapping[str, Sequence[str]]  # service -> words put before its command line (another namespace)
     extra: tuple[str, ...] = ()  # further options for every service, e.g. --tape DIR
-
-
-def services_of(site: Site) -> tuple[str, ...]:
-    """Return the services this site needs; the page is always one of them."""
-    wanted = (("door", site.door), ("links", site.links), ("paper", site.printers), ("web", True))
-    return tuple(name for name, needed in wanted if needed)
 
 
 async def keep_house(household: Household) -> None:
