@@ -125,16 +125,16 @@ def test_each_fault_is_told_in_time_for_its_own_link_and_no_other():
     async def play(providers):
         links = {link: Watched(providers, link) for link in providers.links}
         async with watching(*links.values()):
-            await asyncio.sleep(3.3)
+            await asyncio.sleep(2.9)
             hurt_s = SystemClock().now().mono_s
             providers.cut("adsl1")
             providers.box("adsl2")
             providers.unplug("adsl3")
-            await asyncio.sleep(4.6)
+            await asyncio.sleep(4.3)
             mended_s = SystemClock().now().mono_s
             for link in ("adsl1", "adsl2", "adsl3"):
                 providers.mend(link)
-            await asyncio.sleep(4.0)
+            await asyncio.sleep(3.7)
         causes = {"adsl1": Cause.INTERNET, "adsl2": Cause.BOX, "adsl3": Cause.CABLE}
         assert [(now, cause) for _, now, cause in links["adsl4"].facts] == [(Health.UP, Cause.NONE)]
         for link, cause in causes.items():
@@ -156,10 +156,10 @@ def test_loss_is_counted_exactly_and_no_probe_leaves_by_another_link(tmp_path):
         providers.loss("adsl1", 0.3)
         providers.loss("adsl2", 0.05)
         async with watching(*links):
-            await asyncio.sleep(5.0)
+            await asyncio.sleep(3.5)
             for each in links:  # no more probes; the fates of those under way are still told
                 each.prober.interval_s = 1e6
-            await asyncio.sleep(1.5)
+            await asyncio.sleep(1.2)
         return links
 
     with Providers(("adsl1", "adsl2"), logs=tmp_path) as providers:
@@ -167,7 +167,7 @@ def test_loss_is_counted_exactly_and_no_probe_leaves_by_another_link(tmp_path):
     for each in links:
         lines = (tmp_path / f"{each.link}.log").read_text().splitlines()
         truth = Counter(line.split()[3] for line in lines)
-        assert truth["answered"] + truth["lost"] == len(lines) > 100
+        assert truth["answered"] + truth["lost"] == len(lines) > 80
         assert each.fates[ProbeKind.ECHO, Outcome.REPLIED] == truth["answered"]
         assert each.fates[ProbeKind.ECHO, Outcome.LOST] == truth["lost"] > 0
         assert each.fates[ProbeKind.ARP, Outcome.LOST] == 0
