@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -83,7 +84,7 @@ class Watched:
         self.clock = SystemClock()
         self.prober = ScapyProber(self.clock, self.link, link, providers.gateway(link), FAR_TARGETS, interval_s)
         self.watch = LinkWatch(self.link, LinkPolicy(interval_s), FAR_TARGETS)
-        self.facts, self.rtts = [], []
+        self.facts, self.rtts, self.downs, self.ups = [], [], [], []
         self.fates = Counter()
 
     async def open(self):
@@ -349,3 +350,38 @@ def test_the_contract_is_run_whole():
         for name, law in vars(contract_prober).items()
         if asyncio.iscoroutinefunction(law) and law.__module__ == contract_prober.__name__
     }
+
+
+@pytest.mark.soak
+@pytest.mark.peers
+@on_wires
+def test_random_cuts_are_all_told_in_time(capsys):
+    cuts_per_link, dice = 5, random.Random(11)
+
+    async def hurt(providers, link):
+        for fault, times in ((providers.cut, link.downs), (providers.mend, link.ups)) * cuts_per_link:
+            await asyncio.sleep(3.0 + dice.random())
+            before, began_s = len(link.facts), link.clock.now().mono_s
+            fault(link.link)
+            async with asyncio.timeout(15.0):
+                while len(link.facts) == before:
+                    await asyncio.sleep(0.01)
+            times.append(link.facts[-1][0] - began_s)
+
+    async def play(providers):
+        links = [Watched(providers, link) for link in providers.links]
+        async with watching(*links):
+            await asyncio.gather(*(hurt(providers, link) for link in links))
+        return links
+
+    with Providers(tuple(f"adsl{number}" for number in range(1, 9))) as providers:
+        links = asyncio.run(play(providers))
+    downs = sorted(took_s for link in links for took_s in link.downs)
+    ups = sorted(took_s for link in links for took_s in link.ups)
+    with capsys.disabled():
+        print(f"\n{len(downs)} cuts: told in {downs[len(downs) // 2]:.2f} s (median), {downs[-1]:.2f} s (slowest);")
+        print(f"mended: told in {ups[len(ups) // 2]:.2f} s (median), {ups[-1]:.2f} s (slowest)")
+    assert len(downs) == len(ups) == 40
+    assert downs[-1] <= 4.0
+    assert ups[-1] <= 10.0
+    assert all(len(link.facts) == 1 + 2 * cuts_per_link for link in links)
