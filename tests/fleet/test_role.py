@@ -6,6 +6,7 @@ copier on the local network". Door: a serial reader on a pty in the container, a
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -141,16 +142,14 @@ class LocalCopier:
         self._process.communicate(timeout=20)
 
 
-def board(here: Building) -> Board:
-    """A board whose file lies in the building and whose recorder stands outside."""
+@contextlib.contextmanager
+def board(here: Building) -> Iterator[Board]:
+    """A board whose file lies in the building and whose recorder stands outside; open as udev opens /dev/gpiochipN."""
     path = here.root / "var/lib/gardien/board"
     path.parent.mkdir(exist_ok=True)
-    return Board(path)
-
-
-def share_board(here: Building) -> None:
-    """Do what udev does for /dev/gpiochipN."""
-    here.do("chgrp gardien /var/lib/gardien/board && chmod 660 /var/lib/gardien/board")
+    with Board(path) as pins:
+        path.chmod(0o666)
+        yield pins
 
 
 def eventually(here: Building, command: str, wanted: str, within_s: float = 20) -> None:
@@ -232,9 +231,8 @@ def test_a_job_printed_through_cups_is_counted(deployed: Deployed) -> None:
 
 
 def test_a_card_opens_the_door(deployed: Deployed) -> None:
-    share_board(deployed.here)
     member = deployed.here.do("gardien member add 'Une Abonnée' --formula subscriber").split()[-1]
-    deployed.here.do(f"gardien card give {CARD} {member}")
+    deployed.here.do(f"gardien card give {member} {CARD}")
     (deployed.here.root / "srv/hold_card.py").write_text(HOLD_CARD, encoding="utf-8")
     deployed.here.do("cd /srv && /opt/gardien/venv/bin/python hold_card.py")
     pulses = [change for change in deployed.board.record(RELAY) if change.high]
@@ -270,8 +268,8 @@ def test_a_service_with_a_wrong_site_file_is_not_started_again_and_again(deploye
     try:
         deployed.here.do("systemctl restart gardien-web", may_fail=True)
         time.sleep(5)
-        shown = deployed.here.do("systemctl show -P ActiveState -P ExecMainStatus -P NRestarts gardien-web").split()
-        assert shown == ["failed", "78", "0"]
+        shown = deployed.here.do("systemctl show -p ActiveState,ExecMainStatus,NRestarts gardien-web").split()
+        assert sorted(shown) == ["ActiveState=failed", "ExecMainStatus=78", "NRestarts=0"]
     finally:
         deployed.here.do("cp -p /root/good.toml /etc/gardien/site.toml; systemctl restart gardien-web")
 
