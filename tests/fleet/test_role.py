@@ -7,7 +7,6 @@ copier on the local network". Door: a serial reader on a pty in the container, a
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import shutil
@@ -19,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pypdf import PdfWriter
 
 from drivers.peers.board import Board
+from drivers.peers.cups import pdf
 from tests.fleet.bed import BOX, FAR, REPO, Building, Play, building
 
 pytestmark = [
@@ -217,17 +216,12 @@ def test_the_link_is_probed_and_up(deployed: Deployed) -> None:
 
 
 def test_a_job_printed_through_cups_is_counted(deployed: Deployed) -> None:
-    pages = PdfWriter()
-    for _ in range(3):
-        pages.add_blank_page(595, 842)
-    pdf = io.BytesIO()
-    pages.write(pdf)
-    (deployed.here.root / "srv/three.pdf").write_bytes(pdf.getvalue())
+    (deployed.here.root / "srv/three.pdf").write_bytes(pdf(3, colour=False))
     deployed.here.do("lp -d copieur -n 2 /srv/three.pdf")
     eventually(deployed.here, 'gardien ledger export | grep -c \'"kind":"pages-counted"\' || true', "1", 60)
     facts = [json.loads(line) for line in deployed.here.do("gardien ledger export").splitlines()]
     (counted,) = [fact["content"]["body"] for fact in facts if fact["kind"] == "pages-counted"]
-    assert counted == {"low": 6, "high": 6}
+    assert (counted["low"], counted["high"]) == (6, 6)
 
 
 def test_a_card_opens_the_door(deployed: Deployed) -> None:
