@@ -23,8 +23,8 @@ def take(url: str) -> None:
     """Take one picture per size."""
     chromium = shutil.which("chromium") or sys.exit("no chromium here: install the Debian package chromium")
     for name, (width, height) in SIZES.items():
-        with tempfile.TemporaryDirectory() as profile:
-            options = (f"--user-data-dir={profile}", f"--window-size={width},{height}", "--virtual-time-budget=2000")
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+            options = (f"--user-data-dir={profile}", f"--window-size={width},{height}")
             shot = f"--screenshot={HERE / f'page-{name}.png'}"
             subprocess.run([chromium, *QUIET, *options, shot, url], check=True, capture_output=True, timeout=60)
 
