@@ -22,6 +22,7 @@ from drivers.contract import Clock, DriverError
 log = logging.getLogger(__name__)
 
 FIRST_WAIT_S = 0.5
+END_S = 15.0  # how long a story may take to end
 SETTLED_S = 2.0  # a story that ran this long has its driver back
 
 
@@ -70,7 +71,9 @@ async def supervise(
         except (DriverError, LedgerError) as error:
             why = str(error)
         finally:
-            task.cancel()
+            if not task.done():  # we are cancelled: the story closes what it has open before we go
+                task.cancel()
+                await asyncio.wait({task}, timeout=END_S)
         log.debug("%s: %s", ward.driver, why)
         tell(now_working=False, why=why)
         await asyncio.sleep(wait_s * random.uniform(0.8, 1.2))  # noqa: S311  (jitter, not a secret)
