@@ -79,6 +79,7 @@ class Demo:
         """Start everything, obey until the end, stop everything."""
         self.folder.chmod(0o711)  # cupsd's filters walk through it
         await asyncio.to_thread(self.peers.reclaim)
+        await asyncio.to_thread(prometheus.reclaim, self.folder / "prometheus")
         for left in ("state", "run", "prometheus", "peers"):
             shutil.rmtree(self.folder / left, ignore_errors=True)
         async with contextlib.AsyncExitStack() as stack:

@@ -11,7 +11,6 @@ import html
 import json
 import os
 import re
-import signal
 import socket
 import sqlite3
 import subprocess
@@ -108,7 +107,33 @@ def processes(mark: str) -> dict[int, str]:
     return {pid: command for pid, command in found.items() if command}
 
 
-class Demo:
+class Page:
+    """A house seen from outside, over HTTP on its `port`."""
+
+    port: int
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as reply:
+            return str(reply.read().decode())
+
+    def seen(self) -> Any:
+        return json.loads(self.get("/etat.json"))
+
+    def words(self) -> str:
+        """Return the page as a person reads it: no tags, every space a plain one."""
+        text = re.sub(r"<template.*?</template>|<[^>]*>", " ", self.get("/"), flags=re.DOTALL)
+        return re.sub(r"\s+", " ", html.unescape(text))
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        """Return one sample of /metrics; None if it is not there."""
+        for line in self.get("/metrics").splitlines():
+            found = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
+            if found and found[1] == name and dict(re.findall(r'(\w+)="(.*?)"', found[2] or "")) == labels:
+                return float(found[3])
+        return None
+
+
+class Demo(Page):
     """`gardien demo` as a process of its own, with its prompt on a pipe. A context manager."""
 
     def __init__(self, folder: Path) -> None:
@@ -142,6 +167,7 @@ class Demo:
 
     def start(self) -> None:
         began = time.monotonic()
+        self._bury()
         command = [sys.executable, "-m", "agent.cli", "demo", "--port", str(self.port)]
         with self.out.open("w") as out, self.err.open("a") as err:
             self.process = subprocess.Popen(
@@ -157,23 +183,28 @@ class Demo:
             raise
         self.ready_s = time.monotonic() - began
 
+    def _bury(self) -> None:
+        """Let go of a process that has ended or was killed."""
+        if self.process is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
+            self.process.wait()
+
     def stop(self) -> int:
         """End it as a person does; return its exit code."""
-        process, self.process = self.process, None
-        if process is None:
+        if self.process is None:
             return 0
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write("quit\n")
-            process.stdin.flush()
+            self.process.stdin.write("quit\n")
+            self.process.stdin.flush()
         try:
-            return process.wait(30)
+            return self.process.wait(30)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
+            self.process.kill()
             raise
         finally:
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
-            process.wait()
+            self._bury()
+            self.process = None
 
     def prompt(self, line: str) -> str:
         """Type one line at the prompt and return the answer."""
@@ -195,26 +226,6 @@ class Demo:
         )
         assert code in (None, done.returncode), (words, done.returncode, done.stdout.decode(), done.stderr.decode())
         return done.stdout.decode("utf-8-sig")
-
-    def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as reply:
-            return str(reply.read().decode())
-
-    def state(self) -> Any:
-        return json.loads(self.get("/etat.json"))
-
-    def words(self) -> str:
-        """Return the page as a person reads it: no tags, every space a plain one."""
-        text = re.sub(r"<template.*?</template>|<[^>]*>", " ", self.get("/"), flags=re.DOTALL)
-        return re.sub(r"\s+", " ", html.unescape(text))
-
-    def metric(self, name: str, **labels: str) -> float | None:
-        """Return one sample of /metrics; None if it is not there."""
-        for line in self.get("/metrics").splitlines():
-            found = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
-            if found and found[1] == name and dict(re.findall(r'(\w+)="(.*?)"', found[2] or "")) == labels:
-                return float(found[3])
-        return None
 
     def firing(self, prometheus: str) -> Iterator[str]:
         """Yield "ALERT LINK" of what fires in the real Prometheus."""

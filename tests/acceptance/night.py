@@ -30,7 +30,7 @@ from agent.rules.facts import FormulaId, MemberId
 from drivers.clock import SystemClock
 from drivers.contract import CardNumber
 from drivers.peers.building import PeerBuilding
-from tests.acceptance.house import REPO, Stored, facts, free_port, now_s, processes, relay_moves, until
+from tests.acceptance.house import REPO, Page, Stored, facts, free_port, now_s, processes, relay_moves, until
 
 PARIS = ZoneInfo("Europe/Paris")
 MEMBERS = {"m001": "0F00A1B2C3", "m013": "0F00D4E5F6", "m042": "04A2B3C4D5"}
@@ -52,11 +52,12 @@ class Kill:
 
 
 @dataclass
-class Night:
+class Night(Page):
     """One house and its night. A context manager."""
 
     folder: Path
-    dice: random.Random
+    dice: random.Random = field(default_factory=lambda: random.Random(1))
+    tape: str = "-"  # a folder to record in
     presented: list[tuple[float, str]] = field(default_factory=list)  # at the door: when, card
     exits: list[float] = field(default_factory=list)
     visits: int = 0  # asked for, and answered
@@ -69,6 +70,7 @@ class Night:
         self.peers = PeerBuilding(self.folder / "peers", ("adsl1", "adsl2"), readers, "copieur", sides_per_s=20.0)
         self.state, self.run = self.folder / "state", self.folder / "run"
         self.ledger, self.record = self.state / "ledger.db", self.folder / "peers/board.record"
+        self.port = free_port()
         self.peers.start()
         assert not self.peers.missing
         self._write_site()
@@ -88,7 +90,7 @@ class Night:
 
     def _write_site(self) -> None:
         text = Template((REPO / "agent/demo-site.toml").read_text(encoding="utf-8")).substitute(
-            port=free_port(),
+            port=self.port,
             links="scapy",
             spooler="cups",
             printer="ipp",
@@ -103,7 +105,7 @@ class Night:
         (self.folder / "tariff.toml").write_bytes((REPO / "agent/views/tariff-example.toml").read_bytes())
 
     def _seed(self) -> None:
-        self.state.mkdir()
+        self.state.mkdir(exist_ok=True)
         with Ledger.open(self.ledger) as ledger, RosterStore.open(self.state, ledger, SystemClock()) as store:
             for name, card in MEMBERS.items():
                 member = MemberId(name)
@@ -116,10 +118,9 @@ class Night:
 
     def start_parent(self) -> None:
         command = [sys.executable, "-m", "tests.acceptance.parent", str(self.site), str(self.state), str(self.run)]
+        command += [self.tape, *self.peers.providers.enter_prefix()]
         with (self.folder / "log.txt").open("ab") as log:
-            parent = subprocess.Popen(
-                [*command, *self.peers.providers.enter_prefix()], cwd=REPO, stdin=subprocess.DEVNULL, stderr=log
-            )
+            parent = subprocess.Popen(command, cwd=REPO, stdin=subprocess.DEVNULL, stderr=log)
         self.parents.append(parent)
 
     def pid(self, service: str) -> int:

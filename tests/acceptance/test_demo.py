@@ -40,8 +40,8 @@ def test_the_demo_keeps_the_house(tmp_path: Path) -> None:
         print(f"ready after {demo.ready_s:.1f} s")
         assert demo.ready_s < 30
         assert "La Cordée Morez" in demo.words()
-        until(lambda: [link["health"] for link in demo.state()["links"]] == ["up", "up"], 10)
-        until(lambda: demo.state()["door"]["latch"] == "resting", 5)
+        until(lambda: [link["health"] for link in demo.seen()["links"]] == ["up", "up"], 10)
+        until(lambda: demo.seen()["door"]["latch"] == "resting", 5)
         lp_prints_fifteen_sides_on_nine_sheets(demo)
         a_cut_link_is_seen_and_mended(demo)
         copies_are_whose_they_are(demo)
@@ -90,7 +90,7 @@ def a_cut_link_is_seen_and_mended(demo: Demo) -> None:
     assert demo.metric("gardien_link_cause", link="adsl1", cause="internet") == 1
     assert demo.metric("gardien_link_up", link="adsl2") == 1
     assert "Free fonctionne" in demo.words()
-    links = {link["name"]: (link["health"], link["cause"]) for link in demo.state()["links"]}
+    links = {link["name"]: (link["health"], link["cause"]) for link in demo.seen()["links"]}
     assert links == {"adsl1": ("down", "internet"), "adsl2": ("up", "none")}
     if address:
         fired_s = until(lambda: "GardienLinkDown adsl1" in demo.firing(address), 10, what="the alert")
@@ -115,7 +115,7 @@ def copies_are_whose_they_are(demo: Demo) -> None:
     )
     until(lambda: "+ 3 non attribuées" in demo.words(), 5, what="3 unattributed on the page")
     demo.prompt("badge copier 04A2B3C4D5")
-    until(lambda: demo.state()["devices"][0]["visitor"], 15, what="the visitor")
+    until(lambda: demo.seen()["devices"][0]["visitor"], 15, what="the visitor")
     demo.prompt("copy 3")
     until(lambda: len(sides(demo.copier)) == 21, 15, what="the copies on paper")
     time.sleep(1.2)  # a card seen again within a second is still lying there
@@ -126,8 +126,8 @@ def copies_are_whose_they_are(demo: Demo) -> None:
     assert sum(mono for member, mono, _ in moves if member == "m042") == 3
     assert {member for member, *_ in moves} == {"", "m042"}
     assert [side["work"] for side in sides(demo.copier)] == ["print"] * 15 + ["copy"] * 6
-    until(lambda: demo.state()["devices"][0]["counter"] == 21, 5, what="the counter")
-    books = demo.state()["today"]["books"]["copieur"]
+    until(lambda: demo.seen()["devices"][0]["counter"] == 21, 5, what="the counter")
+    books = demo.seen()["today"]["books"]["copieur"]
     assert books == {"opening": 0, "since": {"prints": 15, "copies": 3, "unattributed": 3}}
     equation = "compteur 21 = 0 à l'ouverture des livres + 15 impressions + 3 copies + 3 non attribuées"
     assert equation in demo.words().replace("’", "'")
