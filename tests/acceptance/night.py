@@ -219,15 +219,23 @@ class Night(Page):
         """Kill a process at a moment of its work, and see it back."""
         if kind in {"door", "latch", "parent", "door stopped"}:
             self.badge_at_the_door(self.dice.choice(list(MEMBERS.values())))
-            time.sleep(self.dice.uniform(0.0, HOLD_S * 1.1) * (self.dice.random() < 0.8))
+            if self.dice.random() < 0.8:  # in the pulse; else around its beginning, before the fact is written
+                with contextlib.suppress(TimeoutError):
+                    until(self.relay_active, 1.0, 0.005)
+                time.sleep(self.dice.uniform(0.0, HOLD_S * 0.6))
+            else:
+                time.sleep(self.dice.uniform(0.0, 0.02))
         elif kind in {"paper", "cupsd"}:
             self.print_something()
             time.sleep(self.dice.uniform(0.0, 1.5))
         elif kind == "links":
             self.cut_and_mend()
             time.sleep(self.dice.uniform(0.0, 3.0))
-        with self._noting() if kind == "web" else contextlib.nullcontext():
-            time.sleep(self.dice.uniform(0.0, 0.2))
+        if kind == "web":
+            with self._noting():
+                time.sleep(self.dice.uniform(0.0, 0.1))
+                kill = self._kill(kind)
+        else:
             kill = self._kill(kind)
         self.kills.append(kill)
         return kill
