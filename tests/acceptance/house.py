@@ -134,11 +134,12 @@ class Page:
 
 
 class Demo(Page):
-    """`gardien demo` as a process of its own, with its prompt on a pipe. A context manager."""
+    """`gardien demo` as a process of its own, with its prompt on a pipe, as the user `uid`. A context manager."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, uid: int | None = None) -> None:
         self.top = folder
-        self.folder = folder / f"gardien-demo-{os.getuid()}"
+        self.folder = folder / f"gardien-demo-{os.getuid() if uid is None else uid}"
+        self._user = [] if uid is None else ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
         self.port = free_port()
         self.ready_s = 0.0
         self.pid = 0
@@ -168,7 +169,7 @@ class Demo(Page):
     def start(self) -> None:
         began = time.monotonic()
         self._bury()
-        command = [sys.executable, "-m", "agent.cli", "demo", "--port", str(self.port)]
+        command = [*self._user, sys.executable, "-m", "agent.cli", "demo", "--port", str(self.port)]
         with self.out.open("w") as out, self.err.open("a") as err:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=out, stderr=err, text=True, env=self.env, cwd=self.top
@@ -217,7 +218,7 @@ class Demo(Page):
     def gardien(self, *words: str, code: int | None = 0) -> str:
         """Run the command in another terminal and return what it printed; `code` None: any exit code will do."""
         done = subprocess.run(
-            [sys.executable, "-m", "agent.cli", *words],
+            [*self._user, sys.executable, "-m", "agent.cli", *words],
             env=self.env,
             cwd=self.top,
             capture_output=True,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
+import tempfile
 import time
 import tomllib
 from datetime import UTC, datetime, timedelta
@@ -13,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from drivers.peers import cups, prometheus
-from tests.acceptance.house import MISSING, Demo, now_s, processes, relay_at, relay_moves, sides, until
+from tests.acceptance.house import MISSING, REPO, Demo, now_s, processes, relay_at, relay_moves, sides, until
 
 pytestmark = [
     pytest.mark.peers,
@@ -225,3 +228,36 @@ def each_service_loaded_only_its_own(demo: Demo) -> None:
         for modules in loaded:
             assert len(modules) > 50
             assert not {name for name in modules if name.partition(".")[0] in never}, process
+
+
+def test_without_root_the_links_are_simulated_and_all_the_rest_is_real() -> None:
+    """What this user may not do falls back to the simulation, by name; paper, door and pages do not notice."""
+    nobody = 65534
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        folder.chmod(0o755)
+        os.chown(folder, nobody, nobody)
+        demo = Demo(folder, nobody)
+        os.chown(demo.spied, nobody, nobody)
+        reach = subprocess.run(
+            ["setpriv", f"--reuid={nobody}", "--clear-groups", sys.executable, "-c", "import agent"],
+            cwd=REPO,
+            check=False,
+            capture_output=True,
+        )
+        if reach.returncode:
+            pytest.skip("this checkout lies where an ordinary user cannot read it")
+        with demo:
+            assert (
+                "links: simulé ici (kind = sim) — simulated here: network namespaces need root" in demo.out.read_text()
+            )
+            assert demo.out.read_text().count("simulé ici") == 1
+            until(lambda: demo.metric("gardien_link_up", link="adsl1") == 1, 10)
+            assert demo.prompt("cut adsl1") == "cut adsl1"
+            until(lambda: demo.metric("gardien_link_cause", link="adsl1", cause="internet") == 1, 8)
+            demo.prompt("badge door 04A2B3C4D5")
+            until(lambda: len(relay_moves(demo.record)) == 2, 8)
+            demo.prompt("print m042 5 two-sided x3")
+            until(lambda: [(row.sides_mono, row.sheets) for row in demo.facts("pages-counted")] == [(15, 9)], 40)
+            assert demo.stop() == 0
+        until(lambda: not processes(place), 5)
