@@ -81,7 +81,8 @@ def test_fifty_kills_of_each(tmp_path: Path) -> None:
     report = a_bad_night(tmp_path, seed=50, each=50)
     print("", *report, sep="\n")
     REPORTS.mkdir(exist_ok=True)
-    (REPORTS / "kill.txt").write_text("\n".join(report) + "\n", encoding="utf-8")
+    head = "tests/acceptance/test_kill.py, at full count (./dev soak). Tier: peers. People use the house meanwhile; seed 50."
+    (REPORTS / "kill.txt").write_text("\n".join([head, "", *report]) + "\n", encoding="utf-8")
 
 
 @pytest.mark.timeout(120)
