@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from zoneinfo import ZoneInfo
 
 import drivers
+from agent.memory.ledger import LedgerError
 from agent.rules.door import Access, DoorPolicy
 from agent.rules.facts import FormulaId
 from agent.rules.hours import WeeklyHours
@@ -39,7 +41,9 @@ async def wire(here: Standing) -> None:
         hours=WeeklyHours.parse(here.site.hours),
     )
     ways = Ways(policy, ZoneInfo(here.site.site.timezone), leaf.lock.hold_s, leaf.held_s)
-    newest = None if here.ledger.fault else newest_known(here.ledger)
+    newest = None
+    with contextlib.suppress(LedgerError):  # a ledger that cannot be read says so itself; the door goes on without
+        newest = newest_known(here.ledger)
     intents = Intents(here.places.run)
     door = Door(ways, here.ledger, here.roster, here.clock, intents, here.show_door, newest)
     door.tell(latch=LatchState.RESTING.value)  # it is open: its latch has claimed the line inactive

@@ -105,8 +105,11 @@ def _started(pid: int) -> int:
 
 def _write_roll(roll: Path, children: Mapping[str, int]) -> None:
     aside = roll.with_suffix(".new")
-    aside.write_text(json.dumps([[pid, _started(pid)] for pid in children.values()]), encoding="ascii")
-    aside.replace(roll)
+    try:
+        aside.write_text(json.dumps([[pid, _started(pid)] for pid in children.values()]), encoding="ascii")
+        aside.replace(roll)
+    except OSError as error:  # only the next run needs it: no reason to end what runs now
+        log.warning("the list of children cannot be written: %s", error)
 
 
 def _reclaim(roll: Path) -> None:
