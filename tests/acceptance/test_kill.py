@@ -81,7 +81,7 @@ def test_fifty_kills_of_each(tmp_path: Path) -> None:
     report = a_bad_night(tmp_path, seed=50, each=50)
     print("", *report, sep="\n")
     REPORTS.mkdir(exist_ok=True)
-    head = "tests/acceptance/test_kill.py, at full count (./dev soak). Tier: peers. People use the house meanwhile; seed 50."
+    head = "tests/acceptance/test_kill.py, at full count (./dev soak). Tier: peers. Seed 50."
     (REPORTS / "kill.txt").write_text("\n".join([head, "", *report]) + "\n", encoding="utf-8")
 
 
