@@ -10,12 +10,10 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from decimal import Decimal
-from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cattrs import (
     AttributeValidationNote,
@@ -26,21 +24,10 @@ from cattrs import (
     IterableValidationNote,
 )
 
-from agent.config import ConfigError, LinkConfig, Site
+from agent.config import ConfigError, Site
 from agent.rules import pricelist
-from agent.rules.hours import WeeklyHours
 from agent.rules.tariff import Tariff
-
-Keys = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing wrong, where it stands, and what to do: French first, English second."""
-
-    path: Keys
-    fr: str
-    en: str
+from agent.sitejudge import Fault, Keys, judge_site
 
 
 def read_site(file: Path) -> Site:
@@ -48,7 +35,7 @@ def read_site(file: Path) -> Site:
     text, raw = _read_toml(file)
     site, faults = _structure(raw)
     if site is not None:
-        faults += list(_judge(site, file.parent))
+        faults += list(judge_site(site, file.parent))
     if faults:
         raise _config_error(file, text, faults)
     assert site is not None
@@ -73,7 +60,7 @@ def _read_toml(file: Path) -> tuple[str, dict[str, Any]]:
         ) from error
     try:
         return text, tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, a number of thousands of digits, a deep nest
         raise ConfigError((f"{file}: n'est pas du TOML — is not TOML: {error}",)) from error
 
 
@@ -102,6 +89,13 @@ def _converter() -> Converter:
     strictly(bool)
     strictly(int)
     strictly(float, also=(int, Decimal))
+
+    def texts(value: Any, _: Any) -> tuple[str, ...]:
+        if type(value) is not list:  # a text is no list of its letters
+            raise TypeError("list")
+        return tuple(converter.structure(one, str) for one in value)
+
+    converter.register_structure_hook_func(lambda wanted: wanted == tuple[str, ...], texts)
     return converter
 
 
@@ -124,6 +118,7 @@ _TYPE_WORDS = {
     "int": ("attend un nombre entier", "expects a whole number"),
     "float": ("attend un nombre", "expects a number"),
     "bool": ("attend true ou false", "expects true or false"),
+    "list": ('attend une liste : ["…", "…"]', 'expects a list: ["…", "…"]'),
 }
 
 
@@ -172,160 +167,6 @@ def _cut(raw: dict[str, Any], path: Keys) -> None:
         raw["site"] = {"name": "?", "code": "site"}
     if path[0] == "site" and "site" not in raw:
         raw["site"] = {"name": "?", "code": "site"}
-
-
-# --- judgement: what types cannot say -----------------------------------------------------------------------
-
-
-def _judge(site: Site, folder: Path) -> Iterator[Fault]:
-    yield from _judge_card(site)
-    yield from _judge_hours(site)
-    for name, link in site.links.items():
-        yield from _judge_link(("links", name), link)
-    yield from _judge_printers(site)
-    yield from _judge_readers(site)
-    yield from _judge_door(site)
-    for name, formula in site.formulas.items():
-        yield from _one_of(("formulas", name, "access"), formula.access, ("always", "hours", "never"))
-    if site.tariff and not (folder / site.tariff).is_file():
-        yield Fault(
-            ("tariff",),
-            f"le fichier « {site.tariff} » n'existe pas à côté du fichier de site",
-            f"no file {site.tariff!r} beside the site file",
-        )
-
-
-def _one_of(path: Keys, value: str, allowed: tuple[str, ...]) -> Iterator[Fault]:
-    if value not in allowed:
-        near = difflib.get_close_matches(value, allowed, 1)
-        hint = (f" ; vouliez-vous dire « {near[0]} » ?", f"; did you mean '{near[0]}'?") if near else ("", "")
-        words = ", ".join(allowed)
-        yield Fault(
-            path, f"« {value} » n'est pas un de : {words}{hint[0]}", f"{value!r} is not one of: {words}{hint[1]}"
-        )
-
-
-def _within(path: Keys, value: float, low: float, high: float) -> Iterator[Fault]:
-    if not low <= value <= high:
-        yield Fault(path, f"{value:g} est hors de [{low:g} ; {high:g}]", f"{value:g} is outside [{low:g}, {high:g}]")
-
-
-def _needed(path: Keys, value: object, kind: str) -> Iterator[Fault]:
-    if not value:
-        yield Fault(path, f'manque : nécessaire avec kind = "{kind}"', f"is missing: needed with kind = {kind!r}")
-
-
-def _address(path: Keys, value: str) -> Iterator[Fault]:
-    try:
-        IPv4Address(value)
-    except AddressValueError:
-        yield Fault(
-            path,
-            f"« {value} » n'est pas une adresse IPv4 (un nom ne convient pas : le DNS peut être en panne)",
-            f"{value!r} is not an IPv4 address (no names: DNS may be what is broken)",
-        )
-
-
-def _judge_card(site: Site) -> Iterator[Fault]:
-    card = site.site
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", card.code):
-        yield Fault(
-            ("site", "code"),
-            "seulement des minuscules sans accent, chiffres et tirets (32 au plus)",
-            "only lower-case letters, digits and dashes (at most 32)",
-        )
-    try:
-        ZoneInfo(card.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        yield Fault(
-            ("site", "timezone"),
-            f"fuseau « {card.timezone} » inconnu ; par exemple Europe/Paris",
-            f"unknown time zone {card.timezone!r}; for example Europe/Paris",
-        )
-    yield from _one_of(("site", "language"), card.language, ("fr", "en"))
-    host, _, port = site.web.listen.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        yield Fault(
-            ("web", "listen"),
-            "attend ADRESSE:PORT, par exemple 127.0.0.1:8080",
-            "expects ADDRESS:PORT, for example 127.0.0.1:8080",
-        )
-
-
-def _judge_hours(site: Site) -> Iterator[Fault]:
-    for day, windows in site.hours.items():
-        try:
-            WeeklyHours.parse({day: windows})
-        except ValueError as error:
-            yield Fault(("hours", day), 'horaire illisible ; écrivez par exemple monday = ["09:00-18:00"]', str(error))
-
-
-def _judge_link(path: Keys, link: LinkConfig) -> Iterator[Fault]:
-    yield from _one_of((*path, "kind"), link.kind, ("scapy", "sim"))
-    yield from _within((*path, "interval_s"), link.interval_s, 0.2, 300)
-    if link.kind == "scapy":
-        yield from _needed((*path, "interface"), link.interface, link.kind)
-        yield from _needed((*path, "gateway"), link.gateway, link.kind)
-        yield from _needed((*path, "targets"), link.targets, link.kind)
-    for key, value in (("gateway", link.gateway), *(("targets", target) for target in link.targets)):
-        if value:
-            yield from _address((*path, key), value)
-
-
-def _judge_printers(site: Site) -> Iterator[Fault]:
-    if site.spooler is not None:
-        yield from _one_of(("spooler", "kind"), site.spooler.kind, ("cups", "sim"))
-    for name, printer in site.printers.items():
-        path = ("printers", name)
-        yield from _one_of((*path, "kind"), printer.kind, ("ipp", "sim"))
-        yield from _within((*path, "poll_s"), printer.poll_s, 0.5, 3600)
-        yield from _within((*path, "visit_idle_s"), printer.visit_idle_s, 5, 3600)
-        if printer.kind == "ipp" and not re.match(r"ipps?://[^/]+", printer.uri):
-            yield Fault((*path, "uri"), "attend une adresse ipp://HÔTE/CHEMIN", "expects ipp://HOST/PATH")
-        if printer.queues and site.spooler is None:
-            yield Fault(
-                (*path, "queues"),
-                "des files mais pas de section [spooler] ; ajoutez-la",
-                "queues but no [spooler] section; add it",
-            )
-
-
-def _judge_readers(site: Site) -> Iterator[Fault]:
-    places = ("door", *site.printers) if site.door is not None else tuple(site.printers)
-    devices: dict[str, str] = {}
-    for name, reader in site.readers.items():
-        path = ("readers", name)
-        yield from _one_of((*path, "kind"), reader.kind, ("serial", "sim"))
-        yield from _one_of((*path, "at"), reader.at, places)
-        yield from _one_of((*path, "frame"), reader.frame, ("rdm6300", "line"))
-        yield from _one_of((*path, "byte_order"), reader.byte_order, ("as-sent", "reversed"))
-        yield from _one_of((*path, "direction"), reader.direction, ("in", "out"))
-        if reader.kind == "serial":
-            yield from _needed((*path, "device"), reader.device, reader.kind)
-            if (other := devices.setdefault(reader.device, name)) != name:
-                yield Fault((*path, "device"), f"le même port que readers.{other}", f"the same port as readers.{other}")
-
-
-def _judge_door(site: Site) -> Iterator[Fault]:
-    if site.door is None:
-        return
-    lock, path = site.door.lock, ("door", "lock")
-    yield from _one_of((*path, "kind"), lock.kind, ("gpio", "sim"))
-    yield from _within((*path, "hold_s"), lock.hold_s, 0.2, lock.cap_s)
-    yield from _within((*path, "cap_s"), lock.cap_s, 0.5, 60)
-    if lock.kind == "gpio":
-        yield from _needed((*path, "chip"), lock.chip, lock.kind)
-    taken = {lock.line: "door.lock"}
-    for name, wired in site.door.inputs.items():
-        yield from _one_of(("door", "inputs", name), name, ("contact", "exit_button"))
-        yield from _within(("door", "inputs", name, "bounce_s"), wired.bounce_s, 0, 1)
-        yield from _one_of(("door", "inputs", name, "pull"), wired.pull, ("", "up", "down", "floating"))
-        if (other := taken.setdefault(wired.line, f"door.inputs.{name}")) != f"door.inputs.{name}":
-            yield Fault(
-                ("door", "inputs", name, "line"),
-                f"la ligne {wired.line} sert déjà à {other}",
-                f"line {wired.line} is already used by {other}",
-            )
 
 
 # --- where a key stands -------------------------------------------------------------------------------------

@@ -1,0 +1,233 @@
+"""What is wrong with a site whose every value has its type: addresses, ranges, names that must agree.
+
+`agent.sitefile` has read the file; here nothing is read any more but whether the tariff's file exists. Every fault is
+found, none hides another, and each says what to do: French first, English second.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from agent.config import LinkConfig, ReaderConfig, Site
+from agent.rules.hours import WeeklyHours
+
+Keys = tuple[str, ...]
+MOST_TARGETS = 10  # of one link: beyond that the probes themselves are a load
+LAST_LINE = 511  # of a GPIO chip: how many there really are, the chip says when it is opened
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")  # of links, printers, readers: in labels of metrics and keys of facts
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong, where it stands, and what to do: French first, English second."""
+
+    path: Keys
+    fr: str
+    en: str
+
+
+def judge_site(site: Site, folder: Path) -> Iterator[Fault]:
+    """Yield everything that is wrong with `site`, whose file stands in `folder`."""
+    yield from _judge_names(site)
+    yield from _judge_card(site)
+    yield from _judge_hours(site)
+    for name, link in site.links.items():
+        yield from _judge_link(("links", name), link)
+    yield from _judge_printers(site)
+    yield from _judge_readers(site)
+    yield from _judge_door(site)
+    for name, formula in site.formulas.items():
+        yield from _one_of(("formulas", name, "access"), formula.access, ("always", "hours", "never"))
+    if site.tariff and not (folder / site.tariff).is_file():
+        yield Fault(
+            ("tariff",),
+            f"le fichier « {site.tariff} » n'existe pas à côté du fichier de site",
+            f"no file {site.tariff!r} beside the site file",
+        )
+
+
+def _one_of(path: Keys, value: str, allowed: tuple[str, ...]) -> Iterator[Fault]:
+    if value not in allowed:
+        near = difflib.get_close_matches(value, allowed, 1)
+        hint = (f" ; vouliez-vous dire « {near[0]} » ?", f"; did you mean '{near[0]}'?") if near else ("", "")
+        words = ", ".join(allowed)
+        yield Fault(
+            path, f"« {value} » n'est pas un de : {words}{hint[0]}", f"{value!r} is not one of: {words}{hint[1]}"
+        )
+
+
+def _within(path: Keys, value: float, low: float, high: float) -> Iterator[Fault]:
+    if not low <= value <= high:
+        yield Fault(path, f"{value:g} est hors de [{low:g} ; {high:g}]", f"{value:g} is outside [{low:g}, {high:g}]")
+
+
+def _needed(path: Keys, value: object, kind: str) -> Iterator[Fault]:
+    if not value:
+        yield Fault(path, f'manque : nécessaire avec kind = "{kind}"', f"is missing: needed with kind = {kind!r}")
+
+
+def _address(path: Keys, value: str) -> Iterator[Fault]:
+    try:
+        IPv4Address(value)
+    except AddressValueError:
+        yield Fault(
+            path,
+            f"« {value} » n'est pas une adresse IPv4 (un nom ne convient pas : le DNS peut être en panne)",
+            f"{value!r} is not an IPv4 address (no names: DNS may be what is broken)",
+        )
+
+
+def _judge_names(site: Site) -> Iterator[Fault]:
+    """Names stand in facts, metrics and on the terminal: plain ones only, and no printer may be called as the door."""
+    for section, names in (("links", site.links), ("printers", site.printers), ("readers", site.readers)):
+        for name in names:
+            if not NAME.fullmatch(name) or (section, name) == ("printers", "door"):
+                yield Fault(
+                    (section, name),
+                    "un nom n'a que minuscules sans accent, chiffres, - et _ (32 au plus), et « door » est pris",
+                    "a name has lower-case letters, digits, - and _ only (at most 32), and 'door' is taken",
+                )
+
+
+def _judge_card(site: Site) -> Iterator[Fault]:
+    card = site.site
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", card.code):
+        yield Fault(
+            ("site", "code"),
+            "seulement des minuscules sans accent, chiffres et tirets (32 au plus)",
+            "only lower-case letters, digits and dashes (at most 32)",
+        )
+    try:
+        ZoneInfo(card.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        yield Fault(
+            ("site", "timezone"),
+            f"fuseau « {card.timezone} » inconnu ; par exemple Europe/Paris",
+            f"unknown time zone {card.timezone!r}; for example Europe/Paris",
+        )
+    yield from _one_of(("site", "language"), card.language, ("fr", "en"))
+    host, _, port = site.web.listen.rpartition(":")
+    if not re.fullmatch(r"[^\s:/]+|\[[0-9a-fA-F:]+\]", host) or not re.fullmatch(r"\d{1,5}", port, re.ASCII):
+        port = "0"
+    if not 0 < int(port) < 65536:
+        yield Fault(
+            ("web", "listen"),
+            "attend ADRESSE:PORT, par exemple 127.0.0.1:8080",
+            "expects ADDRESS:PORT, for example 127.0.0.1:8080",
+        )
+
+
+def _judge_hours(site: Site) -> Iterator[Fault]:
+    for day, windows in site.hours.items():
+        try:
+            WeeklyHours.parse({day: windows})
+        except ValueError as error:
+            yield Fault(("hours", day), 'horaire illisible ; écrivez par exemple monday = ["09:00-18:00"]', str(error))
+
+
+def _judge_link(path: Keys, link: LinkConfig) -> Iterator[Fault]:
+    yield from _one_of((*path, "kind"), link.kind, ("scapy", "sim"))
+    yield from _within((*path, "interval_s"), link.interval_s, 0.2, 300)
+    if link.kind == "scapy":
+        yield from _needed((*path, "interface"), link.interface, link.kind)
+        yield from _needed((*path, "gateway"), link.gateway, link.kind)
+        yield from _needed((*path, "targets"), link.targets, link.kind)
+    for key, value in (("gateway", link.gateway), *(("targets", target) for target in link.targets)):
+        if value:
+            yield from _address((*path, key), value)
+    if len(set(link.targets)) < len(link.targets) or len(link.targets) > MOST_TARGETS:
+        yield Fault(
+            (*path, "targets"),
+            f"chaque cible une seule fois, {MOST_TARGETS} au plus",
+            f"each target once only, at most {MOST_TARGETS}",
+        )
+
+
+def _judge_printers(site: Site) -> Iterator[Fault]:
+    if site.spooler is not None:
+        yield from _one_of(("spooler", "kind"), site.spooler.kind, ("cups", "sim"))
+    queues: dict[str, str] = {}
+    for name, printer in site.printers.items():
+        path = ("printers", name)
+        yield from _one_of((*path, "kind"), printer.kind, ("ipp", "sim"))
+        yield from _within((*path, "poll_s"), printer.poll_s, 0.5, 3600)
+        yield from _within((*path, "visit_idle_s"), printer.visit_idle_s, 5, 3600)
+        if printer.kind == "ipp" and not _is_ipp(printer.uri):
+            yield Fault((*path, "uri"), "attend une adresse ipp://HÔTE/CHEMIN", "expects ipp://HOST/PATH")
+        for queue in printer.queues:
+            if (other := queues.setdefault(queue, name)) != name:
+                yield Fault(
+                    (*path, "queues"),
+                    f"la file « {queue} » imprime déjà sur printers.{other}",
+                    f"the queue {queue!r} already prints to printers.{other}",
+                )
+        if printer.queues and site.spooler is None:
+            yield Fault(
+                (*path, "queues"),
+                "des files mais pas de section [spooler] ; ajoutez-la",
+                "queues but no [spooler] section; add it",
+            )
+
+
+def _is_ipp(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+        return parts.scheme == "ipp" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _judge_readers(site: Site) -> Iterator[Fault]:
+    places = ("door", *site.printers) if site.door is not None else tuple(site.printers)
+    devices: dict[str, str] = {}
+    for name, reader in site.readers.items():
+        path = ("readers", name)
+        yield from _one_of((*path, "kind"), reader.kind, ("serial", "sim"))
+        yield from _one_of((*path, "at"), reader.at, places)
+        yield from _one_of((*path, "frame"), reader.frame, ("rdm6300", "line"))
+        yield from _one_of((*path, "byte_order"), reader.byte_order, ("as-sent", "reversed"))
+        yield from _one_of((*path, "direction"), reader.direction, ("in", "out"))
+        yield from _within((*path, "baud"), reader.baud, 300, 921_600)
+        yield from _judge_line(path, reader)
+        if reader.kind == "serial":
+            yield from _needed((*path, "device"), reader.device, reader.kind)
+            if (other := devices.setdefault(reader.device, name)) != name:
+                yield Fault((*path, "device"), f"le même port que readers.{other}", f"the same port as readers.{other}")
+
+
+def _judge_line(path: Keys, reader: ReaderConfig) -> Iterator[Fault]:
+    for key, text in (("line_prefix", reader.line_prefix), ("line_end", reader.line_end)):
+        if not text.isascii() or (key == "line_end" and not text):
+            yield Fault((*path, key), "attend de l'ASCII, et une fin de ligne non vide", "expects ASCII, and some end")
+
+
+def _judge_door(site: Site) -> Iterator[Fault]:
+    if site.door is None:
+        return
+    lock, path = site.door.lock, ("door", "lock")
+    yield from _one_of((*path, "kind"), lock.kind, ("gpio", "sim"))
+    yield from _within((*path, "hold_s"), lock.hold_s, 0.2, lock.cap_s)
+    yield from _within((*path, "cap_s"), lock.cap_s, 0.5, 60)
+    yield from _within((*path, "line"), lock.line, 0, LAST_LINE)
+    yield from _within(("door", "held_s"), site.door.held_s, 1, 86_400)
+    if lock.kind == "gpio":
+        yield from _needed((*path, "chip"), lock.chip, lock.kind)
+    taken = {lock.line: "door.lock"}
+    for name, wired in site.door.inputs.items():
+        yield from _one_of(("door", "inputs", name), name, ("contact", "exit_button"))
+        yield from _within(("door", "inputs", name, "line"), wired.line, 0, LAST_LINE)
+        yield from _within(("door", "inputs", name, "bounce_s"), wired.bounce_s, 0, 1)
+        yield from _one_of(("door", "inputs", name, "pull"), wired.pull, ("", "up", "down", "floating"))
+        if (other := taken.setdefault(wired.line, f"door.inputs.{name}")) != f"door.inputs.{name}":
+            yield Fault(
+                ("door", "inputs", name, "line"),
+                f"la ligne {wired.line} sert déjà à {other}",
+                f"line {wired.line} is already used by {other}",
+            )
