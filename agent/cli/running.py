@@ -38,6 +38,8 @@ def run_command(
         fail(f"registre : {error}", EXIT_IO)
     except DriverError as error:
         fail(str(error), EXIT_UNAVAILABLE)
+    except OSError as error:  # a folder that cannot be made or written
+        fail(str(error), EXIT_IO)
 
 
 async def _one(service: str, site: Site, places: Places, tape: Path | None) -> None:

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from agent.ask import Answer, Request, answering
 from agent.services.standing import Standing
 from agent.stories.presence import VisitBook, follow_badges
 from agent.views.web.pages import make_app
 from drivers.contract import DriverError
+
+_log = logging.getLogger("agent.web")
+
+
+class _NoGarbage(logging.Filter):
+    """Keeps what is no HTTP out of the log: whoever scans the port would fill it with bytes of their choice."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let through all but the parser's complaints; they are the sender's fault and were answered with 400."""
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_log.addFilter(_NoGarbage())
 
 
 async def wire(here: Standing) -> None:
@@ -21,7 +36,8 @@ async def wire(here: Standing) -> None:
         said = await visits.answer(request)
         return said or Answer(done=False, says=f"action inconnue : {request.action}")
 
-    runner = web.AppRunner(make_app(here.site, here.places, here.ledger, here.roster, here.clock), access_log=None)
+    app = make_app(here.site, here.places, here.ledger, here.roster, here.clock)
+    runner = web.AppRunner(app, access_log=None, logger=_log)
     await runner.setup()
     here.stack.push_async_callback(runner.cleanup)
     host, _, port = here.site.web.listen.rpartition(":")
