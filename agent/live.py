@@ -92,6 +92,8 @@ class Picture:
     door: LiveDoor | None = None
     ledger_ok: bool = True
     ledger_why: str = ""
+    roster_ok: bool = True
+    roster_why: str = ""
 
 
 def _number(value: Any, _: object) -> float:

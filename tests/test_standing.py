@@ -82,8 +82,8 @@ def test_a_door_without_its_roster_stands_and_knows_nobody_until_it_is_back(tmp_
         until(lambda: fresh(tmp_path))
         seen = picture(tmp_path)
         assert seen is not None
-        assert (seen.ledger_ok, seen.door is not None) == (False, True)
-        assert "roster.db" in seen.ledger_why
+        assert (seen.ledger_ok, seen.roster_ok, seen.door is not None) == (True, False, True)
+        assert "roster.db" in seen.roster_why
         said = subprocess.run(
             gardien(tmp_path, "tell", "badge", "door", "0F00A1B2C3"), cwd=REPO, timeout=WAIT_S, check=False
         )

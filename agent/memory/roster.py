@@ -140,6 +140,8 @@ class RosterStore:
                     self._seen = version
                 self.fault = ""
             except (sqlite3.Error, ValueError, LedgerError) as error:  # ValueError: a day nobody can read
+                if not self.fault:
+                    log.warning("the roster cannot be read, the last one goes on: %s", error)
                 self.fault = f"the roster cannot be read: {error}"
                 if self._roster is None:
                     raise LedgerError(self.fault) from error

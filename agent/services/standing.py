@@ -154,14 +154,16 @@ class Standing:
             links=dict(self._links),
             devices=dict(self._devices),
             door=self._door,
-            ledger_ok=not (self.ledger.fault or self.roster.fault),
-            ledger_why=self.ledger.fault or self.roster.fault,
+            ledger_ok=not self.ledger.fault,
+            ledger_why=self.ledger.fault,
+            roster_ok=not self.roster.fault,
+            roster_why=self.roster.fault,
         )
 
     async def _publish(self) -> None:
         shown = True
         while True:
-            with contextlib.suppress(LedgerError):  # it shows in the picture as `ledger_why`
+            with contextlib.suppress(LedgerError):  # it shows in the picture as `roster_why`
                 self.roster.roster()
             try:
                 write_picture(self.places.run, self.picture())

@@ -194,7 +194,7 @@ def _service(name: str, picture: Picture | None, today: Today, now: Moment, aski
         return ServiceSeen(name, 0.0, now.utc, not today.fault)
     if picture is None:
         return ServiceSeen(name, None)
-    return ServiceSeen(name, age_s(picture, now), picture.at.utc, picture.ledger_ok)
+    return ServiceSeen(name, age_s(picture, now), picture.at.utc, picture.ledger_ok, picture.roster_ok)
 
 
 def _service_line(one: ServiceSeen) -> ServiceLine:
