@@ -153,7 +153,7 @@ class SimBuilding:
     def _print(self, verb: PrintVerb) -> str:
         device, copier = self._first_copier()
         now = self.clock.now()
-        job = len(self._spooled) + 1
+        job = max(self._spooled, default=0) + 1
         self._spooled[job] = SpoolJob(
             at=now,
             queue=device,
