@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -80,8 +81,8 @@ async def answering(run: Path, service: str, clock: Clock, handler: Handler) -> 
 
     async def judge(line: bytes) -> Answer:
         try:
-            request = Request(**json.loads(line))
-        except (ValueError, TypeError) as error:
+            request = _request(line)
+        except (ValueError, TypeError, RecursionError) as error:
             return Answer(done=False, says=f"not a request: {error}")
         if request.expires_mono_s < clock.now().mono_s:
             return Answer(done=False, says="too late: the request had expired")
@@ -92,12 +93,21 @@ async def answering(run: Path, service: str, clock: Clock, handler: Handler) -> 
                 answered.popitem(last=False)
         return await asyncio.shield(answered[request.id])
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ValueError, TimeoutError):
+    async def answer(reader: asyncio.StreamReader) -> Answer:
+        try:
             line = await asyncio.wait_for(reader.readline(), WAIT_S)
-            writer.write(json.dumps(asdict(await judge(line))).encode() + b"\n")
+        except ValueError:
+            return Answer(done=False, says=f"not a request: longer than {LINE_LIMIT} bytes")
+        return await judge(line)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            writer.write(json.dumps(asdict(await answer(reader))).encode() + b"\n")
             await asyncio.wait_for(writer.drain(), WAIT_S)
-        writer.close()
+        except (ConnectionError, TimeoutError):
+            return  # who asked has gone
+        finally:
+            writer.close()
 
     path = run / "ask" / f"{service}.sock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,6 +119,19 @@ async def answering(run: Path, service: str, clock: Clock, handler: Handler) -> 
     finally:
         server.close()
         path.unlink(missing_ok=True)
+
+
+def _request(line: bytes) -> Request:
+    """Read a request. Raises ValueError, TypeError, RecursionError for anything else."""
+    request = Request(**json.loads(line))
+    if not isinstance(request.arguments, dict):
+        raise TypeError("arguments is an object")
+    texts = (request.action, request.actor, request.reason, request.id, *request.arguments.values())
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("action, actor, reason, id and arguments are texts")
+    if not math.isfinite(request.expires_mono_s):
+        raise ValueError("it never expires")
+    return request
 
 
 async def ask(run: Path, service: str, request: Request, wait_s: float = WAIT_S) -> Answer:

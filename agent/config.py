@@ -166,6 +166,19 @@ class Site:
     alerts: AlertsConfig | None = None
     tariff: str = ""  # path of the tariff file, relative to the site file
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Return the services this site runs; the page is always one of them."""
+        paper = bool(self.printers) or self.spooler is not None
+        wanted = (
+            ("links", bool(self.links)),
+            ("paper", paper),
+            ("door", self.door is not None),
+            ("web", True),
+            ("alerts", self.alerts is not None),
+        )
+        return tuple(name for name, runs in wanted if runs)
+
 
 @dataclass(frozen=True, slots=True)
 class Places:

@@ -30,7 +30,7 @@ from agent.memory.roster import RosterStore
 from agent.rules.access import Role
 from agent.rules.facts import FormulaId, MemberId
 from agent.services.standing import own_lock
-from agent.services.together import Household, keep_house, services_of
+from agent.services.together import Household, keep_house
 from agent.sitefile import read_site
 from drivers.clock import SystemClock
 from drivers.contract import CardNumber, DriverError
@@ -81,6 +81,7 @@ class Demo:
         """Start everything, obey until the end, stop everything."""
         self.folder.chmod(0o711)  # cupsd's filters walk through it
         await asyncio.to_thread(self.peers.reclaim)
+        await asyncio.to_thread(prometheus.reclaim, self.folder / "prometheus")
         for left in ("state", "run", "prometheus", "peers"):
             shutil.rmtree(self.folder / left, ignore_errors=True)
         async with contextlib.AsyncExitStack() as stack:
@@ -134,7 +135,7 @@ class Demo:
         """Return what to start: the links service stands between the emulated boxes."""
         inside = self.peers.providers.enter_prefix() if self.peers.providers else []
         site = read_site(self.site_file)
-        return Household(self.site_file, self.places, services_of(site), {"links": inside} if inside else {})
+        return Household(self.site_file, self.places, site.services, {"links": inside} if inside else {})
 
     def start_prometheus(self, stack: contextlib.AsyncExitStack) -> None:
         """Start a real Prometheus on our alert rules, where the program is installed."""

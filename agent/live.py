@@ -7,12 +7,13 @@ It holds ids and quantities, no names.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cattrs import BaseValidationError
 from cattrs.preconf.json import make_converter
@@ -93,9 +94,26 @@ class Picture:
     door: LiveDoor | None = None
     ledger_ok: bool = True
     ledger_why: str = ""
+    roster_ok: bool = True
+    roster_why: str = ""
+
+
+def _number(value: Any, _: object) -> float:
+    if type(value) not in {int, float} or not math.isfinite(value):
+        raise ValueError(f"not a number: {value!r}")
+    return float(value)
+
+
+def _instant(value: Any, _: object) -> datetime:
+    when = datetime.fromisoformat(value)
+    if when.utcoffset() is None:
+        raise ValueError(f"not an instant: {value!r} has no offset")
+    return when
 
 
 _json = make_converter()
+_json.register_structure_hook(float, _number)
+_json.register_structure_hook(datetime, _instant)
 T = TypeVar("T")
 
 
@@ -114,9 +132,10 @@ def read_pictures(run: Path) -> dict[str, Picture]:
     for file in sorted((run / "live").glob("*.json")):
         try:
             picture = _json.loads(file.read_text(encoding="utf-8"), Picture)
-        except (OSError, ValueError, BaseValidationError):
+        except (OSError, ValueError, TypeError, RecursionError, BaseValidationError):
             continue
-        pictures[picture.service] = picture
+        if picture.service == file.stem:  # nobody speaks for another service
+            pictures[picture.service] = picture
     return pictures
 
 

@@ -27,7 +27,7 @@ from cattrs import (
 from agent.config import ConfigError, Site
 from agent.rules import pricelist
 from agent.rules.tariff import Tariff
-from agent.sitejudge import Fault, Keys, judge
+from agent.sitejudge import Fault, Keys, judge_site
 
 
 def read_site(file: Path) -> Site:
@@ -35,7 +35,7 @@ def read_site(file: Path) -> Site:
     text, raw = _read_toml(file)
     site, faults = _structure(raw)
     if site is not None:
-        faults += list(judge(site, file.parent))
+        faults += list(judge_site(site, file.parent))
     if faults:
         raise _config_error(file, text, faults)
     assert site is not None
@@ -72,7 +72,7 @@ def _read_toml(file: Path) -> tuple[str, dict[str, Any]]:
         ) from error
     try:
         return text, tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, a number of thousands of digits, a deep nest
         raise ConfigError((f"{file}: n'est pas du TOML — is not TOML: {error}",)) from error
 
 
@@ -101,6 +101,13 @@ def _converter() -> Converter:
     strictly(bool)
     strictly(int)
     strictly(float, also=(int, Decimal))
+
+    def texts(value: Any, _: Any) -> tuple[str, ...]:
+        if type(value) is not list:  # a text is no list of its letters
+            raise TypeError("list")
+        return tuple(converter.structure(one, str) for one in value)
+
+    converter.register_structure_hook_func(lambda wanted: wanted == tuple[str, ...], texts)
     return converter
 
 
@@ -123,6 +130,7 @@ _TYPE_WORDS = {
     "int": ("attend un nombre entier", "expects a whole number"),
     "float": ("attend un nombre", "expects a number"),
     "bool": ("attend true ou false", "expects true or false"),
+    "list": ('attend une liste : ["…", "…"]', 'expects a list: ["…", "…"]'),
 }
 
 

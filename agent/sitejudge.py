@@ -1,7 +1,7 @@
-"""What is wrong with a site that its types cannot say: ranges, closed sets, addresses, what needs what.
+"""What is wrong with a site whose every value has its type: addresses, ranges, names that must agree.
 
-Each fault has its key path and one sentence with the remedy; `agent.sitefile` finds its line. Pure, but that it asks
-whether a named file stands beside the site file.
+`agent.sitefile` has read the file; here nothing is read any more but whether the tariff's file exists. Every fault is
+found, none hides another, and each says what to do: French first, English second.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from agent.config import HOLIDAYS, LinkConfig, Site
+from agent.config import HOLIDAYS, LinkConfig, ReaderConfig, Site
 from agent.rules.alarms import Quiet
 from agent.rules.hours import WeeklyHours
 
 Keys = tuple[str, ...]
-
+MOST_TARGETS = 10  # of one link: beyond that the probes themselves are a load
+LAST_LINE = 511  # of a GPIO chip: how many there really are, the chip says when it is opened
 SIGNS = 200  # of a text that is printed on a notice
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")  # of links, printers, readers: in labels of metrics and keys of facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,9 @@ class Fault:
     en: str
 
 
-def judge(site: Site, folder: Path) -> Iterator[Fault]:
-    """Judge a whole site; `folder` is where the file stands."""
+def judge_site(site: Site, folder: Path) -> Iterator[Fault]:
+    """Yield everything that is wrong with `site`, whose file stands in `folder`."""
+    yield from _judge_names(site)
     yield from _judge_card(site)
     yield from _judge_web(site)
     yield from _judge_hours(site)
@@ -83,6 +87,18 @@ def _address(path: Keys, value: str) -> Iterator[Fault]:
             f"« {value} » n'est pas une adresse IPv4 (un nom ne convient pas : le DNS peut être en panne)",
             f"{value!r} is not an IPv4 address (no names: DNS may be what is broken)",
         )
+
+
+def _judge_names(site: Site) -> Iterator[Fault]:
+    """Names stand in facts, metrics and on the terminal: plain ones only, and no printer may be called as the door."""
+    for section, names in (("links", site.links), ("printers", site.printers), ("readers", site.readers)):
+        for name in names:
+            if not NAME.fullmatch(name) or (section, name) == ("printers", "door"):
+                yield Fault(
+                    (section, name),
+                    "un nom n'a que minuscules sans accent, chiffres, - et _ (32 au plus), et « door » est pris",
+                    "a name has lower-case letters, digits, - and _ only (at most 32), and 'door' is taken",
+                )
 
 
 def _judge_card(site: Site) -> Iterator[Fault]:
@@ -138,7 +154,9 @@ def _judge_web(site: Site) -> Iterator[Fault]:
 def _listening(path: Keys, value: str, example: str) -> Iterator[Fault]:
     """Judge where to listen: an address and a port, and never an address of the internet."""
     host, _, port = value.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not re.fullmatch(r"[^\s:/]+|\[[0-9a-fA-F:]+\]", host) or not re.fullmatch(r"\d{1,5}", port, re.ASCII):
+        port = "0"
+    if not 0 < int(port) < 65536:
         yield Fault(path, f"attend ADRESSE:PORT, par exemple {example}", f"expects ADDRESS:PORT, for example {example}")
         return
     with contextlib.suppress(ValueError):
@@ -168,24 +186,46 @@ def _judge_link(path: Keys, link: LinkConfig) -> Iterator[Fault]:
     for key, value in (("gateway", link.gateway), *(("targets", target) for target in link.targets)):
         if value:
             yield from _address((*path, key), value)
+    if len(set(link.targets)) < len(link.targets) or len(link.targets) > MOST_TARGETS:
+        yield Fault(
+            (*path, "targets"),
+            f"chaque cible une seule fois, {MOST_TARGETS} au plus",
+            f"each target once only, at most {MOST_TARGETS}",
+        )
 
 
 def _judge_printers(site: Site) -> Iterator[Fault]:
     if site.spooler is not None:
         yield from _one_of(("spooler", "kind"), site.spooler.kind, ("cups", "sim"))
+    queues: dict[str, str] = {}
     for name, printer in site.printers.items():
         path = ("printers", name)
         yield from _one_of((*path, "kind"), printer.kind, ("ipp", "sim"))
         yield from _within((*path, "poll_s"), printer.poll_s, 0.5, 3600)
         yield from _within((*path, "visit_idle_s"), printer.visit_idle_s, 5, 3600)
-        if printer.kind == "ipp" and not re.match(r"ipps?://[^/]+", printer.uri):
+        if printer.kind == "ipp" and not _is_ipp(printer.uri):
             yield Fault((*path, "uri"), "attend une adresse ipp://HÔTE/CHEMIN", "expects ipp://HOST/PATH")
+        for queue in printer.queues:
+            if (other := queues.setdefault(queue, name)) != name:
+                yield Fault(
+                    (*path, "queues"),
+                    f"la file « {queue} » imprime déjà sur printers.{other}",
+                    f"the queue {queue!r} already prints to printers.{other}",
+                )
         if printer.queues and site.spooler is None:
             yield Fault(
                 (*path, "queues"),
                 "des files mais pas de section [spooler] ; ajoutez-la",
                 "queues but no [spooler] section; add it",
             )
+
+
+def _is_ipp(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+        return parts.scheme == "ipp" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _judge_readers(site: Site) -> Iterator[Fault]:
@@ -198,10 +238,18 @@ def _judge_readers(site: Site) -> Iterator[Fault]:
         yield from _one_of((*path, "frame"), reader.frame, ("rdm6300", "line"))
         yield from _one_of((*path, "byte_order"), reader.byte_order, ("as-sent", "reversed"))
         yield from _one_of((*path, "direction"), reader.direction, ("in", "out"))
+        yield from _within((*path, "baud"), reader.baud, 300, 921_600)
+        yield from _judge_line(path, reader)
         if reader.kind == "serial":
             yield from _needed((*path, "device"), reader.device, reader.kind)
             if (other := devices.setdefault(reader.device, name)) != name:
                 yield Fault((*path, "device"), f"le même port que readers.{other}", f"the same port as readers.{other}")
+
+
+def _judge_line(path: Keys, reader: ReaderConfig) -> Iterator[Fault]:
+    for key, text in (("line_prefix", reader.line_prefix), ("line_end", reader.line_end)):
+        if not text.isascii() or (key == "line_end" and not text):
+            yield Fault((*path, key), "attend de l'ASCII, et une fin de ligne non vide", "expects ASCII, and some end")
 
 
 def _judge_door(site: Site) -> Iterator[Fault]:
@@ -211,11 +259,14 @@ def _judge_door(site: Site) -> Iterator[Fault]:
     yield from _one_of((*path, "kind"), lock.kind, ("gpio", "sim"))
     yield from _within((*path, "hold_s"), lock.hold_s, 0.2, lock.cap_s)
     yield from _within((*path, "cap_s"), lock.cap_s, 0.5, 60)
+    yield from _within((*path, "line"), lock.line, 0, LAST_LINE)
+    yield from _within(("door", "held_s"), site.door.held_s, 1, 86_400)
     if lock.kind == "gpio":
         yield from _needed((*path, "chip"), lock.chip, lock.kind)
     taken = {lock.line: "door.lock"}
     for name, wired in site.door.inputs.items():
         yield from _one_of(("door", "inputs", name), name, ("contact", "exit_button"))
+        yield from _within(("door", "inputs", name, "line"), wired.line, 0, LAST_LINE)
         yield from _within(("door", "inputs", name, "bounce_s"), wired.bounce_s, 0, 1)
         yield from _one_of(("door", "inputs", name, "pull"), wired.pull, ("", "up", "down", "floating"))
         if (other := taken.setdefault(wired.line, f"door.inputs.{name}")) != f"door.inputs.{name}":

@@ -15,8 +15,11 @@ its file: what came before is judged, and the cut is said.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import json
+import logging
+import math
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +45,7 @@ from drivers.contract import (
 )
 
 VERSION = 1
+log = logging.getLogger(__name__)
 
 
 class TapeError(Exception):
@@ -94,11 +98,15 @@ _json = make_converter()
 
 
 class Tape:
-    """Records one service's observations. Each line is flushed, so that a crash cuts at most the last one."""
+    """Records one service's observations. Each line is flushed, so that a crash cuts at most the last one.
+
+    A tape is a witness and never in the way: the first line that cannot be written ends it, with an error in the log.
+    """
 
     def __init__(self, folder: Path, service: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._file: TextIO = (folder / f"{service}.jsonl").open("a", encoding="utf-8")
+        self._torn = False
         self._version: int | None = None
         if not self._file.tell():
             self._write({"tape": VERSION, "service": service})
@@ -116,12 +124,19 @@ class Tape:
         self.see(SeenBadge(read.at, read.reader, key))
 
     def _write(self, line: dict[str, Any]) -> None:
-        self._file.write(_json.dumps(line) + "\n")
-        self._file.flush()
+        if self._torn:
+            return
+        try:
+            self._file.write(_json.dumps(line) + "\n")
+            self._file.flush()
+        except OSError as error:
+            self._torn = True
+            log.error("the tape ends here, it cannot be written: %s", error)  # noqa: TRY400  (one line)
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # what was still to be written: said already
+            self._file.close()
 
 
 class TapedProber:
@@ -204,13 +219,19 @@ def _lines(file: Path, faults: list[str]) -> Iterator[Seen]:
                 if number == 1:
                     _head(body)
                     continue
-                yield _json.structure(body, KINDS[body.pop("see")])
-            except (ValueError, KeyError, TypeError, AttributeError, BaseValidationError):
+                yield _timed(_json.structure(body, KINDS[body.pop("see")]))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError, BaseValidationError):
                 faults.append(
                     f"{file.name}:{number}: ligne coupée ou illisible ; les {number - 1} lignes d'avant sont jugées"
                     f" — cut or unreadable; the {number - 1} lines before it are judged"
                 )
                 return
+
+
+def _timed(seen: Seen) -> Seen:
+    if seen.at.utc.utcoffset() is None or not math.isfinite(seen.at.mono_s):
+        raise ValueError(seen.at)
+    return seen
 
 
 def _head(body: dict[str, Any]) -> None:

@@ -62,11 +62,12 @@ def address_at(frame: bytes, at: int) -> str:
     return str(IPv4Address(frame[at : at + 4]))
 
 
-def patch_sequence(frame: bytearray, sequence: int) -> None:
-    """Set an echo's sequence and mend its checksum by the difference alone (RFC 1624 equation 3)."""
+def patch_sequence(frame: bytearray, sequence: int) -> bytearray:
+    """Set an echo's sequence, mend its checksum by the difference alone (RFC 1624 equation 3), and return it."""
     checksum, was = struct.unpack_from("!H", frame, ECHO_CHECKSUM)[0], struct.unpack_from("!H", frame, ECHO_SEQUENCE)[0]
     total = (~checksum & 0xFFFF) + (~was & 0xFFFF) + sequence
     total = (total & 0xFFFF) + (total >> 16)
     total = (total & 0xFFFF) + (total >> 16)
     struct.pack_into("!H", frame, ECHO_CHECKSUM, ~total & 0xFFFF)
     struct.pack_into("!H", frame, ECHO_SEQUENCE, sequence)
+    return frame

@@ -44,6 +44,7 @@ VERSION_NOT_SUPPORTED = 0x0503
 _PAGE = 100  # job records asked for at a time
 _DEEPEST = 5000  # job records in one look
 _LARGEST = 8 * 1024 * 1024  # bytes of one reply
+_WORKING = {JobState.PROCESSING, JobState.STOPPED}
 _JOB_STATES = dict(zip(range(3, 10), JobState, strict=True))  # RFC 8011 section 5.3.7
 _STATES = dict(zip(range(3, 6), DeviceState, strict=True))  # RFC 8011 section 5.4.11
 
@@ -134,7 +135,9 @@ class IppPrinter:
         if _serial(before) != serial:
             raise DriverError(f"{self._device}: another machine answered in the middle of a look")
         self._said = (serial, frozenset(ended))
-        still = _state(before) is state is DeviceState.IDLE and not waiting and not after.integer("queued-job-count")
+        jobs = tuple(self._job(serial, number, record) for number, record in sorted((waiting | ended).items()))
+        working = any(job.state in _WORKING for job in jobs)  # a job only held or pending there prints nothing yet
+        still = _state(before) is state is DeviceState.IDLE and not working
         return DeviceReading(
             at=self._clock.now(),
             device=self._device,
@@ -143,7 +146,7 @@ class IppPrinter:
             reasons=tuple(reason for reason in after.texts("printer-state-reasons") if reason != "none"),
             supplies=_supplies(after),
             counters=counters,
-            jobs=tuple(self._job(serial, number, record) for number, record in sorted((waiting | ended).items())),
+            jobs=jobs,
             settled=still and _counters(before) == counters,
         )
 

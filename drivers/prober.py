@@ -5,15 +5,13 @@ to the MAC that *this* link's gateway gave by ARP (RFC 826) and written to *this
 or firewall of the host takes part. Per round: one ARP of the gateway, one ICMP echo (RFC 792) to each far target,
 spread evenly over the interval.
 
-scapy builds each frame once; per probe only the sequence and its checksum are patched (RFC 1624), and replies are read
-raw, because building and dissecting packets would cost ten times the CPU. One socket per interface is kept for as long
-as the link is probed: not promiscuous, with a kernel filter that lets nothing but our own answers through.
+scapy builds each frame once; per probe only the sequence and its checksum are patched, and replies are read raw:
+building and dissecting packets would cost ten times the CPU. One socket is kept for as long as the link is probed, not
+promiscuous, with a kernel filter that lets nothing but our own answers through.
 
 Each probe has exactly one fate, told at its reply or its deadline. The deadline follows what the target needed lately
-(4 x, between 0.5 and 2 s), so a filled queue soon shows as delay and not as loss. Later and double replies
-are counted in `strays` and never as probes.
-
-This is the only file that imports scapy (GPL-2.0-only). Nothing here blocks; there are no threads.
+(4 x, between 0.5 and 2 s), so a filled queue soon shows as delay and not as loss. Later and double replies are counted
+in `strays`, never as probes. The only file that imports scapy (GPL-2.0-only); nothing blocks, there are no threads.
 """
 
 from __future__ import annotations
@@ -72,8 +70,7 @@ conf.bufsize = 1 << 18  # bytes; the default holds only 158 small frames
 
 FLOOR_S, CEILING_S, FIRST_S = 0.5, 2.0, 1.0  # of a probe's deadline; FIRST while nothing is known of the target
 KEPT_S = 10.0  # how long a late reply is still recognised; 16-bit sequences cannot wrap in that time
-QUEUE_LIMIT = 4096  # fates nobody has read
-BURST = 256  # frames read per wake-up
+QUEUE_LIMIT, BURST = 4096, 256  # fates nobody has read; frames read per wake-up
 SIOCGIFADDR, SIOCETHTOOL, ETHTOOL_GLINK = 0x8915, 0x8946, 0x0A  # netdevice(7), linux/ethtool.h
 BROADCAST = b"\xff" * 6
 PAYLOAD = b"gardien link probe"  # some paths drop an empty echo
@@ -107,7 +104,6 @@ class _Wire:
             f" or (icmp[0] = 0 and icmp[4:2] = {ident})"
             f" or ((icmp[0] = 3 or icmp[0] = 11) and icmp[32:2] = {ident})"
         )
-        self._asker: socket.socket
         self._socket: Any
         self.mac, self.handle = b"", -1
 
@@ -143,10 +139,9 @@ class _Wire:
 
     def address(self) -> str:
         """Return the interface's first IPv4 address, "" if it has none now."""
-        try:
+        with contextlib.suppress(OSError):
             return address_at(fcntl.ioctl(self._asker, SIOCGIFADDR, self._request), 20)
-        except OSError:
-            return ""
+        return ""
 
     def send(self, frame: bytearray) -> bool:
         """Write one frame; False if the interface went down. A full queue loses the frame, as any queue does."""
@@ -202,12 +197,10 @@ class _Round:
     def __init__(self, prober: ScapyProber, wire: _Wire, ident: int) -> None:
         self._prober, self._wire, self._ident = prober, wire, ident
         self._loop = asyncio.get_running_loop()
-        self._fates: asyncio.Queue[ProbeReply | None] = asyncio.Queue()  # bounded by `_tell`; None: see `_fault`
-        self._fault: DriverError | None = None
+        self._fates: asyncio.Queue[ProbeReply | DriverError] = asyncio.Queue()  # bounded by `_tell`
         self._timer: asyncio.TimerHandle | None = None
-        self._source = ""
+        self._source, self._box_silent = "", False
         self._gateway_mac = b""  # the last that answered; echoes go on to it while the box is silent
-        self._box_silent = False
         self._arp = bytearray()
         self._echoes: dict[str, bytearray] = {}
         self._flights: dict[int, _Flight] = {}
@@ -233,9 +226,8 @@ class _Round:
     async def fate(self) -> ProbeReply:
         """Return the next fate. Raises DriverError."""
         fate = await self._fates.get()
-        if fate is None:
-            assert self._fault is not None
-            raise self._fault
+        if isinstance(fate, DriverError):
+            raise fate
         return fate
 
     def _guarded(self, step: Any) -> None:
@@ -244,8 +236,7 @@ class _Round:
             step()
         except DriverError as fault:
             self.stop()
-            self._fault = fault
-            self._fates.put_nowait(None)
+            self._fates.put_nowait(fault)
 
     def _tick(self) -> None:
         self._drain()  # whatever arrived while the loop was busy was in time
@@ -300,9 +291,8 @@ class _Round:
             self._held.append((sequence, flight))
             return True
         frame = self._echoes[flight.target]
-        patch_sequence(frame, sequence)
         frame[:6] = self._gateway_mac
-        return self._wire.send(frame)
+        return self._wire.send(patch_sequence(frame, sequence))
 
     def _deadline_s(self, kind: ProbeKind, target: str) -> float:
         if kind is ProbeKind.ARP:
@@ -321,16 +311,24 @@ class _Round:
                 self._hear(heard, now, behind_s if 0.0 < behind_s < KEPT_S else 0.0)
 
     def _hear(self, heard: Heard, now: Moment, behind_s: float) -> None:
-        flight = self._flight_of(heard)
+        flight, strays = self._flight_of(heard), self._prober.strays
         if flight is None:
-            self._prober.strays.foreign += 1
-            return
-        if flight.answered:
-            self._prober.strays.double += 1
-            return
-        flight.answered = True
-        rtt_s = now.mono_s - flight.sent_s
-        rtt_s = rtt_s - behind_s if behind_s < rtt_s else rtt_s
+            strays.foreign += 1
+        elif flight.answered:
+            strays.double += 1
+        else:
+            flight.answered = True
+            rtt_s = now.mono_s - flight.sent_s
+            rtt_s -= behind_s if behind_s < rtt_s else 0.0
+            self._learn(flight, heard, rtt_s)
+            if flight.told or rtt_s > flight.due_s - flight.sent_s:
+                strays.late += 1  # `_expire` tells it LOST if that is still to be said
+                return
+            flight.told = True
+            self._tell(flight, now, heard.outcome, rtt_s if heard.outcome is Outcome.REPLIED else None)
+
+    def _learn(self, flight: _Flight, heard: Heard, rtt_s: float) -> None:
+        """Keep what an answer teaches, also a late one: the box's MAC, and how long the target takes now."""
         if heard.kind is ProbeKind.ARP:
             self._gateway_mac, self._box_silent = heard.mac, False
             held, self._held = self._held, []
@@ -339,11 +337,6 @@ class _Round:
         elif heard.outcome is Outcome.REPLIED:
             before_s = self._slowest.get(flight.target, 0.0)
             self._slowest[flight.target] = max(rtt_s, before_s + (rtt_s - before_s) / 8)
-        if flight.told or flight.sent_s + rtt_s > flight.due_s:
-            self._prober.strays.late += 1  # `_expire` tells it LOST if that is still to be said
-            return
-        flight.told = True
-        self._tell(flight, now, heard.outcome, rtt_s if heard.outcome is Outcome.REPLIED else None)
 
     def _flight_of(self, heard: Heard) -> _Flight | None:
         if heard.kind is ProbeKind.ARP:

@@ -25,10 +25,7 @@ from drivers.contract import (
     InputChanged,
     InputId,
     JobState,
-    LatchState,
     LinkId,
-    LockChanged,
-    Moment,
     Outcome,
     ProbeKind,
     ProbeReply,
@@ -36,6 +33,7 @@ from drivers.contract import (
     SpoolJob,
     Supply,
 )
+from drivers.simlock import SimLock
 from drivers.verbs import BadgeVerb, CopyVerb, DeviceVerb, DoorVerb, LinkVerb, PrintVerb, Verb, VerbError
 
 DEADLINE_S = 1.0  # a lost probe's fate is known after this, or after the interval if that is shorter
@@ -155,7 +153,7 @@ class SimBuilding:
     def _print(self, verb: PrintVerb) -> str:
         device, copier = self._first_copier()
         now = self.clock.now()
-        job = len(self._spooled) + 1
+        job = max(self._spooled, default=0) + 1
         self._spooled[job] = SpoolJob(
             at=now,
             queue=device,
@@ -396,43 +394,3 @@ class SimInputs:
             yield InputChanged(self._building.clock.now(), InputId(name), active)
         while True:
             yield await self._building.input_news().get()
-
-
-class SimLock:
-    """`contract.Lock` without a process: the same pulse arithmetic on the loop's clock."""
-
-    def __init__(self, clock: Clock, cap_s: float = 10.0) -> None:
-        self._clock, self.cap_s = clock, cap_s
-        self._news: asyncio.Queue[LockChanged] = asyncio.Queue(QUEUE)
-        self._since_s = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-
-    async def release(self, hold_s: float) -> Moment:
-        """Start a full pulse, bounded by the cap since the line first became active."""
-        now = self._clock.now()
-        if self._timer is None:
-            self._since_s = now.mono_s
-            self._tell(now, LatchState.RELEASED, "released")
-        else:
-            self._timer.cancel()
-        until_s = min(now.mono_s + hold_s, self._since_s + self.cap_s)
-        self._timer = asyncio.get_running_loop().call_later(until_s - now.mono_s, self._rest, "pulse-end")
-        return now
-
-    async def relock(self) -> None:
-        """End the pulse now."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._rest("relock")
-
-    async def changes(self) -> AsyncIterator[LockChanged]:
-        """Yield every change of the line."""
-        while True:
-            yield await self._news.get()
-
-    def _rest(self, why: str) -> None:
-        self._timer = None
-        self._tell(self._clock.now(), LatchState.RESTING, why)
-
-    def _tell(self, at: Moment, state: LatchState, why: str) -> None:
-        self._news.put_nowait(LockChanged(at, state, why))

@@ -44,3 +44,35 @@ async def _ask_and_answer(run: Path) -> None:
 
 def test_a_request_is_answered_once_and_refused_late(tmp_path: Path) -> None:
     asyncio.run(_ask_and_answer(tmp_path))
+
+
+NONSENSE = (
+    b"\xff\xfe\n",
+    b"[]\n",
+    b"[" * 60_000 + b"\n",
+    b"x" * 200_000 + b"\n",
+    b'{"action":"a","actor":"a","reason":"","expires_mono_s":"soon"}\n',
+    b'{"action":"a","actor":"a","reason":"","expires_mono_s":NaN}\n',
+    b'{"action":[],"actor":"a","reason":"","expires_mono_s":1e12}\n',
+    b'{"action":"a","actor":"a","reason":"","expires_mono_s":1e12,"id":[]}\n',
+    b'{"action":"a","actor":"a","reason":"","expires_mono_s":1e12,"arguments":[1]}\n',
+    b'{"action":"a","actor":"a","reason":"","expires_mono_s":1e12,"arguments":{"line":5}}\n',
+)
+
+
+async def _answer_to(run: Path, line: bytes) -> bytes:
+    async def never(_: Request) -> Answer:
+        raise AssertionError
+
+    async with answering(run, "door", CLOCK, never):
+        reader, writer = await asyncio.open_unix_connection(run / "ask" / "door.sock")
+        writer.write(line)
+        said = await asyncio.wait_for(reader.readline(), 5)
+        assert await asyncio.wait_for(reader.read(), 5) == b""  # and it hangs up
+        writer.close()
+        return said
+
+
+@pytest.mark.parametrize("line", NONSENSE, ids=lambda line: line[:60].decode(errors="replace"))
+def test_nonsense_is_answered_and_holds_no_line_open(tmp_path: Path, line: bytes) -> None:
+    assert b"not a request" in asyncio.run(_answer_to(tmp_path, line))

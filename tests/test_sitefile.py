@@ -184,3 +184,51 @@ quiet = "22h-7h"
         ("12", "alerts.quiet"),
     ]
     assert not any("pass@" in fault for fault in faults)  # a secret written at the wrong place is not repeated
+
+
+DOOR = '[door.lock]\nkind = "sim"\n'
+READER = DOOR + '[readers.r]\nkind = "serial"\nat = "door"\ndevice = "/dev/r"\n'
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("printers.p.queues", '[spooler]\nkind = "sim"\n[printers.p]\nkind = "sim"\nqueues = "copieur"\n'),
+        (
+            "printers.r.queues",
+            '[spooler]\nkind="sim"\n[printers]\np={kind="sim",queues=["q"]}\nr={kind="sim",queues=["q"]}',
+        ),
+        ("printers.p.uri", '[printers.p]\nkind = "ipp"\nuri = "ipps://192.0.2.1/ipp"\n'),
+        ("printers.p.uri", '[printers.p]\nkind = "ipp"\nuri = "ipp://["\n'),
+        ("printers.p.uri", '[printers.p]\nkind = "ipp"\nuri = "ipp://h:99999/"\n'),
+        ("printers.door", '[printers.door]\nkind = "sim"\n'),
+        ("links.a/b", '[links."a/b"]\nkind = "sim"\n'),
+        ("links.", '[links.""]\nkind = "sim"\n'),
+        ("links.a.targets", '[links.a]\nkind = "sim"\ntargets = "192.0.2.1"\n'),
+        ("links.a.targets", '[links.a]\nkind = "sim"\ntargets = ["192.0.2.1", "192.0.2.1"]\n'),
+        ("readers.r.line_prefix", READER + 'frame = "line"\nline_prefix = "é"\n'),
+        ("readers.r.line_end", READER + 'frame = "line"\nline_end = ""\n'),
+        ("readers.r.baud", READER + "baud = -5\n"),
+        ("door.held_s", DOOR + "[door]\nheld_s = nan\n"),
+        ("door.held_s", DOOR + "[door]\nheld_s = -5\n"),
+        ("door.lock.line", DOOR + "line = -3\n"),
+        ("web.listen", '[web]\nlisten = "127.0.0.1:²"\n'),
+        ("web.listen", '[web]\nlisten = "x y:80"\n'),
+        ("hours.monday", '[hours]\nmonday = "09:00-18:00"\n'),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_path(tmp_path: Path, path: str, text: str) -> None:
+    """What a service would stumble over at its start, the check finds before."""
+    file = tmp_path / "site.toml"
+    file.write_text(MINIMAL + text, encoding="utf-8")
+    with pytest.raises(ConfigError) as found:
+        read_site(file)
+    assert [fault.split(": ")[1] for fault in found.value.faults] == [path]
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "9" * 5000], ids=["deep", "long"])
+def test_what_no_parser_takes_is_a_fault_and_no_crash(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        read_site(file)

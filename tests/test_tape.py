@@ -134,3 +134,43 @@ def test_the_week_people_set_and_visitor_cards_are_judged_again_as_they_were(tmp
     assert next(read_tape(tmp_path / "tape")).roster == roster  # type: ignore[union-attr]
     (line,) = judged(tmp_path / "tape", tmp_path)
     assert (line["fact"]["granted"], line["fact"]["rule"]) == (True, "visitor")  # type: ignore[index]
+
+
+def test_a_full_disk_ends_the_tape_and_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "door.jsonl").symlink_to("/dev/full")
+    tape = Tape(tmp_path, "door")
+    for _ in range(3):
+        tape.see_badge(BadgeRead(SystemClock().now(), ReaderId("door"), CardNumber("AA")), CardKey("k1"), Roster(3))
+    tape.close()
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "the tape ends here, it cannot be written"
+    ]
+
+
+INPUT = '{"see":"input","at":{"utc":"%s","mono_s":%s,"boot":"%s","trust":"synchronised"},"input":"contact","active":%s}'
+
+
+def leaf(folder: Path, *seen: tuple[str, str, str, str]) -> list[tuple[str, str]]:
+    """Judge changes of the contact (utc, mono_s, boot, active); return when the leaf became what."""
+    lines = ['{"tape":1,"service":"door"}', *(INPUT % each for each in seen)]
+    (folder / "door.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "site.toml").write_text(SITE, encoding="utf-8")
+    facts = [json.loads(line) for line in replay_lines(folder, read_site(folder / "site.toml"))]
+    return [(fact["at"][11:19], fact["fact"]["now"]) for fact in facts]
+
+
+def test_a_held_leaf_is_told_when_its_rule_asked_for_it(tmp_path: Path) -> None:
+    seen = [("2026-11-02T12:00:00+00:00", "100.0", "b", "true"), ("2026-11-02T13:00:00+00:00", "3700.0", "b", "false")]
+    assert leaf(tmp_path, *seen) == [("12:00:00", "open"), ("12:01:00", "held"), ("13:00:00", "closed")]
+
+
+def test_a_leaf_of_another_boot_is_not_held(tmp_path: Path) -> None:
+    seen = [("2026-11-02T12:00:00+00:00", "100.0", "b", "true"), ("2026-11-02T13:00:00+00:00", "500.0", "c", "true")]
+    assert leaf(tmp_path, *seen) == [("12:00:00", "open"), ("13:00:00", "open")]
+
+
+@pytest.mark.parametrize("utc", ["2026-11-02T12:00:00", "hier"])
+@pytest.mark.parametrize("mono_s", ["1.0", "NaN"])
+def test_an_instant_nobody_can_place_ends_its_file(tmp_path: Path, utc: str, mono_s: str) -> None:
+    with pytest.raises(TapeError, match=r"door\.jsonl:2: "):
+        leaf(tmp_path, (utc, mono_s, "b", "true"))

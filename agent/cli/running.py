@@ -38,6 +38,8 @@ def run_command(
         fail(f"registre : {error}", EXIT_IO)
     except DriverError as error:
         fail(str(error), EXIT_UNAVAILABLE)
+    except OSError as error:  # a folder that cannot be made or written
+        fail(str(error), EXIT_IO)
 
 
 async def _one(service: str, site: Site, places: Places, tape: Path | None) -> None:
@@ -52,10 +54,10 @@ async def _one(service: str, site: Site, places: Places, tape: Path | None) -> N
 async def _together(where: Where, site: Site, tape: str | None) -> None:
     import signal
 
-    from agent.services.together import Household, keep_house, services_of
+    from agent.services.together import Household, keep_house
 
     extra = ("--tape", tape) if tape else ()
-    house = asyncio.create_task(keep_house(Household(where.site_file, where.places, services_of(site), {}, extra)))
+    house = asyncio.create_task(keep_house(Household(where.site_file, where.places, site.services, {}, extra)))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, house.cancel)
     try:
@@ -123,30 +125,15 @@ def check(site_file: Path) -> None:
 @click.pass_obj
 def status(where: Where, as_json: bool, lang: str) -> None:
     """Say how links, printers and door are. Exit code 1 when something needs somebody."""
-    import json
-    from zoneinfo import ZoneInfo
+    from agent.memory.ledger import LedgerError
+    from agent.views.status import say_status
 
-    from agent.live import read_pictures
-    from agent.memory.ledger import Ledger, LedgerError
-    from agent.rules.incidents import Level
-    from agent.views.journal import Journal
-    from agent.views.sentences import status_lines
-    from agent.views.state import as_json as plain
-    from agent.views.state import state_of
-    from drivers.clock import SystemClock
-
-    site, now = where.site(), SystemClock().now()
     try:
-        with Ledger.open(where.ledger_file) as ledger:
-            today = Journal(ledger, ZoneInfo(site.site.timezone)).read(now)
+        text, well = say_status(where.site(), where.places, lang, as_json=as_json)
     except LedgerError as error:
         fail(str(error), EXIT_IO)
-    state = state_of(site, read_pictures(where.places.run), today, now)
-    if as_json:
-        click.echo(json.dumps(plain(state), ensure_ascii=False, default=str))
-    else:
-        click.echo("\n".join(status_lines(site, state, lang)))
-    sys.exit(0 if state.level is Level.OK else EXIT_REFUSED)
+    click.echo(text)
+    sys.exit(0 if well else EXIT_REFUSED)
 
 
 @click.command()

@@ -71,6 +71,22 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     return db
 
 
+def identity(path: Path) -> tuple[int, int]:
+    """Return what tells this file from another one of the same name (device and inode). Raises OSError."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def insist(path: Path, opened: tuple[int, int]) -> None:
+    """Refuse to go on with a file that has lost its name: what it takes, nobody would ever find. Raises LedgerError."""
+    try:
+        there = identity(path) == opened
+    except OSError:
+        there = False
+    if not there:
+        raise LedgerError(f"{path} was removed or replaced while it was open: put it back, or restart the services")
+
+
 @contextlib.contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """Run the block in one immediate transaction: all of it is on the disk at the end, or nothing is."""

@@ -32,7 +32,7 @@ from typing import Any, Self, TypeVar
 
 from agent.memory.chain import Head, check_head, prepare, read_head
 from agent.memory.codec import LedgerError, decode, encode, labels_of, moment
-from agent.memory.database import WriteLock, connect, make_file
+from agent.memory.database import WriteLock, connect, identity, insist, make_file
 from agent.memory.redaction import redact
 from agent.memory.verify import Verdict, export_lines, verify
 from agent.memory.writer import Writer
@@ -70,6 +70,7 @@ class Ledger:
 
     def __init__(self, path: Path, lock: WriteLock, reader: sqlite3.Connection) -> None:
         self._path = path
+        self._opened = identity(path)
         self._lock = lock
         self._reader = reader
         self._reading = threading.Lock()
@@ -212,6 +213,7 @@ class Ledger:
     def _with_reader(self, work: Callable[[sqlite3.Connection], R]) -> R:
         try:
             with self._reading:
+                insist(self._path, self._opened)
                 return work(self._reader)
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger cannot be read: {error}") from error

@@ -20,7 +20,7 @@ from functools import partial
 
 from agent.memory.codec import encode
 from agent.rules.facts import AliasId, CardKey, FormulaId, MemberId
-from agent.rules.members import LineFault, MemberFile, MemberRow, RosterChanged, fold_text
+from agent.rules.members import ID, LineFault, MemberFile, MemberRow, RosterChanged, fold_text
 from drivers.contract import CardNumber, Moment
 
 LONGEST = 200  # characters of a print name that are kept
@@ -92,7 +92,12 @@ class Change:
         return found[0]
 
     def add(self, person: Person) -> None:
-        """Add somebody under an id never used before. Raises RosterError."""
+        """Add somebody under an id never used before. Raises RosterError, also for an id that could be a name."""
+        if not ID.fullmatch(person.id):
+            raise RosterError(
+                "un identifiant n'a que lettres, chiffres, point et tirets, 32 au plus ; il reste dans le journal",
+                "an id has letters, digits, dots and dashes only, at most 32: it stays in the ledger for ever",
+            )
         used = self.db.execute(
             "SELECT id FROM member WHERE id = ?1 UNION SELECT id FROM erased WHERE id = ?1", (person.id,)
         )

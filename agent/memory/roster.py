@@ -34,7 +34,7 @@ from typing import Self, TypeVar
 
 from agent.memory.calendar import Calendar
 from agent.memory.codec import LedgerError, decode, moment
-from agent.memory.database import WriteLock, connect, make_file, transaction, truncate_log
+from agent.memory.database import WriteLock, connect, identity, insist, make_file, transaction, truncate_log
 from agent.memory.ledger import Ledger
 from agent.memory.people import (
     LONGEST,
@@ -75,9 +75,10 @@ class RosterStore:
     """One per process. A context manager. Its calls may come from any thread; they raise LedgerError, RosterError."""
 
     def __init__(
-        self, key: bytes, lock: WriteLock, db: Connection, reader: Connection, minds: tuple[Ledger, Clock]
+        self, path: Path, key: bytes, lock: WriteLock, db: Connection, reader: Connection, minds: tuple[Ledger, Clock]
     ) -> None:
         self.fault = ""  # why the roster could not be read anew; empty while it can
+        self._path, self._opened = path, identity(path)
         self._key = key
         self._lock = lock
         self._ledger, self._clock = minds
@@ -111,7 +112,7 @@ class RosterStore:
             except (sqlite3.Error, OSError) as error:
                 raise LedgerError(f"the roster {path} cannot be opened: {error}") from error
             undo.pop_all()
-        store = cls(key, lock, db, reader, (ledger, clock))
+        store = cls(path, key, lock, db, reader, (ledger, clock))
         store._hand_over()
         return store
 
@@ -136,12 +137,15 @@ class RosterStore:
         """Return the roster as it is now. Raises LedgerError only if it could never be read."""
         with self._reading:
             try:
+                insist(self._path, self._opened)
                 (version,) = self._reader.execute("PRAGMA data_version").fetchone()
                 if version != self._seen or self._roster is None:
                     self._roster = load_roster(self._reader)
                     self._seen = version
                 self.fault = ""
-            except sqlite3.Error as error:
+            except (sqlite3.Error, ValueError, LedgerError) as error:  # ValueError: a day nobody can read
+                if not self.fault:
+                    log.warning("the roster cannot be read, the last one goes on: %s", error)
                 self.fault = f"the roster cannot be read: {error}"
                 if self._roster is None:
                     raise LedgerError(self.fault) from error
@@ -163,7 +167,7 @@ class RosterStore:
         try:
             with self._reading:
                 return work(self._reader)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
             raise LedgerError(f"the roster cannot be read: {error}") from error
 
     # --- changing --------------------------------------------------------------------------------------------
@@ -186,7 +190,10 @@ class RosterStore:
             )
             if made.rowcount:
                 change.tell("alias-seen", alias)
-        return self.roster().aliases[folded]
+        made_known = self.roster().aliases.get(folded)
+        if made_known is None:
+            raise LedgerError(self.fault or "a print name was taken away just now: ask again")
+        return made_known
 
     def add_member(
         self,
@@ -332,6 +339,7 @@ class RosterStore:
     def _changing(self, actor: str) -> Iterator[Change]:
         try:
             with self._writing, self._lock.held(), transaction(self._db):
+                insist(self._path, self._opened)
                 change = Change(self._db, actor, self._clock.now())
                 yield change
                 change.finish()

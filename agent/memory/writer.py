@@ -3,7 +3,8 @@
 The one idea: *wait, never give up*. Rows queue in memory (at most `QUEUE`), the thread drains up to `BATCH` of them
 into one transaction under the write lock, and only a finished commit resolves their futures. When the disk fails, the
 rows go back to the front of the queue in their order, `fault` says why, and the thread tries again with growing
-pauses for as long as the process lives. It recovers by itself when space returns.
+pauses for as long as the process lives. It recovers by itself when space returns. A file that was removed or replaced
+is such a failure too.
 Nothing acknowledged is lost; nothing queued is dropped silently: an overflow is refused where it is appended.
 """
 
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from agent.memory.chain import append_rows
 from agent.memory.codec import LedgerError, Row
-from agent.memory.database import WriteLock, connect, transaction
+from agent.memory.database import WriteLock, connect, identity, insist, transaction
 
 BATCH = 200  # rows in one transaction: bounds how long other processes wait
 QUEUE = 10_000  # rows waiting in memory: hours of a dead disk at a site's pace
@@ -45,6 +46,7 @@ class Writer:
     def __init__(self, path: Path, lock: WriteLock) -> None:
         self.fault = ""
         self._path = path
+        self._opened = identity(path)
         self._lock = lock
         self._queue: deque[Waiting] = deque()
         self._in_flight: list[Waiting] = []
@@ -144,6 +146,7 @@ class Writer:
 
     def _commit(self, rows: list[Row]) -> list[int | LedgerError]:
         with self._lock.held():
+            insist(self._path, self._opened)
             if self._db is None:
                 self._db = connect(self._path)
             with transaction(self._db):

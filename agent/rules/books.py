@@ -286,7 +286,8 @@ class Books:
 
     def badge(self, at: Moment, member: Member) -> tuple[Fact, ...]:
         """Return what a member's badge at the copier does to visits. Copies up to here must be booked before."""
-        started = CopyVisitStarted(self.device, f"{self.device}/{at.boot}/{at.mono_s:.6f}", member.id, member.formula)
+        visit = f"{self.device}/{at.boot}/{at.mono_s:.6f}/{member.id}"  # two cards may come in one read, at one moment
+        started = CopyVisitStarted(self.device, visit, member.id, member.formula)
         if self.visit is None:
             return (started,)
         if self.visit.member == member.id:

@@ -115,12 +115,13 @@ BELIEVED = frozenset({Trust.SYNCHRONISED, Trust.DRIFTING})
 
 
 def believed(utc: datetime, trust: Trust, newest: datetime | None) -> datetime:
-    """Return the latest instant (UTC) that has surely come: time never moves below the newest known.
+    """Return the latest instant (UTC) that has surely come: without a synchronised clock, never below the newest known.
 
-    A restored clock is a lower bound (it went on from a saved time); an unknown one says nothing, so only `newest`
-    counts, if there is one.
+    A synchronised clock is right, also where an earlier one had run ahead: else one wrong year would stand still until
+    it has come. A restored clock is a lower bound (it went on from a saved time); an unknown one says nothing, so only
+    `newest` counts, if there is one.
     """
-    if newest is None:
+    if newest is None or trust is Trust.SYNCHRONISED:
         return utc
     return newest if trust is Trust.UNKNOWN else max(utc, newest)
 

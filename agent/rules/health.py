@@ -25,6 +25,6 @@ class DriverChanged(Fact):
     kind: ClassVar[str] = "driver-changed"
 
     service: str
-    driver: str  # "links.adsl1", "printers.copieur", "readers.porte", "spooler", "lock", "inputs"
+    driver: str  # "links.adsl1", "printers.copieur", "readers.porte", "spooler", "door.lock", "door.inputs"
     working: bool
     why: str  # the error's words, without names or numbers of people

@@ -53,6 +53,7 @@ class ServiceSeen:
     age_s: float | None  # of its last picture; None: it never wrote one since boot
     at: datetime | None = None  # when it last wrote
     ledger_ok: bool = True
+    roster_ok: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ KEYS: tuple[str, ...] = (
     *("printer-lost", "printer-unknown", "printer-stopped", "spooler-lost", "copier-reader-lost"),
     *(f"printer-{reason}" for reason in REASON_KEYS),
     *("lock-lost", "latch-unknown", "reader-lost", "door-forced", "door-held", "inputs-lost", "contact-silent"),
-    *("ledger-fault", "clock-untrusted"),
+    *("ledger-fault", "roster-fault", "clock-untrusted"),
 )
 
 
@@ -253,6 +254,9 @@ def _box(speaking: list[ServiceSeen], trust: Trust) -> list[Incident]:
     broken = [one.service for one in speaking if not one.ledger_ok]
     if broken:
         found.append(Incident(Area.BOX, Level.DOWN, "ledger-fault", broken[0]))
+    strangers = [one.service for one in speaking if not one.roster_ok]
+    if strangers:
+        found.append(Incident(Area.BOX, Level.DOWN, "roster-fault", strangers[0]))
     if trust is not Trust.SYNCHRONISED:
         found.append(Incident(Area.BOX, Level.WATCH, "clock-untrusted", detail=trust))
     return found

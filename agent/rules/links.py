@@ -313,6 +313,8 @@ class LinkWatch:
         return None
 
     def _silence(self) -> bool:
+        if not self._echoes or self._echoes[-1]:
+            return False
         runs = [target.run for target in self._targets.values() if not target.mute]
         return sum(runs) >= self.policy.silent_echoes and min(runs) >= self.policy.silent_rounds
 

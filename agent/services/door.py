@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from zoneinfo import ZoneInfo
 
 import drivers
 from agent.ask import answering
+from agent.memory.ledger import LedgerError
 from agent.rules.door import Access, DoorPolicy
 from agent.rules.facts import FormulaId
 from agent.rules.hours import WeeklyHours
@@ -14,7 +16,7 @@ from agent.services.standing import Standing
 from agent.stories.door import Door, Intents, Ways, mind_badges, mind_latch, mind_leaf, newest_known
 from agent.stories.remote import RemoteDesk, Strike
 from agent.tape import TapedInputs, TapedLock
-from drivers.contract import InputId
+from drivers.contract import InputId, LatchState
 
 LOST_WAIT_S = 2.0  # a reader that comes back is heard again this soon
 
@@ -41,9 +43,12 @@ async def wire(here: Standing) -> None:
         hours=WeeklyHours.parse(here.site.hours),
     )
     ways = Ways(policy, ZoneInfo(here.site.site.timezone), leaf.lock.hold_s, leaf.held_s)
-    newest = None if here.ledger.fault else newest_known(here.ledger)
+    newest = None
+    with contextlib.suppress(LedgerError):  # a ledger that cannot be read says so itself; the door goes on without
+        newest = newest_known(here.ledger)
     intents = Intents(here.places.run)
     door = Door(ways, here.ledger, here.roster, here.clock, intents, here.show_door, newest)
+    door.tell(latch=LatchState.RESTING.value)  # it is open: its latch has claimed the line inactive
     door.recover()
     seen = "contact" in leaf.inputs or leaf.lock.kind == "sim"
     desk = RemoteDesk(door, lock, here.ledger, Strike(leaf.lock.cap_s, fed=leaf.lock.continuous, seen=seen))

@@ -26,11 +26,12 @@ from agent.config import Places, Site
 from agent.live import LiveDevice, LiveDoor, LiveDriver, LiveLink, Picture, write_picture
 from agent.memory.ledger import Entry, Ledger, LedgerError
 from agent.memory.roster import RosterStore
-from agent.rules.facts import Fact
+from agent.rules.facts import CardKey, Fact
 from agent.rules.health import ServiceStarted
+from agent.rules.members import Roster
 from agent.stories.supervise import Ward, supervise
 from agent.tape import Tape, TapedReader
-from drivers.contract import CardReader, Clock, DriverError, Moment, ReaderId
+from drivers.contract import CardNumber, CardReader, Clock, DriverError, Moment, ReaderId
 from drivers.sim import SimBuilding
 
 log = logging.getLogger(__name__)
@@ -155,11 +156,22 @@ class Standing:
             door=self._door,
             ledger_ok=not self.ledger.fault,
             ledger_why=self.ledger.fault,
+            roster_ok=not self.roster.fault,
+            roster_why=self.roster.fault,
         )
 
     async def _publish(self) -> None:
+        shown = True
         while True:
-            write_picture(self.places.run, self.picture())
+            with contextlib.suppress(LedgerError):  # it shows in the picture as `roster_why`
+                self.roster.roster()
+            try:
+                write_picture(self.places.run, self.picture())
+                shown = True
+            except OSError as error:  # a full or missing folder blinds the page; it must not shut the door
+                if shown:
+                    log.error("the live picture cannot be written: %s", error)  # noqa: TRY400  (one line)
+                shown = False
             notify("WATCHDOG=1")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.publish_s):
@@ -191,10 +203,11 @@ async def stand(service: str, site: Site, places: Places, wire: Wire, tape_folde
     from drivers.clock import SystemClock
 
     os.umask(0o007)
-    for folder in (places.state, places.run):
-        folder.mkdir(parents=True, exist_ok=True)
+    places.run.mkdir(parents=True, exist_ok=True)
     clock = SystemClock(places.run)
     with contextlib.ExitStack() as memory:
+        with contextlib.suppress(OSError):  # a disk that takes no lock file takes no facts either: see below
+            memory.callback(os.close, own_lock(places.state / f"{service}.lock"))
         tape = Tape(tape_folder, service) if tape_folder else None
         if tape:
             memory.callback(tape.close)
@@ -205,8 +218,8 @@ async def stand(service: str, site: Site, places: Places, wire: Wire, tape_folde
             await standing.stack.enter_async_context(obeying(standing))
         running = asyncio.create_task(standing.run())
         ends = {asyncio.create_task(_end())}
-        if isinstance(ledger, LostLedger):
-            ends.add(asyncio.create_task(ledger.back(places.state / "ledger.db")))
+        if isinstance(ledger, LostLedger) or isinstance(roster, LostRoster):
+            ends.add(asyncio.create_task(_back(places, clock)))
         notify("READY=1")
         await asyncio.wait({running, *ends}, return_when=asyncio.FIRST_COMPLETED)
         notify("STOPPING=1")
@@ -219,7 +232,7 @@ async def stand(service: str, site: Site, places: Places, wire: Wire, tape_folde
 def _remember(
     places: Places, clock: Clock, memory: contextlib.ExitStack, *, insist: bool
 ) -> tuple[Ledger, RosterStore]:
-    """Open ledger and roster. Raises LedgerError; for the ledger only if `insist`: the door opens without it."""
+    """Open ledger and roster. Raises LedgerError if `insist`; else, for the door, what is lost has its stand-in."""
     ledger: Ledger
     try:
         ledger = memory.enter_context(Ledger.open(places.state / "ledger.db"))
@@ -228,7 +241,42 @@ def _remember(
             raise
         log.error("the door stands without the ledger: %s", error)  # noqa: TRY400  (one line for the operator)
         ledger = LostLedger(str(error))
-    return ledger, memory.enter_context(RosterStore.open(places.state, ledger, clock))
+    try:
+        return ledger, memory.enter_context(RosterStore.open(places.state, ledger, clock))
+    except LedgerError as error:
+        if insist:
+            raise
+        log.error("the door knows nobody, only the exit button opens: %s", error)  # noqa: TRY400  (one line)
+        return ledger, LostRoster(str(error))
+
+
+async def _back(places: Places, clock: Clock) -> None:
+    """Return once ledger and roster open again: the service then ends, to be started on them."""
+
+    def opens() -> None:
+        with Ledger.open(places.state / "ledger.db") as ledger:
+            RosterStore.open(places.state, ledger, clock).close()
+
+    while True:
+        await asyncio.sleep(REOPEN_S)
+        with contextlib.suppress(LedgerError):
+            return await asyncio.to_thread(opens)
+
+
+class LostRoster(RosterStore):
+    """Stands in for a roster that cannot be opened: knows nobody, says why."""
+
+    def __init__(self, why: str) -> None:
+        self.fault = why
+
+    def roster(self) -> Roster:
+        """Raise LedgerError: nobody is known."""
+        raise LedgerError(self.fault)
+
+    def card_key(self, card: CardNumber) -> CardKey:
+        """Raise LedgerError: the key of the hashes is not at hand."""
+        del card
+        raise LedgerError(self.fault)
 
 
 class LostLedger(Ledger):
@@ -265,16 +313,6 @@ class LostLedger(Ledger):
     def last(self, kind: type[Fact]) -> None:
         """Return nothing."""
         del kind
-
-    async def back(self, file: Path) -> None:
-        """Return once the ledger opens again: the service then ends, to be started on it."""
-        while True:
-            await asyncio.sleep(REOPEN_S)
-            try:
-                (await asyncio.to_thread(Ledger.open, file)).close()
-            except LedgerError:
-                continue
-            return
 
 
 @contextlib.asynccontextmanager

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 
 from agent.config import Places, Site
 from agent.memory.ledger import Ledger, verify
-from drivers.contract import Clock, Trust
+from agent.rules.retention import TRUSTED
+from drivers.contract import Clock
 
 LOW_BYTES = 200 * 1024 * 1024  # half a year of facts, and room for a checkpoint
-TRUSTED = {Trust.SYNCHRONISED, Trust.DRIFTING}
 
 
 @dataclass(frozen=True, slots=True)

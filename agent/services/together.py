@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.config import EXIT_CONFIG, Places, Site
+from agent.config import EXIT_CONFIG, Places
 from agent.services.standing import CHILD, own_lock
 
 log = logging.getLogger(__name__)
@@ -36,13 +36,6 @@ class Household:
     services: tuple[str, ...]
     prefixes: Mapping[str, Sequence[str]]  # service -> words put before its command line (another namespace)
     extra: tuple[str, ...] = ()  # further options for every service, e.g. --tape DIR
-
-
-def services_of(site: Site) -> tuple[str, ...]:
-    """Return the services this site needs; the page is always one of them."""
-    always = (("door", site.door), ("links", site.links), ("paper", site.printers), ("web", True))
-    wanted = (*always, ("alerts", site.alerts is not None))
-    return tuple(name for name, needed in wanted if needed)
 
 
 async def keep_house(household: Household) -> None:
@@ -112,8 +105,11 @@ def _started(pid: int) -> int:
 
 def _write_roll(roll: Path, children: Mapping[str, int]) -> None:
     aside = roll.with_suffix(".new")
-    aside.write_text(json.dumps([[pid, _started(pid)] for pid in children.values()]), encoding="ascii")
-    aside.replace(roll)
+    try:
+        aside.write_text(json.dumps([[pid, _started(pid)] for pid in children.values()]), encoding="ascii")
+        aside.replace(roll)
+    except OSError as error:  # only the next run needs it: no reason to end what runs now
+        log.warning("the list of children cannot be written: %s", error)
 
 
 def _reclaim(roll: Path) -> None:

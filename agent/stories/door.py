@@ -86,7 +86,6 @@ class Intents:
 
     def __init__(self, run: Path) -> None:
         self._folder = run / "intent"
-        self._folder.mkdir(parents=True, exist_ok=True)
         self._count = sum(1 for _ in self._folder.glob("*.json"))
 
     def put(self, fact: Fact, at: Moment, key: str) -> None:
@@ -95,6 +94,7 @@ class Intents:
             raise LedgerError(f"{INTENTS} entries wait for the ledger, no more fit")
         place = self._place(fact.kind, key)
         aside = place.with_suffix(f".{os.getpid()}")
+        self._folder.mkdir(parents=True, exist_ok=True)
         aside.write_text(json.dumps(asdict(encode(fact, at, key))), encoding="utf-8")
         aside.replace(place)
         self._count += 1
@@ -107,7 +107,7 @@ class Intents:
 
     def left(self) -> Iterator[tuple[Fact, Moment, str]]:
         """Yield what an earlier process left behind, oldest file first; drop what cannot be read."""
-        for half in set(self._folder.iterdir()) - set(self._folder.glob("*.json")):
+        for half in set(self._folder.glob("*")) - set(self._folder.glob("*.json")):
             half.unlink(missing_ok=True)
         for file in sorted(self._folder.glob("*.json"), key=lambda file: file.stat().st_mtime_ns):
             try:

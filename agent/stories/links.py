@@ -26,8 +26,9 @@ async def mind_link(
     """Watch `link` until cancelled; `show` is called at every change and once a round. Raises DriverError."""
 
     def write(fact: LinkChanged | LinkMeasured | None, at: Moment) -> None:
-        if fact is not None:
-            ledger.append(fact, at, f"{link}:{at.boot}:{at.mono_s:.6f}")
+        if fact is not None:  # two changes may share a moment, never a moment and an outcome
+            state = f"{fact.now}-{fact.cause}" if isinstance(fact, LinkChanged) else fact.health
+            ledger.append(fact, at, f"{link}:{at.boot}:{at.mono_s:.6f}:{state}")
 
     show(live(watch))
     try:

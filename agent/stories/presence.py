@@ -12,6 +12,7 @@ with the arguments `member` and `at` (a local time as `rules.presence.stated` re
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 from collections.abc import Iterator, Mapping
@@ -216,19 +217,25 @@ async def follow_badges(book: VisitBook, directions: Mapping[str, str], tick_s: 
     """
     if "out" not in directions.values():
         return
-    since = book.badged_to()
+    since: int | None = None
     while True:
-        for entry in book.passages(since):
-            since = entry.seq
-            passage = entry.fact
-            assert isinstance(passage, EntryDecided)
-            direction = directions.get(passage.reader)
-            if not passage.granted or not passage.member or direction is None:
-                continue
-            act = book.start if direction == "in" else book.end
-            answer = await act(passage.member, entry.at.utc, VisitEvidence.BADGE)
-            log.debug("badge at %s: %s", passage.reader, answer.says)
+        with contextlib.suppress(LedgerError):  # it says so itself; the page must be there to show it
+            since = book.badged_to() if since is None else since
+            for entry in book.passages(since):
+                await _follow(book, entry, directions)
+                since = entry.seq
         await asyncio.sleep(tick_s)
+
+
+async def _follow(book: VisitBook, entry: Entry, directions: Mapping[str, str]) -> None:
+    passage = entry.fact
+    assert isinstance(passage, EntryDecided)
+    direction = directions.get(passage.reader)
+    if not passage.granted or not passage.member or direction is None:
+        return
+    act = book.start if direction == "in" else book.end
+    answer = await act(passage.member, entry.at.utc, VisitEvidence.BADGE)
+    log.debug("badge at %s: %s", passage.reader, answer.says)
 
 
 def _not_written(error: LedgerError) -> Answer:

@@ -1,8 +1,9 @@
 """Keeps a story alive: the world may fail, we may not.
 
 A story that loses its driver (DriverError) or its ledger (LedgerError) is started again after a capped, jittered
-back-off. The operator reads one WARNING per loss, the ledger one DriverChanged per change. Any other exception is
-our bug: it passes through, ends the process, and systemd starts it again.
+back-off. The operator reads one WARNING per loss, the ledger one DriverChanged per change. A story counts as well once
+it ran for longer than its failures took: a device that stays silent until the driver's patience ends is not back in
+between. Any other exception is our bug: it passes through, ends the process, and systemd starts it again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from drivers.contract import Clock, DriverError
 log = logging.getLogger(__name__)
 
 FIRST_WAIT_S = 0.5
-SETTLED_S = 2.0  # a story that ran this long has its driver back
+END_S = 15.0  # how long a story may take to end
+SETTLED_S = 2.0  # a story that ran this long has its driver back ...
+PATIENCE_S = 30.0  # ... unless failures take longer; one after this long is a new loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,11 @@ async def supervise(
         working = now_working
         show(ward.driver, LiveDriver(now_working, why, at.utc))
 
-    wait_s = FIRST_WAIT_S
+    wait_s, settled_s, loop = FIRST_WAIT_S, SETTLED_S, asyncio.get_running_loop()
     while True:
-        task = asyncio.ensure_future(story())
+        task, began_s = asyncio.ensure_future(story()), loop.time()
         try:
-            done, _ = await asyncio.wait({task}, timeout=SETTLED_S)
+            done, _ = await asyncio.wait({task}, timeout=settled_s)
             if not done:
                 tell(now_working=True, why="")
                 wait_s = FIRST_WAIT_S
@@ -70,7 +73,11 @@ async def supervise(
         except (DriverError, LedgerError) as error:
             why = str(error)
         finally:
-            task.cancel()
+            if not task.done():  # we are cancelled: the story closes what it has open before we go
+                task.cancel()
+                await asyncio.wait({task}, timeout=END_S)
+        lasted_s = loop.time() - began_s
+        settled_s = max(settled_s, 1.5 * lasted_s) if lasted_s < PATIENCE_S else settled_s
         log.debug("%s: %s", ward.driver, why)
         tell(now_working=False, why=why)
         await asyncio.sleep(wait_s * random.uniform(0.8, 1.2))  # noqa: S311  (jitter, not a secret)

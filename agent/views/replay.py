@@ -11,7 +11,8 @@ told at the moment its rule asked for, as the door service would.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -55,17 +56,24 @@ class _Bench:
         }
         access = {FormulaId(name): Access(formula.access) for name, formula in site.formulas.items()}
         self._policy = DoorPolicy(access, WeeklyHours.parse(site.hours))
-        self._leaf = LeafWatch(site.door.held_s if site.door else 60.0, 10.0)
+        self._boot = ""
+        self._leaf = self._fresh_leaf()
         self._roster = Roster(0)
         self._newest: datetime | None = None
 
     def ring(self, at: Moment) -> Iterator[tuple[Moment, Fact]]:
         """Wake the rules whose time has come before `at`."""
+        if self._boot != at.boot:  # the door service starts anew, and its leaf with it
+            self._boot, self._leaf = at.boot, self._fresh_leaf()
         wakes_at = self._leaf.wakes_at
         if wakes_at is not None and wakes_at <= at.mono_s:
-            fact = self._leaf.wake(at)
+            asked = replace(at, mono_s=wakes_at, utc=at.utc - timedelta(seconds=at.mono_s - wakes_at))
+            fact = self._leaf.wake(asked)
             if fact is not None:
-                yield at, fact
+                yield asked, fact
+
+    def _fresh_leaf(self) -> LeafWatch:
+        return LeafWatch(self._site.door.held_s if self._site.door else 60.0, 10.0)
 
     def judge(self, seen: Seen) -> Fact | None:
         """Judge one observation."""

@@ -120,18 +120,6 @@ class SiteState:
     today: Today
 
 
-def services_of(site: Site) -> tuple[str, ...]:
-    """Return the services this site runs."""
-    wanted = [
-        ("links", bool(site.links)),
-        ("paper", _has_paper(site)),
-        ("door", site.door is not None),
-        ("web", True),
-        ("alerts", site.alerts is not None),
-    ]
-    return tuple(name for name, runs in wanted if runs)
-
-
 def state_of(
     site: Site,
     pictures: Mapping[str, Picture],
@@ -150,7 +138,7 @@ def state_of(
     for picture in fresh.values():
         drivers.update(picture.drivers)
     look = _Look(site, fresh, drivers)
-    services = tuple(_service(name, pictures.get(name), today, now, asking) for name in services_of(site))
+    services = tuple(_service(name, pictures.get(name), today, now, asking) for name in site.services)
     links = tuple(look.link(name) for name in site.links)
     devices = tuple(look.device(name) for name in site.printers)
     door = look.door()
@@ -191,12 +179,8 @@ def plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _has_paper(site: Site) -> bool:
-    return bool(site.printers)
-
-
 def _cards(site: Site, incidents: tuple[Incident, ...]) -> tuple[Card, ...]:
-    has = {Area.INTERNET: bool(site.links), Area.PAPER: _has_paper(site), Area.DOOR: site.door is not None}
+    has = {Area.INTERNET: bool(site.links), Area.PAPER: "paper" in site.services, Area.DOOR: site.door is not None}
     cards = []
     for area in Area:
         own = tuple(one for one in incidents if one.area is area)
@@ -210,7 +194,7 @@ def _service(name: str, picture: Picture | None, today: Today, now: Moment, aski
         return ServiceSeen(name, 0.0, now.utc, not today.fault)
     if picture is None:
         return ServiceSeen(name, None)
-    return ServiceSeen(name, age_s(picture, now), picture.at.utc, picture.ledger_ok)
+    return ServiceSeen(name, age_s(picture, now), picture.at.utc, picture.ledger_ok, picture.roster_ok)
 
 
 def _service_line(one: ServiceSeen) -> ServiceLine:

@@ -82,7 +82,7 @@ class PeerBuilding:
         if why:
             self.missing["links"] = why
         elif self._links:
-            self.providers = self._open.enter_context(providers.Providers(self._links, logs=self.folder))
+            self.providers = self._open.enter_context(providers.Providers(self._links))
 
     def _start_paper(self) -> None:
         why = cups.available() if self.queue else ""
@@ -169,16 +169,7 @@ class PeerBuilding:
     def _link(self, verb: LinkVerb) -> str:
         if self.providers is None:
             raise VerbError(self.missing.get("links", "this building has no links"))
-        if verb.link not in self._links:
-            raise VerbError(f"no link {verb.link!r}; there are: {', '.join(self._links)}")
-        act = getattr(self.providers, verb.name)  # the grammar allows only the providers' own verbs
-        if verb.name == "mend":
-            act(verb.link)
-        elif verb.name in ("loss", "delay", "rate"):
-            act(verb.link, verb.amount)
-        else:
-            act(verb.link, verb.for_s)
-        return f"{verb.name} {verb.link}"
+        return self.providers.obey(verb)
 
     def _print(self, verb: PrintVerb) -> str:
         if self.cups is None:

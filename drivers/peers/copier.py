@@ -99,8 +99,9 @@ class Copier:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._panel is not None:
+        if self._panel is not None and self._panel_path is not None:
             self._panel.close()
+            self._panel_path.unlink(missing_ok=True)
         await self.power_off()
 
     async def power_on(self) -> None:

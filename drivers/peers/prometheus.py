@@ -5,8 +5,11 @@ It scrapes and evaluates every second, so that an alert is seen as soon as its r
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -27,6 +30,15 @@ READY_S = 20.0
 def available() -> str:
     """Return "" if there is a prometheus program, else what is missing."""
     return "" if shutil.which("prometheus") else "no prometheus on this machine: install the Debian package prometheus"
+
+
+def reclaim(folder: Path) -> None:
+    """End a Prometheus that a killed run left behind on this folder's data: only one whose command line names it."""
+    ours = f"--storage.tsdb.path={folder / 'data'}".encode()
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if ours in (place / "cmdline").read_bytes().split(b"\0"):
+                os.kill(int(place.name), signal.SIGKILL)
 
 
 class PrometheusPeer:

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
@@ -156,6 +157,9 @@ def test_libcups_printer_is_understood(tmp_path):
         port = free.getsockname()[1]
     bus = f"unix:path={tmp_path / 'bus'}"
     daemon = subprocess.Popen(["dbus-daemon", "--session", "--nofork", f"--address={bus}"], stderr=subprocess.DEVNULL)
+    limit = time.monotonic() + 10  # without its bus, ippeveprinter ends at once
+    while not (tmp_path / "bus").exists() and time.monotonic() < limit:
+        time.sleep(0.02)
     formats = "application/pdf,image/pwg-raster,image/urf"
     (tmp_path / "spool").mkdir()
     printer = subprocess.Popen(

@@ -129,6 +129,9 @@ class Building:
         command = [*self.inside, str(playbook), "-i", str(inventory), *extra, *options, "site.yml"]
         environment = os.environ | {
             "ANSIBLE_HOME": str(self.folder / "home"),
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(
+                self.folder / "cp"
+            ),  # two buildings have one address, in two namespaces
             "TMPDIR": str(self.folder),
             "LC_ALL": "C.UTF-8",
         }

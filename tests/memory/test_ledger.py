@@ -367,3 +367,23 @@ def test_an_edited_head_does_not_open(path, table):
         db.execute(f"UPDATE {table}")
     with pytest.raises(LedgerError, match="does not match its hash"):
         Ledger.open(path)
+
+
+def test_a_ledger_that_loses_its_file_keeps_its_facts_and_says_so(tmp_path):
+    file = tmp_path / "ledger.db"
+
+    async def lose_and_find() -> None:
+        with Ledger.open(file) as ledger:
+            away = file.rename(tmp_path / "away.db")
+            written = ledger.append(ServiceStarted("door", "1"), at(1), "lost")
+            while not ledger.fault:
+                await asyncio.sleep(0.01)
+            assert "removed or replaced" in ledger.fault
+            assert not written.done()
+            with pytest.raises(LedgerError, match="removed or replaced"):
+                ledger.head()
+            away.replace(file)
+            assert await asyncio.wait_for(written, 10) == 1
+            assert [entry.key for entry in ledger.entries()] == ["lost"]
+
+    asyncio.run(lose_and_find())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 from datetime import date
@@ -363,3 +364,35 @@ def test_one_fault_and_nothing_is_imported_and_every_fault_is_told(store, ledger
 def test_a_new_member_without_a_start_begins_today(store):
     store.import_rows(read_members("nom;formule\r\nAda;abonné".encode()), actor="cli")
     assert store.roster().members["m001"].since == SystemClock().now().utc.date()
+
+
+def test_an_id_is_not_a_name(store, ledger):
+    with pytest.raises(RosterError, match="letters, digits"):
+        store.add_member("Ada", SUBSCRIBER, actor="cli", since=DAY, member=MemberId("Ada Secret"))
+    assert store.people() == ()
+    assert told(store, ledger) == []
+
+
+def test_a_roster_that_loses_its_file_says_so_and_keeps_the_people_it_knows(tmp_path, store):
+    ada = store.add_member("Ada", SUBSCRIBER, actor="cli", since=DAY)
+    assert set(store.roster().members) == {ada}
+    away = (tmp_path / "roster.db").rename(tmp_path / "away.db")
+    assert set(store.roster().members) == {ada}
+    assert "removed or replaced" in store.fault
+    with pytest.raises(LedgerError, match="removed or replaced"):
+        store.add_member("Bob", SUBSCRIBER, actor="cli", since=DAY)
+    away.rename(tmp_path / "roster.db")
+    store.add_member("Bob", SUBSCRIBER, actor="cli", since=DAY)
+    assert len(store.roster().members) == 2
+    assert store.fault == ""
+
+
+def test_a_day_that_cannot_be_read_costs_no_member_the_door(tmp_path, store):
+    ada = store.add_member("Ada", SUBSCRIBER, actor="cli", since=DAY)
+    assert set(store.roster().members) == {ada}
+    with contextlib.closing(sqlite3.connect(tmp_path / "roster.db")) as db, db:
+        db.execute("UPDATE member SET since = 'hier'")
+    assert set(store.roster().members) == {ada}
+    assert "hier" in store.fault
+    with pytest.raises(LedgerError):
+        store.people()

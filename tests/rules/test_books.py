@@ -363,6 +363,16 @@ def test_another_members_badge_closes_the_first_and_splits_the_counter_even_whil
     assert [(row.member, row.mono) for row in rows] == [("m042", 3), ("m043", 1)]
 
 
+def test_two_cards_that_come_in_one_read_are_two_visits(corridor):
+    at = moment(corridor.now_s, corridor.boot)
+    for member in (ALICE, BOB):
+        for fact in corridor.books.badge(at, member):
+            corridor.write(fact, at)
+    assert [getattr(fact, "member", "ended") for fact, _, _ in corridor.ledger[-3:]] == ["m042", "ended", "m043"]
+    assert corridor.books.visit is not None
+    assert corridor.books.visit.member == "m043"
+
+
 def test_a_visit_ends_when_nothing_was_copied_for_long(corridor):
     assert corridor.books.wakes_at() is None
     (started,) = corridor.badge(ALICE)

@@ -184,6 +184,7 @@ def test_time_never_moves_below_the_newest_known() -> None:
     early, late = datetime(1970, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)
     assert believed(early, Trust.RESTORED, newest) == newest
     assert believed(late, Trust.SYNCHRONISED, newest) == late
+    assert believed(early, Trust.SYNCHRONISED, newest) == early  # the clock before had run ahead
     assert believed(late, Trust.UNKNOWN, newest) == newest
     assert believed(early, Trust.UNKNOWN, None) == early
 

@@ -185,6 +185,8 @@ def test_the_doors_readers() -> None:
 def test_the_box() -> None:
     broken = (ServiceSeen("links", 1.0), ServiceSeen("paper", 1.0, ledger_ok=False))
     expect(Seen(broken), (Level.DOWN, "ledger-fault", "paper"))
+    blind = (ServiceSeen("links", 1.0), ServiceSeen("door", 1.0, roster_ok=False))
+    expect(Seen(blind), (Level.DOWN, "roster-fault", "door"))
     for trust in (Trust.DRIFTING, Trust.RESTORED, Trust.UNKNOWN):
         (one,) = expect(Seen(FRESH, trust=trust), (Level.WATCH, "clock-untrusted", ""))
         assert one.detail == trust

@@ -172,3 +172,23 @@ def test_a_ledger_that_does_not_answer_is_told_and_the_word_is_kept(
 
     monkeypatch.setattr(story, "COMMIT_S", 0.05)
     asyncio.run(scene())
+
+
+def test_badges_are_followed_again_when_the_ledger_is_back(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with site(tmp_path) as (book, ledger, clock):
+            following = asyncio.ensure_future(follow_badges(book, {"in": "in", "out": "out"}, 0.01))
+            await asyncio.sleep(0.05)
+            away = (tmp_path / "ledger.db").rename(tmp_path / "away.db")
+            passage = EntryDecided("in", CardKey("k"), ANNE, FormulaId("occasional"), granted=True, rule="always")
+            ledger.append(passage, clock.now(), "1")
+            await asyncio.sleep(0.2)
+            assert not following.done()
+            away.rename(tmp_path / "ledger.db")
+            async with asyncio.timeout(10):
+                while ANNE not in book.presence().open:
+                    await asyncio.sleep(0.05)
+            following.cancel()
+            await asyncio.wait({following})
+
+    asyncio.run(scene())

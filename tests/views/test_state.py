@@ -12,7 +12,7 @@ from agent.live import LiveDevice, LiveDoor, LiveLink
 from agent.rules.incidents import Area, Level
 from agent.views.journal import Today
 from agent.views.sentences import Saying, status_lines
-from agent.views.state import SiteState, as_json, plain, services_of, state_of
+from agent.views.state import SiteState, as_json, plain, state_of
 from drivers.contract import Trust
 from tests.views.scenes import CLOSED, NOON, SITE, UP, HandClock, down, lost_driver, pictures, scenes
 
@@ -101,8 +101,8 @@ def test_what_the_site_file_does_not_name_is_not_shown() -> None:
     bare = Site(site=SiteCard("Bureau nomade", "nomade"))
     state = state_of(bare, pictures(NOW), Today(), NOW, asking="web")
     assert (state.level, state.cards, state.links, state.devices, state.door) == (Level.OK, (), (), (), None)
-    assert services_of(bare) == ("web",)
-    assert services_of(SITE) == ("links", "paper", "door", "web")
+    assert bare.services == ("web",)
+    assert SITE.services == ("links", "paper", "door", "web")
 
 
 def test_the_terminal_also_misses_the_pages_service() -> None:

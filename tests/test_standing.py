@@ -1,0 +1,134 @@
+"""A service stands on shaky ground: its folders fail, its roster is gone, somebody else already runs. (sim)"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.live import Picture, read_pictures
+from agent.memory.ledger import Ledger
+from agent.rules.door import EntryDecided
+from drivers.clock import SystemClock
+from drivers.contract import Trust
+
+REPO = Path(__file__).parents[1]
+SITE = """
+[site]
+name = "Porte"
+code = "porte"
+[readers.door]
+kind = "sim"
+at = "door"
+[door.lock]
+kind = "sim"
+"""
+WAIT_S = 15.0
+
+
+def until(look: Callable[[], object]) -> None:
+    limit_s = time.monotonic() + WAIT_S
+    while not look():
+        assert time.monotonic() < limit_s, "not within the limit"
+        time.sleep(0.05)
+
+
+def gardien(folder: Path, *words: str) -> list[str]:
+    (folder / "site.toml").write_text(SITE, encoding="utf-8")
+    places = ["--site", "site.toml", "--state", "state", "--run", "run"]
+    return [
+        sys.executable,
+        "-m",
+        "agent.cli",
+        *[str(folder / p) if p in {"site.toml", "state", "run"} else p for p in places],
+        *words,
+    ]
+
+
+@contextlib.contextmanager
+def door(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    with (folder / "log").open("a") as log:
+        process = subprocess.Popen(gardien(folder, "run", "door"), cwd=REPO, stderr=log, text=True)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(WAIT_S)
+
+
+def picture(folder: Path) -> Picture | None:
+    return read_pictures(folder / "run").get("door")
+
+
+def fresh(folder: Path) -> bool:
+    seen = picture(folder)
+    return seen is not None and SystemClock().now().mono_s - seen.at.mono_s < 1.5
+
+
+def test_a_door_without_its_roster_stands_and_knows_nobody_until_it_is_back(tmp_path: Path) -> None:
+    with door(tmp_path):
+        until(lambda: fresh(tmp_path))
+    for part in tmp_path.glob("state/roster.db*"):
+        part.unlink()
+    (tmp_path / "state" / "roster.db").write_bytes(b"this is no database" * 100)
+    (tmp_path / "run" / "live" / "door.json").unlink()
+    with door(tmp_path) as process:
+        until(lambda: fresh(tmp_path))
+        seen = picture(tmp_path)
+        assert seen is not None
+        assert (seen.ledger_ok, seen.roster_ok, seen.door is not None) == (True, False, True)
+        assert "roster.db" in seen.roster_why
+        said = subprocess.run(
+            gardien(tmp_path, "tell", "badge", "door", "0F00A1B2C3"), cwd=REPO, timeout=WAIT_S, check=False
+        )
+        assert said.returncode == 0
+        (tmp_path / "state" / "roster.db").unlink()
+        assert process.wait(WAIT_S) == 0  # to be started again, on the roster that is back
+
+
+def test_a_run_folder_that_goes_away_ends_no_service(tmp_path: Path) -> None:
+    with door(tmp_path) as process:
+        until(lambda: fresh(tmp_path))
+        shutil.rmtree(tmp_path / "run")
+        (tmp_path / "run").write_text("in the way", encoding="ascii")  # no folder can be made here
+        time.sleep(2.5)
+        assert process.poll() is None
+        (tmp_path / "run").unlink()
+        until(lambda: fresh(tmp_path))
+    assert (tmp_path / "log").read_text().count("the live picture cannot be written") == 1
+
+
+def test_two_of_one_service_never_work_on_one_state(tmp_path: Path) -> None:
+    with door(tmp_path):
+        until(lambda: fresh(tmp_path))
+        other = gardien(tmp_path, "run", "door", "--run", str(tmp_path / "elsewhere"))
+        second = subprocess.run(other, cwd=REPO, capture_output=True, text=True, timeout=WAIT_S, check=False)
+        assert (second.returncode, second.stderr) == (69, "another gardien already runs here (door.lock)\n")
+
+
+def test_a_restart_remembers_that_the_clock_was_right(tmp_path: Path) -> None:
+    """A door restarted while the line is down must not take its clock for a stranger's."""
+    now = SystemClock().now()
+    if now.trust is Trust.SYNCHRONISED:
+        pytest.skip("the kernel's clock is synchronised here: nothing to remember")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "clock-synchronised").write_text(now.boot, encoding="ascii")
+    with door(tmp_path):
+        until(lambda: fresh(tmp_path))
+        seen = picture(tmp_path)
+        assert seen is not None
+        assert seen.at.trust is Trust.DRIFTING
+
+
+def test_an_unknown_card_is_a_fact(tmp_path: Path) -> None:
+    with door(tmp_path):
+        until(lambda: fresh(tmp_path))
+        subprocess.run(gardien(tmp_path, "tell", "badge", "door", "0F00A1B2C3"), cwd=REPO, timeout=WAIT_S, check=True)
+    with Ledger.open(tmp_path / "state" / "ledger.db") as ledger:
+        assert [entry.fact.rule for entry in ledger.entries(EntryDecided)] == ["unknown-card"]
