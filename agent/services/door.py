@@ -14,7 +14,7 @@ from agent.services.standing import Standing
 from agent.stories.door import Door, Intents, Ways, mind_badges, mind_latch, mind_leaf, newest_known
 from agent.stories.remote import RemoteDesk, Strike
 from agent.tape import TapedInputs, TapedLock
-from drivers.contract import InputId
+from drivers.contract import InputId, LatchState
 
 LOST_WAIT_S = 2.0  # a reader that comes back is heard again this soon
 
@@ -45,6 +45,7 @@ async def wire(here: Standing) -> None:
     intents = Intents(here.places.run)
     door = Door(ways, here.ledger, here.roster, here.clock, intents, here.show_door, newest)
     door.recover()
+    door.tell(latch=LatchState.RESTING.value)  # it begins so: the latch claimed its line inactive
     seen = "contact" in leaf.inputs or leaf.lock.kind == "sim"
     desk = RemoteDesk(door, lock, here.ledger, Strike(leaf.lock.cap_s, fed=leaf.lock.continuous, seen=seen))
     here.keep(desk.mind_windows)
