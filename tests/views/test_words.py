@@ -18,8 +18,8 @@ from agent.rules.leaving import Doubt
 from agent.rules.links import Cause, Health
 from agent.rules.presence import Reason
 from agent.rules.reasons import REASON_KEYS
-from agent.rules.tariff import Item
 from agent.rules.remote import Whom, WindowEnd
+from agent.rules.tariff import Item
 from agent.views.events import link_words, tell
 from agent.views.journal import QUIET
 from agent.views.metrics import DEVICE_STATES
