@@ -42,3 +42,14 @@ def lived_in(animator: Finger, house: LiveHouse) -> None:
     animator.open("/horaires")
     animator.press("Fermé demain : neige")
     until(lambda: animator.open("/impressions") or "portable-inconnu" in animator.page.content(), 20, "the job")
+
+
+def member_enters(member: Finger, animator: Finger, identity: str) -> None:
+    """A member gets a one-time code from the animator and comes in with it."""
+    animator.page.goto(f"/membre/{identity}?lang=fr")
+    animator.press("Faire un code")
+    code = animator.page.locator("p.big").inner_text().strip()
+    member.page.goto("/moi/entrer?lang=fr")
+    member.fill("Code à usage unique", code)
+    member.press("Entrer")
+    member.sees("Mes visites")

@@ -7,20 +7,24 @@ cannot, people must.
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import urllib.request
 from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.acting.hands import Finger, chromium, needs_chromium
-from tests.acting.house import LiveHouse
-from tests.acting.scene import lived_in
+from tests.acting.hands import QUIET, Finger, chromium, needs_chromium
+from tests.acting.house import LiveHouse, until
+from tests.acting.scene import lived_in, member_enters
 
 pytestmark = [pytest.mark.peers, needs_chromium]
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 RUN = "axe.run({resultTypes: ['violations']}).then(done => done.violations)"
-SEEN_BY_ALL = ("/entrer", "/premiere-fois", "/ecran", "/qr", "/accessibilite", "/moi")
+SEEN_BY_ALL = ("/entrer", "/premiere-fois", "/ecran", "/qr", "/accessibilite", "/moi/entrer")
 OF_THE_ANIMATOR = (
     "/",
     "/membres",
@@ -114,15 +118,75 @@ def test_it_fits_a_narrow_screen_and_fingers(path: str, signed_in: bool, animato
             assert page.evaluate(TICKS) == 0, (language, width)
 
 
-def test_the_seventh_tab_loads(animator: Finger) -> None:
-    """HTTP/1.1 browsers hold six connections to a host: a stream per tab must not starve the next page."""
-    tabs = [animator.context.new_page() for _ in range(7)]
+def clean(page: Page) -> None:
+    """Look at the page as it stands: in light and dark, on a narrow screen too."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert faults(page) == [], (page.url, scheme)
+    for width in (320, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate(SIDEWAYS) <= 0, (page.url, width)
+        assert page.evaluate(SMALL) == [], (page.url, width)
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_pages_on_the_way_are_as_good(language: str, animator: Finger) -> None:
+    """What only a step before leads to: a wait, a question, a correction, a refusal."""
+    page = animator.page
+    page.goto(f"/membre/m002?lang={language}")
+    animator.go(page.locator("form[action$='/carte'] button"))
+    clean(page)
+    animator.go(page.locator("form[action$='/annuler'] button"))
+    clean(page)
+    page.goto("/membre/m001")
+    animator.go(page.locator("a[href$='/bloquer']"))
+    clean(page)
+    page.goto("/visites")
+    animator.go(page.locator("a[href^='/visites/corriger']").first)
+    clean(page)
+    page.goto("/membres/importer")
+    page.locator("#file").set_input_files(
+        {"name": "a.csv", "mimeType": "text/csv", "buffer": b"nom;formule\nEve;rien\n"}
+    )
+    animator.go(page.locator("form[enctype] button"))
+    clean(page)
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_members_own_page_is_as_good(language: str, animator: Finger, browser: Browser, house: LiveHouse) -> None:
+    member = Finger(browser, house.url)
     try:
-        for tab in tabs:
-            tab.goto("/", timeout=5000)
-            assert tab.locator("#verdict .sentence").count() == 1
-        animator.open("/membres")
-        animator.sees("Ajouter un membre")
+        member_enters(member, animator, "m002")
+        member.page.goto(f"/moi?lang={language}")
+        clean(member.page)
+        refused = member.page.goto("/membres")
+        assert refused is not None
+        assert refused.status == 403
+        clean(member.page)
     finally:
-        for tab in tabs:
-            tab.close()
+        member.close()
+
+
+def test_the_seventh_tab_loads(house: LiveHouse, tmp_path: Path) -> None:
+    """A browser holds six connections to an HTTP/1.1 host: tabs that nobody looks at must let go of their streams.
+
+    In real tabs of one window: Playwright keeps all of its pages visible.
+    """
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    options = ("--headless", *QUIET, "--remote-debugging-port=0", f"--user-data-dir={tmp_path}", "about:blank")
+    process = subprocess.Popen([shutil.which("chromium") or "", *options], **quiet)  # type: ignore[call-overload]
+    try:
+        port = tmp_path / "DevToolsActivePort"
+        until(lambda: port.read_text(encoding="ascii").strip(), 30, "Chromium")
+        tabs = f"http://127.0.0.1:{port.read_text(encoding='ascii').split()[0]}/json"
+
+        def loaded() -> int:
+            with urllib.request.urlopen(f"{tabs}/list", timeout=10) as answer:
+                return sum("La Cordée Morez" in tab["title"] for tab in json.load(answer))
+
+        for number in range(1, 8):
+            urllib.request.urlopen(urllib.request.Request(f"{tabs}/new?{house.url}/ecran", method="PUT")).close()
+            until(lambda: loaded() == number, 10, f"tab {number}")  # noqa: B023  (used at once)
+    finally:
+        process.terminate()
+        process.wait(20)
