@@ -42,18 +42,17 @@ help_phone = "03 84 00 00 00"
 [web]
 listen = "127.0.0.1:{port}"
 
-[alerts]
-urls_file = "{folder}/alerts.urls"
-after_s = 1.0
-calm_s = 1.0
-
 [links.adsl1]
 kind = "sim"
 label = "Orange"
+gateway = "192.168.1.1"
+targets = ["192.0.2.1", "198.51.100.1"]
 
 [links.adsl2]
 kind = "sim"
 label = "Free"
+gateway = "192.168.2.1"
+targets = ["192.0.2.1", "198.51.100.1"]
 
 [spooler]
 kind = "sim"
@@ -87,6 +86,12 @@ line = 22
 
 [door.inputs.exit_button]
 line = 27
+"""
+ALERTS = """
+[alerts]
+urls_file = "{urls}"
+after_s = 1.0
+calm_s = 1.0
 """
 
 
@@ -152,17 +157,18 @@ class LiveHouse:
         text = SITE.format(
             hours="\n".join(f'{day} = ["00:00-24:00"]' for day in DAYS),
             port=self.port,
-            folder=self.folder,
             door=self.peers.readers["door"].path,
             copier=self.peers.readers["copier"].path,
             board=self.peers.board.chip,
         )
+        if self._alerts_to:
+            urls = self.folder / "alerts.urls"
+            urls.write_text(f"{self._alerts_to}\n", encoding="ascii")
+            urls.chmod(0o600)
+            text += ALERTS.format(urls=urls)
         self.site_file.write_text(text, encoding="utf-8")
         tariff = (REPO / "agent/views/tariff-example.toml").read_text(encoding="utf-8")
         (self.folder / "tariff.toml").write_text(tariff, encoding="utf-8")
-        urls = self.folder / "alerts.urls"
-        urls.write_text(f"{self._alerts_to}\n" if self._alerts_to else "", encoding="ascii")
-        urls.chmod(0o600)
 
     @contextlib.contextmanager
     def _services(self) -> Iterator[None]:
