@@ -29,6 +29,7 @@ LIVES_IN = {
     "gpiod": {"drivers/pins.py"},
     "apprise": {"drivers/messenger.py"},
     "sqlite3": {"agent/memory"},
+    "argon2": {"agent/memory/account_tables.py"},
     "threading": {"drivers", "agent/memory"},
 }
 

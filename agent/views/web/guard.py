@@ -199,7 +199,7 @@ async def _read(request: web.Request) -> Sent:
             return Sent(_fields(body))
     except TimeoutError as error:
         raise web.HTTPRequestTimeout from error
-    except (ValueError, PayloadEncodingError) as error:
+    except (ValueError, web.RequestPayloadError, PayloadEncodingError, ConnectionError) as error:
         raise web.HTTPBadRequest from error
     raise web.HTTPUnsupportedMediaType
 
