@@ -58,6 +58,7 @@ class AppriseMessenger:
             raise DriverError("une adresse d'alerte n'est pas comprise (voir la documentation d'apprise)")
         plugin.socket_connect_timeout = CONNECT_S
         plugin.socket_read_timeout = READ_S
+        plugin.request_rate_per_sec = 0  # it would sleep on an old message while a newer one is known
         self._plugin = plugin
         self._limit_s = limit_s
         self._busy: threading.Thread | None = None
