@@ -1,7 +1,8 @@
 """A running site for a browser: the real services as processes, and far ends whose witness nobody can bend.
 
-The door is real wires: card readers on ptys, a board whose recorder stamps every change of the relay. Lines, printer
-and spooler are `kind = "sim"`, told by `gardien tell`. What the tests expect they read from the page, as people do, or
+The door is real wires: card readers on ptys, a board whose recorder stamps every change of the relay. Lines are
+`kind = "sim"`, told by `gardien tell`; so are printer and spooler, unless `paper` asks for a private cupsd and an IPP
+copier. What the tests expect they read from the page, as people do, or
 from the recorder; the ledger is read as SQL.
 """
 
@@ -41,6 +42,7 @@ help_phone = "03 84 00 00 00"
 
 [web]
 listen = "127.0.0.1:{port}"
+billing_token_file = "{token}"
 
 [links.adsl1]
 kind = "sim"
@@ -55,11 +57,13 @@ gateway = "192.168.2.1"
 targets = ["192.0.2.1", "198.51.100.1"]
 
 [spooler]
-kind = "sim"
+kind = "{spooler}"
+server = "{cups}"
 
 [printers.copieur]
-kind = "sim"
+kind = "{printer}"
 label = "le copieur"
+uri = "{uri}"
 queues = ["copieur"]
 poll_s = 0.5
 visit_idle_s = 20.0
@@ -87,6 +91,7 @@ line = 22
 [door.inputs.exit_button]
 line = 27
 """
+TOKEN = "0123456789abcdef0123456789abcdef"
 ALERTS = """
 [alerts]
 urls_file = "{urls}"
@@ -121,12 +126,12 @@ def until(true: Callable[[], Any], limit_s: float, what: str = "", every_s: floa
 class LiveHouse:
     """One site that runs, in `folder`. A context manager."""
 
-    def __init__(self, folder: Path, alerts_to: str = "") -> None:
+    def __init__(self, folder: Path, *, alerts_to: str = "", paper: bool = False) -> None:
         self.folder, self.state, self.run = folder, folder / "state", folder / "run"
         self.site_file, self.log = folder / "site.toml", folder / "log.txt"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.peers = PeerBuilding(folder / "peers", (), READERS, "")
+        self.peers = PeerBuilding(folder / "peers", (), READERS, "copieur" if paper else "")
         self.env = os.environ | {
             "PYTHONPATH": str(REPO),
             "GARDIEN_SITE": str(self.site_file),
@@ -160,7 +165,13 @@ class LiveHouse:
             door=self.peers.readers["door"].path,
             copier=self.peers.readers["copier"].path,
             board=self.peers.board.chip,
+            token=self.folder / "billing.token",
+            spooler="cups" if self.peers.cups else "sim",
+            printer="ipp" if self.peers.cups else "sim",
+            cups=self.peers.cups.server if self.peers.cups else "",
+            uri=self.peers.copier_uri or "ipp://127.0.0.1/ipp/print",
         )
+        (self.folder / "billing.token").write_text(TOKEN, encoding="ascii")
         if self._alerts_to:
             urls = self.folder / "alerts.urls"
             urls.write_text(f"{self._alerts_to}\n", encoding="ascii")
@@ -207,8 +218,8 @@ class LiveHouse:
 
     # --- witnesses ---------------------------------------------------------------------------------------------
 
-    def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as reply:
+    def get(self, path: str, **headers: str) -> str:
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}{path}", headers=headers), timeout=10) as reply:
             return str(reply.read().decode())
 
     def present(self, card: str, reader: str = "door") -> float:
