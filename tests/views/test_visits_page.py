@@ -130,7 +130,7 @@ def test_a_visit_is_put_right_with_a_reason(home: House) -> None:
         await hand.send((await hand.open("/visites")).form("/visites/arrivee", member="m013"))
         later(home, 4)
         await hand.send((await hand.open("/visites")).form("/visites/depart", member="m013"))
-        page = await hand.open(f"/visites/corriger?visit={facts(home, VisitEnded)[0].visit}")
+        page = await hand.open(f"/visites/corriger/{facts(home, VisitEnded)[0].visit}")
         form = page.forms[-2]
         assert (form.fields["start"], form.fields["end"]) == ("2026-11-24T12:32", "2026-11-24T16:32")
         button = ("what", "correct")
@@ -157,7 +157,7 @@ def test_a_visit_that_never_was_is_annulled_and_costs_nothing(home: House) -> No
         await hand.send((await hand.open("/visites")).form("/visites/arrivee", member="m013"))
         visit = facts(home, VisitStarted)[0].visit
         later(home, 0.1)
-        page = await hand.open(f"/visites/corriger?visit={visit}")
+        page = await hand.open(f"/visites/corriger/{visit}")
         page = await hand.send(page.forms[-1], ("what", "annul"), reason="mistake")
         assert "Personne n'est noté présent." in page.text
         assert "annulée" in page.text
@@ -174,7 +174,7 @@ def test_after_the_month_a_correction_is_an_adjustment_in_the_present_one(tmp_pa
     fact = VisitEnded("v-oct", MemberId("m013"), FormulaId("occasional"), began, ended, 480, VisitEvidence.ANIMATOR)
 
     async def story(hand: Hand) -> None:
-        page = await hand.open("/visites/corriger?visit=v-oct")
+        page = await hand.open("/visites/corriger/v-oct")
         assert "régularisation" in page.text
         page = await hand.send(page.forms[-2], ("what", "correct"), end="2026-10-06T11:00", reason="forgot-departure")
         assert "C'est corrigé." in page.text
@@ -188,6 +188,6 @@ def test_after_the_month_a_correction_is_an_adjustment_in_the_present_one(tmp_pa
 
 def test_a_visit_nobody_knows_cannot_be_put_right(home: House) -> None:
     async def story(hand: Hand) -> None:
-        assert "n'est pas connue" in (await hand.open("/visites/corriger?visit=../../x")).text
+        assert "n'est pas connue" in (await hand.open("/visites/corriger/..%2Fx")).text
 
     act(home, story)

@@ -83,7 +83,7 @@ def routes(app: web.Application) -> None:
     app.router.add_get("/visites", show_visits)
     app.router.add_post("/visites/arrivee", arrive)
     app.router.add_post("/visites/depart", leave)
-    app.router.add_get("/visites/corriger", show_correction)
+    app.router.add_get("/visites/corriger/{visit}", show_correction)
     app.router.add_post("/visites/corriger", correct)
 
 
@@ -236,7 +236,7 @@ def _name(request: web.Request, member: str) -> str:
 @needs(Role.ANIMATOR)
 async def show_correction(request: web.Request) -> web.StreamResponse:
     """Show one visit, to be put right."""
-    one = _visits(request).by_id.get(request.query.get("visit", ""))
+    one = _visits(request).by_id.get(request.match_info["visit"])
     if one is None:
         return back(request, "/visites", "visites.unknown")
     now = local_now(request)
@@ -264,5 +264,5 @@ async def correct(request: web.Request) -> web.StreamResponse:
     answer = await asked(request, "web", "visit-correct", {"visit": visit, "reason": reason, **span}, reason=reason)
     if answer.done:
         return back(request, "/visites", "visites.corrected")
-    again = f"/visites/corriger?visit={quote(visit)}" if visit in _visits(request).by_id else "/visites"
+    again = f"/visites/corriger/{quote(visit, safe='')}" if visit in _visits(request).by_id else "/visites"
     return back(request, again, REFUSED.get(answer.code, "visites.not_written"))
