@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from agent.config import LinkConfig, Site, SiteCard
 from agent.live import LiveDriver, LiveLink, Picture, write_picture
 from agent.memory.ledger import Ledger, LedgerError
 from agent.rules.alarms import AlarmPolicy, AlarmRaised, AlarmState, AlarmTold, Letter, Quiet
-from agent.rules.incidents import Area, Incident, Level
+from agent.rules.incidents import KEYS, Area, Incident, Level
 from agent.rules.links import Cause, Health
 from agent.services.alerts import open_routes, read_urls, surviving
 from agent.sitefile import read_site
@@ -29,6 +30,7 @@ from agent.stories import alarms
 from agent.stories.alarms import AlarmBook, forward, raise_alarms
 from agent.views.notices import say_letter
 from agent.views.state import LinkLine
+from agent.views.words import LANGUAGES
 from drivers.clock import SystemClock
 from drivers.contract import DriverError, Messenger, Moment, Trust
 from tests.far_ends import FarEnd, free_port, mailbox, topic
@@ -311,6 +313,20 @@ def test_a_letter_says_what_and_when(tmp_path: Path) -> None:
         ),
     )
     assert say_letter(site, Letter(opened, closed), 0, "en")[0].startswith("La Cordée Morez: over (")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_incident_can_be_told_and_names_nobody(tmp_path: Path, language: str) -> None:
+    (tmp_path / "site.toml").write_text(SITE.format(urls="/etc/gardien/alerts.urls"), encoding="utf-8")
+    site = read_site(tmp_path / "site.toml")
+    fields = {one.name for one in dataclasses.fields(AlarmRaised)}
+    assert fields == {"alarm", "incident", "subject", "detail", "area", "state", "since", "trust", "routes"}
+    for key in KEYS:
+        for area in Area:
+            opened = replace(fact(key, AlarmState.OPENED, 0), area=area, detail="media-jam")
+            title, text = say_letter(site, Letter(opened, None), 0, language)
+            assert title.startswith("La Cordée Morez")
+            assert text.count("\n") == 1  # since when, and one remedy
 
 
 # --- the addresses ------------------------------------------------------------------------------------------
