@@ -35,7 +35,11 @@ USER, STRANGER = "zenobie.portable", "inconnu.portable"
 CARD, NOBODYS_CARD, VISITORS_CARD = "0DC0FFEE42", "0BADC0DE99", "0CAFED00D7"
 
 NAMES = (MEMBER, OTHER, ANIMATOR, GUEST, "Zénobie", "Trouvetout", "Quatrevents", "Danslaporte", "Grandvisiteur")
-CARDS = tuple(form for card in (CARD, NOBODYS_CARD, VISITORS_CARD) for form in (card, card[2:], str(int(card[2:], 16))))
+CARDS = tuple(
+    form
+    for card in (CARD, NOBODYS_CARD, VISITORS_CARD)
+    for form in (card, card[2:], str(int.from_bytes(bytes.fromhex(card[2:]))))
+)
 NOWHERE = (TITLE, "Licenciement", *CARDS, PASSWORD, PIN)  # not even where people look
 OF_PEOPLE = (*NAMES, USER, STRANGER)  # where people look, and in the erasable roster, but nowhere else
 
