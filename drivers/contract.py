@@ -37,8 +37,11 @@ class DriverError(Exception):
 class Messenger(Protocol):
     """One way to reach people who are not here: a mailbox, a topic they follow on their phone."""
 
-    async def send(self, title: str, text: str) -> None:
-        """Hand one message over, once. Raises DriverError if it was not taken: then it may be tried again."""
+    async def send(self, title: str, text: str, via: str = "") -> None:
+        """Hand one message over, once, by the interface `via` ("": as the routes say).
+
+        Raises DriverError if it was not taken: then it may be tried again.
+        """
 
 
 # --- time --------------------------------------------------------------------------------------------------

@@ -24,7 +24,9 @@ def free_port() -> int:
 class FarEnd:
     """A server on its own threads. A context manager."""
 
-    def __init__(self, port: int, handler: type[socketserver.BaseRequestHandler], *, http: bool) -> None:
+    def __init__(
+        self, port: int, handler: type[socketserver.BaseRequestHandler], *, http: bool, host: str = "127.0.0.1"
+    ) -> None:
         self.port = port
         self.taken: list[tuple[str, str]] = []  # title, text
         self.tries = 0
@@ -32,7 +34,7 @@ class FarEnd:
         self.silent = threading.Event()
         kind = ThreadingHTTPServer if http else socketserver.ThreadingTCPServer
         kind.allow_reuse_address = True
-        self._server = kind(("127.0.0.1", port), handler)
+        self._server = kind((host, port), handler)
         self._server.daemon_threads = True
         self._server.far_end = self  # type: ignore[attr-defined]
 
@@ -100,9 +102,9 @@ class _Mailbox(socketserver.StreamRequestHandler):
         return b"250 kept\r\n"
 
 
-def topic(port: int) -> FarEnd:
+def topic(port: int, host: str = "127.0.0.1") -> FarEnd:
     """An ntfy-like server: POST / with a JSON message (docs.ntfy.sh/publish, "publish as JSON")."""
-    return FarEnd(port, _Topic, http=True)
+    return FarEnd(port, _Topic, http=True, host=host)
 
 
 def mailbox(port: int) -> FarEnd:

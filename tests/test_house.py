@@ -29,6 +29,7 @@ LIVES_IN = {
     "gpiod": {"drivers/pins.py"},
     "apprise": {"drivers/messenger.py"},
     "sqlite3": {"agent/memory"},
+    "argon2": {"agent/memory/account_tables.py"},
     "threading": {"drivers", "agent/memory"},
 }
 
@@ -134,7 +135,7 @@ def test_the_locks_agree() -> None:
 
 # --- units: the exposure systemd itself reckons, as a contract ---------------------------------------------------
 
-EXPOSURE_AT_MOST = {"door": 0.8, "links": 2.0, "paper": 1.6, "web": 1.3, "alerts": 1.5, "tend": 0.5}
+EXPOSURE_AT_MOST = {"door": 0.8, "links": 2.0, "paper": 1.6, "web": 1.3, "alerts": 1.4, "tend": 0.5}
 
 
 @pytest.fixture(scope="module")

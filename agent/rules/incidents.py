@@ -109,6 +109,7 @@ class Seen:
     door: DoorSeen | None = None
     readers: tuple[ReaderSeen, ...] = ()
     trust: Trust = Trust.SYNCHRONISED
+    alerts_working: bool = True  # messages to people far away can be sent, as far as it is up to us
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ KEYS: tuple[str, ...] = (
     *("printer-lost", "printer-unknown", "printer-stopped", "spooler-lost", "copier-reader-lost"),
     *(f"printer-{reason}" for reason in REASON_KEYS),
     *("lock-lost", "latch-unknown", "reader-lost", "door-forced", "door-held", "inputs-lost", "contact-silent"),
-    *("ledger-fault", "roster-fault", "clock-untrusted"),
+    *("ledger-fault", "roster-fault", "alerts-lost", "clock-untrusted"),
 )
 
 
@@ -151,6 +152,8 @@ def judge(seen: Seen, stale_s: float) -> tuple[Incident, ...]:
     if Area.DOOR not in mute and seen.door is not None:
         found += _door(seen.door, [one for one in seen.readers if one.door])
     found += _box([one for one in seen.services if one not in silent], seen.trust)
+    if not seen.alerts_working:
+        found.append(Incident(Area.BOX, Level.WATCH, "alerts-lost"))
     return tuple(sorted(found, key=lambda one: -_ORDER.index(one.level)))
 
 

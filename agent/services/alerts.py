@@ -3,7 +3,7 @@
 Why a process of its own and not the pages': the web service may speak with this building's networks only (its unit
 says so to the kernel), and mail has to leave them; the addresses hold passwords that nobody who breaks into a page
 should find in its memory; no page ever waits for a mail server; and who else would tell that the pages are down.
-It listens to nothing, and reads the same pictures as the page: over whichever link is left, by the box's own routes.
+It listens to nothing, and reads the same pictures as the page. While one link is dead its messages leave by another.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ import os
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from agent.config import AlertsConfig
+from agent.config import AlertsConfig, Site
 from agent.live import read_pictures
 from agent.rules.alarms import AlarmPolicy, Letter, Quiet
 from agent.rules.incidents import Incident, Level
+from agent.rules.links import Health
 from agent.services.standing import Standing
 from agent.stories.alarms import AlarmBook, forward, raise_alarms
 from agent.views.journal import Today
 from agent.views.notices import say_letter
-from agent.views.state import state_of
+from agent.views.state import LinkLine, state_of
 from drivers import open_messenger
 from drivers.contract import DriverError, Messenger
 
@@ -57,6 +58,12 @@ def open_routes(urls: tuple[str, ...]) -> dict[str, Messenger]:
     return {f"{url.partition(':')[0].lower()}-{place}": open_messenger(url) for place, url in enumerate(urls, 1)}
 
 
+def surviving(site: Site, links: tuple[LinkLine, ...]) -> str:
+    """Return the interface of a link that works while another one does not; "" if that is not how things are."""
+    up = [link.name for link in links if link.health is Health.UP]
+    return site.links[up[0]].interface if 0 < len(up) < len(links) else ""
+
+
 def _file(config: AlertsConfig) -> Path:
     given = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / CREDENTIAL
     return given if os.environ.get("CREDENTIALS_DIRECTORY") and given.is_file() else Path(config.urls_file)
@@ -71,10 +78,14 @@ async def _run(here: Standing, config: AlertsConfig) -> None:
         today = Today(fault=here.ledger.fault)
         return state_of(here.site, read_pictures(here.places.run), today, here.clock.now(), asking="alerts").incidents
 
+    def via() -> str:
+        pictures = read_pictures(here.places.run)
+        return surviving(here.site, state_of(here.site, pictures, Today(), here.clock.now(), asking="alerts").links)
+
     def say(letter: Letter, lost: int) -> tuple[str, str]:
         return say_letter(here.site, letter, lost, here.site.site.language)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(raise_alarms(book, look, policy, here.clock))
         for name, messenger in routes.items():
-            group.create_task(forward(book, name, messenger, say, quiet, here.clock, zone, here.show_driver))
+            group.create_task(forward(book, name, messenger, say, quiet, here.clock, zone, here.show_driver, via))

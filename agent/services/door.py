@@ -50,6 +50,7 @@ async def wire(here: Standing) -> None:
     door = Door(ways, here.ledger, here.roster, here.clock, intents, here.show_door, newest)
     door.tell(latch=LatchState.RESTING.value)  # it is open: its latch has claimed the line inactive
     door.recover()
+    door.tell(latch=LatchState.RESTING.value)  # it begins so: the latch claimed its line inactive
     seen = "contact" in leaf.inputs or leaf.lock.kind == "sim"
     desk = RemoteDesk(door, lock, here.ledger, Strike(leaf.lock.cap_s, fed=leaf.lock.continuous, seen=seen))
     here.keep(desk.mind_windows)

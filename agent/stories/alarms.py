@@ -33,6 +33,7 @@ LOOK_AGAIN_S = 30.0  # quiet hours end, and news that nobody rang for
 Look = Callable[[], Sequence[Incident]]
 Say = Callable[[Letter, int], tuple[str, str]]  # a letter, and how many were given up -> title and text
 Show = Callable[[str, LiveDriver], None]
+Via = Callable[[], str]  # the interface of a link that lives while another is dead; "": as the routes say
 
 
 class AlarmBook:
@@ -114,9 +115,13 @@ async def forward(
     clock: Clock,
     zone: tzinfo,
     show: Show,
+    via: Via,
 ) -> None:
-    """Send what waits for one route, oldest first; for ever. A far end that refuses is tried again, less and less."""
-    driver, wait_s, well = f"alerts.{route}", FIRST_WAIT_S, True
+    """Send what waits for one route, oldest first; for ever. A far end that refuses is tried again, less and less.
+
+    Every other try leaves the way to the routes of the system: what we take for a living link may lead nowhere.
+    """
+    driver, wait_s, tries = f"alerts.{route}", FIRST_WAIT_S, 0
     show(driver, LiveDriver(working=True))
     while True:
         await _give_up(book, route)
@@ -126,19 +131,20 @@ async def forward(
             await book.news()
             continue
         try:
-            await messenger.send(*say(letter, book.given_up(route)))
+            title, text = say(letter, book.given_up(route))
+            await messenger.send(title, text, via() if tries % 2 == 0 else "")
         except DriverError as error:
-            if well:
+            if not tries:
                 log.warning("%s: %s; kept, and tried again", driver, error)
                 show(driver, LiveDriver(working=False, why=str(error), since=clock.now().utc))
-            well = False
+            tries += 1
             await asyncio.sleep(wait_s * random.uniform(0.8, 1.2))  # noqa: S311  (jitter, not a secret)
             wait_s = min(wait_s * 2, LONGEST_WAIT_S)
             continue
-        if not well:
+        if tries:
             log.warning("%s: back", driver)
             show(driver, LiveDriver(working=True, since=clock.now().utc))
-        well, wait_s = True, FIRST_WAIT_S
+        tries, wait_s = 0, FIRST_WAIT_S
         await book.add(AlarmTold(letter.alarm, letter.state, route, sent=True))
 
 

@@ -145,13 +145,13 @@ def _paper_row(fact: PagesCounted | CopiesCounted, at: datetime) -> PaperRow:
     return PaperRow(at, fact.device, "copy", fact.mono, fact.colour, sides, sides)
 
 
-def of_the_month(own: Own, month: str) -> Mapping[str, int]:
-    """Return the minutes, prints and copies of one month ("2026-11"), local days."""
+def of_the_month(own: Own, now: datetime) -> Mapping[str, int]:
+    """Return the minutes, prints and copies of the month of `now` (aware, on the site's wall clock)."""
+    month = f"{now:%Y-%m}"
     paper = [row for row in own.paper if f"{row.at:%Y-%m}" == month]
-    zone = paper[0].at.tzinfo if paper else None
-    ended = [one for one in own.visits if one.ended is not None]
+    ends = [(one.ended, one.minutes) for one in own.visits if one.ended is not None]
     return {
-        "minutes": sum(one.minutes for one in ended if one.ended and f"{one.ended.astimezone(zone):%Y-%m}" == month),
+        "minutes": sum(minutes for at, minutes in ends if f"{at.astimezone(now.tzinfo):%Y-%m}" == month),
         "prints": sum(row.sides for row in paper if row.kind == "print"),
         "copies": sum(row.sides for row in paper if row.kind == "copy"),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
@@ -33,6 +33,8 @@ from agent.views.journal import Today
 from drivers.contract import DeviceState, LatchState, Moment, Trust
 
 E = TypeVar("E", bound=StrEnum)
+
+REFUSED = timedelta(minutes=15)  # an alert that is not taken for this long, with internet, is no hiccup
 
 LEAF_LEVELS: Mapping[Passage, Level] = {
     Passage.CLOSED: Level.OK,
@@ -142,7 +144,8 @@ def state_of(
     links = tuple(look.link(name) for name in site.links)
     devices = tuple(look.device(name) for name in site.printers)
     door = look.door()
-    seen = Seen(services, links, devices, look.working("spooler"), door, look.readers(), now.trust)
+    alerts = look.alerts_working(links, now.utc)
+    seen = Seen(services, links, devices, look.working("spooler"), door, look.readers(), now.trust, alerts)
     incidents = judge(seen, STALE_S)
     return SiteState(
         site=site.site.name,
@@ -224,6 +227,14 @@ class _Look:
     def since(self, driver: str) -> datetime | None:
         known = self.drivers.get(driver)
         return None if known is None else known.since
+
+    def alerts_working(self, links: tuple[LinkSeen, ...], now: datetime) -> bool:
+        """Tell whether alerts can leave; a route that is refused counts once internet cannot be why."""
+        if not self.working("alerts"):
+            return False
+        reachable = not links or any(link.health is Health.UP for link in links)
+        routes = [one for name, one in self.drivers.items() if name.startswith("alerts.") and not one.working]
+        return not any(reachable and one.since is not None and now - one.since > REFUSED for one in routes)
 
     def link_seen(self, name: str) -> LiveLink | None:
         picture = self.fresh.get("links")

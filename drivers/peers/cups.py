@@ -184,7 +184,15 @@ class CupsPeer:
                 return
 
     def print_pdf(
-        self, user: str, pages: int, *, queue: str = "", colour: bool = False, two_sided: bool = False, copies: int = 1
+        self,
+        user: str,
+        pages: int,
+        *,
+        queue: str = "",
+        colour: bool = False,
+        two_sided: bool = False,
+        copies: int = 1,
+        title: str = "document",
     ) -> int:
         """Print a document of `pages` pages as `user` with lp(1) and return the CUPS job-id.
 
@@ -195,7 +203,7 @@ class CupsPeer:
         file.write_bytes(pdf(pages, colour=colour))
         options = ["ColorModel=RGB" if colour else "ColorModel=Gray"]
         options += ["sides=two-sided-long-edge" if two_sided else "sides=one-sided"]
-        arguments = ["-U", user, "-d", queue or self.queues()[0], "-n", str(copies), "-t", "document"]
+        arguments = ["-U", user, "-d", queue or self.queues()[0], "-n", str(copies), "-t", title]
         try:
             said = self._run("lp", *arguments, *(word for option in options for word in ("-o", option)), str(file))
         finally:

@@ -239,3 +239,7 @@ def test_silence_is_never_fine_and_never_a_breakdown(seen: Seen) -> None:
         said = [incident for incident in found if incident.area is area]
         assert any(incident.level is Level.UNKNOWN for incident in said)
         assert area is Area.BOX or all(incident.level is Level.UNKNOWN for incident in said)
+
+
+def test_alerts_that_do_not_leave_are_to_be_watched() -> None:
+    expect(Seen(FRESH, alerts_working=False), (Level.WATCH, "alerts-lost", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import signal
 import subprocess
@@ -17,15 +18,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from agent.config import LinkConfig, Site, SiteCard
 from agent.live import LiveDriver, LiveLink, Picture, write_picture
 from agent.memory.ledger import Ledger, LedgerError
 from agent.rules.alarms import AlarmPolicy, AlarmRaised, AlarmState, AlarmTold, Letter, Quiet
-from agent.rules.incidents import Area, Incident, Level
-from agent.services.alerts import open_routes, read_urls
+from agent.rules.incidents import KEYS, Area, Incident, Level
+from agent.rules.links import Cause, Health
+from agent.services.alerts import open_routes, read_urls, surviving
 from agent.sitefile import read_site
 from agent.stories import alarms
 from agent.stories.alarms import AlarmBook, forward, raise_alarms
 from agent.views.notices import say_letter
+from agent.views.state import LinkLine
+from agent.views.words import LANGUAGES
 from drivers.clock import SystemClock
 from drivers.contract import DriverError, Messenger, Moment, Trust
 from tests.far_ends import FarEnd, free_port, mailbox, topic
@@ -69,9 +74,11 @@ class Post:
         self.open = True
         self.taken: list[str] = []
         self.tries = 0
+        self.ways: list[str] = []
 
-    async def send(self, title: str, text: str) -> None:
+    async def send(self, title: str, text: str, via: str = "") -> None:
         self.tries += 1
+        self.ways.append(via)
         if not self.open:
             raise DriverError("closed")
         self.taken.append(f"{title} {text}".strip())
@@ -103,10 +110,21 @@ class Desk:
         self.shown: dict[str, LiveDriver] = {}
         routes = {name.replace("_", "-"): post for name, post in posts.items()}
         policy = replace(POLICY, routes=tuple(routes))
+        hours = Quiet.parse(quiet)
         self._coroutines = [
             raise_alarms(self.book, lambda: self.incidents, policy, clock, 0.005),
             *(
-                forward(self.book, name, post, briefly, Quiet.parse(quiet), clock, PARIS, self.shown.__setitem__)
+                forward(
+                    self.book,
+                    name,
+                    post,
+                    briefly,
+                    hours,
+                    clock,
+                    PARIS,
+                    self.shown.__setitem__,
+                    lambda: "eth2",
+                )
                 for name, post in routes.items()
             ),
         ]
@@ -173,8 +191,8 @@ def test_while_nothing_can_leave_it_is_kept_and_then_sent_once_oldest_first(ledg
 
     run(night)
     run(morning)
-    run(morning_after := _nothing_more(ledger, clock, post))
-    assert morning_after
+    run(_nothing_more(ledger, clock, post))
+    assert post.ways[:4] == ["eth2", "", "eth2", ""]  # by the living link, and every other try as the routes say
     assert post.taken == ["closed:all-box", "opened:printer-jam"]
 
 
@@ -297,6 +315,20 @@ def test_a_letter_says_what_and_when(tmp_path: Path) -> None:
     assert say_letter(site, Letter(opened, closed), 0, "en")[0].startswith("La Cordée Morez: over (")
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_incident_can_be_told_and_names_nobody(tmp_path: Path, language: str) -> None:
+    (tmp_path / "site.toml").write_text(SITE.format(urls="/etc/gardien/alerts.urls"), encoding="utf-8")
+    site = read_site(tmp_path / "site.toml")
+    fields = {one.name for one in dataclasses.fields(AlarmRaised)}
+    assert fields == {"alarm", "incident", "subject", "detail", "area", "state", "since", "trust", "routes"}
+    for key in KEYS:
+        for area in Area:
+            opened = replace(fact(key, AlarmState.OPENED, 0), area=area, detail="media-jam")
+            title, text = say_letter(site, Letter(opened, None), 0, language)
+            assert title.startswith("La Cordée Morez")
+            assert text.count("\n") == 1  # since when, and one remedy
+
+
 # --- the addresses ------------------------------------------------------------------------------------------
 
 
@@ -316,6 +348,23 @@ def test_addresses_are_for_one_pair_of_eyes(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(DriverError, match="UTF-8"):
         read_urls(file)
+
+
+# --- by which link ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("adsl1", "adsl2", "interface"),
+    [("up", "up", ""), ("down", "up", "eth2"), ("up", "down", "eth1"), ("down", "down", ""), ("unknown", "up", "eth2")],
+)
+def test_while_one_link_is_dead_the_other_is_taken(adsl1: str, adsl2: str, interface: str) -> None:
+    links = {name: LinkConfig("scapy", interface=face) for name, face in (("adsl1", "eth1"), ("adsl2", "eth2"))}
+    site = Site(SiteCard("Morez", "morez"), links=links)
+    lines = tuple(
+        LinkLine(name, Level.OK, Health(health), Cause.NONE, None, None, None)
+        for name, health in (("adsl1", adsl1), ("adsl2", adsl2))
+    )
+    assert surviving(site, lines) == interface
 
 
 # --- the process --------------------------------------------------------------------------------------------

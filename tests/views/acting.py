@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -31,9 +31,11 @@ def acting_site(folder: Path) -> Site:
 
 
 @contextlib.contextmanager
-def acting_house(folder: Path, *, day: bool = True) -> Iterator[House]:
-    """Open a house with three members; its ledger holds the scenes' day."""
+def acting_house(folder: Path, *, day: bool = True, before: Sequence[tuple[datetime, Fact]] = ()) -> Iterator[House]:
+    """Open a house with three members; its ledger holds what was `before`, and the scenes' day."""
     with house(folder / "house", acting_site(folder)) as home:
+        for utc, fact in before:
+            home.ledger.append_now(fact, replace(home.clock.now(), utc=utc), f"before:{utc}")
         for member, name, formula in (
             ("m007", "Bob Martin", "occasional"),
             ("m013", "Zoé Faure", "occasional"),

@@ -455,6 +455,24 @@ def test_a_bomb_is_not_unpacked_and_odd_bodies_are_refused(home: House) -> None:
     attack(home, story)
 
 
+def test_a_body_that_breaks_off_is_nobodys_error(home: House, caplog: pytest.LogCaptureFixture) -> None:
+    async def story(hand: Hand, port: int) -> None:
+        kind = "application/x-www-form-urlencoded"
+        head = f"POST /entrer HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: {hand.origin}\r\nContent-Type: {kind}\r\n"
+        for body in ("Transfer-Encoding: chunked\r\n\r\nzz\r\n", "Transfer-Encoding: chunked\r\n\r\n5\r\nabcdefgh\r\n"):
+            assert status_of(await raw(port, (head + body).encode())) == 400
+        for body in ("Content-Length: 100\r\n\r\ncsrf=", "Transfer-Encoding: chunked\r\n\r\n5\r\nab"):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write((head + body).encode())
+            await writer.drain()
+            await asyncio.sleep(0.1)
+            writer.transport.abort()
+        await asyncio.sleep(0.2)
+
+    attack(home, story)
+    assert [line for line in said(caplog) if "malformed" not in line] == []
+
+
 def test_slow_clients_are_let_go_and_hold_nobody_up(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listen, "HEADERS_S", 1.0)
     monkeypatch.setattr(guard, "BODY_S", 0.5)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from agent.memory.ledger import Ledger
 from agent.rules.access import Acted, BoxRestarted, Role
 from agent.views.web.entry import inside
 from agent.views.web.gate import back, needs, upload
@@ -196,6 +198,35 @@ def test_a_member_is_no_animator(home: House) -> None:
             assert "Cette page n'est pas pour vous" in page.text
 
     browse(home, story, member)
+
+
+def test_a_page_left_open_overnight_says_so_and_leads_back(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        await hand.claim()
+        left_open = (await hand.open("/compte")).form("/compte/code")
+        home.clock.pass_s(13 * 3600)
+        page = await hand.send(left_open, old=PASSWORD, pin="246813")  # the browser still has its cookie
+        assert page.path == "/entrer"
+        assert page.form("/entrer").fields["next"] == "/"
+        hand.session.cookie_jar.clear()
+        page = await hand.send(left_open, old=PASSWORD, pin="246813")  # and now it has not
+        assert page.status == 403
+        assert "La page était ouverte depuis trop longtemps" in page.text
+
+    browse(home, story)
+
+
+def test_what_could_not_be_written_down_is_said(home: House) -> None:
+    failing = Ledger.open(home.places.state / "ledger.db")
+
+    async def story(hand: Hand) -> None:
+        form = (await hand.claim()).form("/redemarree")
+        failing.close()
+        page = await hand.send(form, ("link", "adsl1"))
+        assert page.status == 503
+        assert "Le boîtier n'a pas pu l'enregistrer" in page.text
+
+    browse(replace(home, ledger=failing), story)
 
 
 def test_the_language_is_kept(home: House) -> None:

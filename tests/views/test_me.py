@@ -24,9 +24,10 @@ from agent.rules.facts import AliasId, CardKey, Fact, FormulaId, MemberId
 from agent.rules.pages import Evidence, PagesCounted
 from agent.rules.paper import CopiesCounted
 from agent.rules.presence import Reason, VisitCorrected, VisitEnded, VisitEvidence, VisitStarted
+from agent.rules.visits import Visit
 from agent.sitefile import read_tariff
 from agent.views.exports import in_time, month_statement
-from agent.views.own import KINDS, OwnFold
+from agent.views.own import KINDS, Own, OwnFold, of_the_month
 from agent.views.web.me import CODE_LASTS
 from drivers.contract import CardNumber
 from tests.views.hand import Hand, browse
@@ -34,6 +35,7 @@ from tests.views.scenes import SITE, House, house
 
 SUB, OCC = FormulaId("subscriber"), FormulaId("occasional")
 NOBODY = MemberId("")
+BY = VisitEvidence.ANIMATOR
 ANNE, BOB = "Anne Martin", "=cmd|Bob"
 CODE = re.compile(r"[2-9A-Z]{4}-[2-9A-Z]{4}-[2-9A-Z]{4}")
 
@@ -156,6 +158,13 @@ def test_a_code_leads_to_ones_own_page_once(home: House) -> None:
     acted = [(e.fact.action, e.fact.subject) for e in home.ledger.entries(Acted) if isinstance(e.fact, Acted)]
     assert ("member-code-made", anne) in acted
     assert ("member-signed-in", anne) in acted
+
+
+def test_a_month_begins_at_the_sites_midnight() -> None:
+    evening = Visit("v", MemberId("m"), OCC, utc(1, 21), datetime(2026, 10, 31, 23, 30, tzinfo=UTC), 30, BY)
+    own = Own((evening, replace(evening, ended=datetime(2026, 10, 31, 22, 30, tzinfo=UTC))), (), (), None)
+    november = datetime(2026, 11, 24, 12, 0, tzinfo=ZoneInfo("Europe/Paris"))
+    assert of_the_month(own, november)["minutes"] == 30
 
 
 def test_the_estimate_is_the_statements_own(home: House) -> None:

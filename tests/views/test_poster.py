@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import segno
 
-from agent.config import Site
+from agent.config import Site, WebConfig
 from agent.views.web.poster import qr_svg
 from tests.views.hand import Hand, browse
 from tests.views.scenes import SITE, house
@@ -154,6 +154,21 @@ def test_what_the_site_file_does_not_say_is_shown_as_missing(tmp_path: Path) -> 
     assert "Rejoignez le réseau du lieu." in text
     assert re.search(r"http://127\.0\.0\.1:\d+/ecran", text)  # as this page was reached
     assert "(to be filled in)" in english
+
+
+@pytest.mark.parametrize(
+    ("listen", "where"),
+    [
+        ("192.0.2.7:80", "http://192.0.2.7/ecran"),
+        ("192.0.2.7:8080", "http://192.0.2.7:8080/ecran"),
+        ("0.0.0.0:80", "http://192.0.2.7/ecran"),
+    ],
+)
+def test_a_site_with_a_plain_wall_sends_people_there(tmp_path: Path, listen: str, where: str) -> None:
+    site = replace(SITE, site=CARD, web=WebConfig(public_listen=listen))
+    ((html, text),) = opened(tmp_path, site, "/qr")
+    assert where in text
+    assert decoded([row[4:-4] for row in modules(html)[4:-4]]) == where
 
 
 def test_without_a_door_there_is_no_notice(tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from agent.config import Site, SiteCard
-from agent.live import LiveDevice, LiveDoor, LiveLink
+from agent.config import AlertsConfig, Site, SiteCard
+from agent.live import LiveDevice, LiveDoor, LiveDriver, LiveLink
 from agent.rules.incidents import Area, Level
 from agent.views.journal import Today
 from agent.views.sentences import Saying, status_lines
@@ -167,3 +168,22 @@ def test_a_door_without_a_contact_says_so() -> None:
     state = state_of(site, pictures(NOW, door=replace(CLOSED, leaf="unknown")), Today(), NOW, asking="web")
     assert state.level is Level.OK
     assert Saying(site, state, "fr").cards()[2].lines[0].words == "Pas de capteur de porte"
+
+
+@pytest.mark.parametrize(
+    ("driver", "minutes", "internet", "lost"),
+    [
+        ("alerts", 0, "up", True),
+        ("alerts.mailto-1", 14, "up", False),
+        ("alerts.mailto-1", 16, "up", True),
+        ("alerts.mailto-1", 16, "down", False),  # nothing could leave
+    ],
+)
+def test_alerts_that_do_not_leave_are_shown(driver: str, minutes: int, internet: str, lost: bool) -> None:
+    site = replace(SITE, alerts=AlertsConfig())
+    scene = scenes(NOW)["well" if internet == "up" else "both-box"]
+    live = LiveDriver(working=False, why="refused", since=NOW.utc - timedelta(minutes=minutes))
+    alerts = replace(scene["links"], service="alerts", links={}, drivers={driver: live})
+    found = state_of(site, {**scene, "alerts": alerts}, Today(), NOW, asking="web").incidents
+    assert ("alerts-lost" in [one.key for one in found]) is lost
+    assert services_of(site) == ("links", "paper", "door", "web", "alerts")

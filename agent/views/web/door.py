@@ -8,6 +8,7 @@ was *seen*: the contact's time, or that the door did not move, or that nobody ca
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections import OrderedDict
@@ -16,6 +17,7 @@ from datetime import timedelta
 
 from aiohttp import web
 
+from agent.ask import Answer
 from agent.live import STALE_S, LiveDoor, age_s, read_pictures
 from agent.memory.ledger import LedgerError
 from agent.rules.door import DoorChanged, EntryDecided
@@ -47,6 +49,7 @@ from agent.views.words import words
 NONCE_S = 60.0
 NONCES = 50  # steps begun and not ended
 PATIENCE_S = 8.0  # beyond the pulse: the leaf is watched for 3 s after it
+PICTURE_S = 0.2  # a service's picture follows a change by less
 SHOWN, DAYS = 20, timedelta(days=7)
 KINDS: tuple[type[Fact], ...] = (EntryDecided, DoorChanged, OpenedRemotely, WindowOpened, WindowClosed)
 SAID = {  # what the door service answers, in words
@@ -199,7 +202,7 @@ async def open_now(request: web.Request) -> web.StreamResponse:
         return refused
     wait_s = door.lock.hold_s + PATIENCE_S
     answer = await asked(request, "door", "open", {"whom": whom}, reason=whom, wait_s=wait_s, nonce=fields["nonce"])
-    return _answered(request, answer.code, answer.value)
+    return await _answered(request, answer)
 
 
 @needs(Role.ANIMATOR)
@@ -215,15 +218,18 @@ async def hold(request: web.Request) -> web.StreamResponse:
     answer = await asked(
         request, "door", "hold-open-until", {"until": until.isoformat()}, reason="event", nonce=fields["nonce"]
     )
-    return _answered(request, answer.code, answer.value)
+    return await _answered(request, answer)
 
 
 @needs(Role.ANIMATOR)
 async def close(request: web.Request) -> web.StreamResponse:
     """End an event window; needs no PIN: closing harms nobody."""
     answer = await asked(request, "door", "close-now", {})
-    return _answered(request, answer.code, answer.value)
+    return await _answered(request, answer)
 
 
-def _answered(request: web.Request, code: str, value: str) -> web.HTTPSeeOther:
-    return back(request, "/porte", SAID.get(code, "porte.silent"), value=value)
+async def _answered(request: web.Request, answer: Answer) -> web.HTTPSeeOther:
+    """Say what came of it, once the door service has shown it: the next page must not contradict the answer."""
+    if answer.done:
+        await asyncio.sleep(PICTURE_S)
+    return back(request, "/porte", SAID.get(answer.code, "porte.silent"), value=answer.value)

@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -275,7 +275,8 @@ def _door(request: web.Request) -> str:
     """Return where somebody unknown goes first: to sign in, or to claim the first account."""
     if not request.app[GATE].accounts.claimed():
         return "/premiere-fois"
-    wanted = request.path_qs if request.method in {"GET", "HEAD"} else request.path
+    reads = request.method in {"GET", "HEAD"}
+    wanted = request.path_qs if reads else urlsplit(request.headers.get("Referer", "")).path or "/"
     return f"/entrer?next={quote(wanted, safe='/')}"
 
 

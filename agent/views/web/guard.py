@@ -13,6 +13,7 @@ import asyncio
 import ipaddress
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping
 from email import policy
 from email.message import Message
 from email.parser import BytesParser
@@ -22,7 +23,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import PayloadEncodingError
 
 from agent.config import Site
-from agent.views.web.gate import CALLER, FORM_FIELD, GATE, SENT, Handler, Sent
+from agent.views.web.gate import CALLER, FORM_FIELD, GATE, SENT, Handler, Sent, page
 from agent.views.words import LANGUAGES
 
 FORM_BYTES = 64 * 1024
@@ -110,14 +111,29 @@ def from_our_page(request: web.Request) -> bool:
     return origin == f"{request.scheme}://{request.headers['Host']}"
 
 
+class StaleForm(web.HTTPForbidden):
+    """A form of our own origin without its token: most often a page that was left open overnight."""
+
+
+SENT_TO_PEOPLE: Mapping[type[web.HTTPException], str] = {
+    StaleForm: "refused.stale",
+    web.HTTPRequestEntityTooLarge: "refused.too_large",
+    web.HTTPServiceUnavailable: "refused.not_written",
+}
+
+
 @web.middleware
 async def plain_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer refusals in plain text; our own bugs are logged by the server and end in a 500."""
+    """Answer refusals in plain text, and those that people meet as a page; our own bugs end in a 500 and the log."""
     try:
         answer = await handler(request)
     except web.HTTPException as ended:
         answer = ended
-    if isinstance(answer, web.HTTPException):
+    if isinstance(answer, web.HTTPException) and SENT_TO_PEOPLE.get(type(answer)) and CALLER in request:
+        answer = page(
+            request, "refused.html", title="refused.sorry", status=answer.status, why=SENT_TO_PEOPLE[type(answer)]
+        )
+    elif isinstance(answer, web.HTTPException):
         kept = {"Location", "WWW-Authenticate", "Allow"}
         headers = {name: value for name, value in answer.headers.items() if name in kept}
         text = None if answer.status < 400 else f"{answer.status} {answer.reason}\n"
@@ -150,7 +166,7 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         sent = request[SENT] = await _read(request)
         if not gate.token_is(request, sent.fields.pop(FORM_FIELD, "")):
             said.once("a form without its token", request.remote or "")
-            raise web.HTTPForbidden
+            raise StaleForm
     return await handler(request)
 
 
@@ -183,7 +199,7 @@ async def _read(request: web.Request) -> Sent:
             return Sent(_fields(body))
     except TimeoutError as error:
         raise web.HTTPRequestTimeout from error
-    except (ValueError, PayloadEncodingError) as error:
+    except (ValueError, web.RequestPayloadError, PayloadEncodingError, ConnectionError) as error:
         raise web.HTTPBadRequest from error
     raise web.HTTPUnsupportedMediaType
 

@@ -113,10 +113,9 @@ async def show_me(request: web.Request) -> web.StreamResponse:
 async def _show_me(request: web.Request) -> web.StreamResponse:
     person = _me(request)
     own, t, now = await _own(request, person.id), words(language(request)), local_now(request)
-    month = f"{now:%Y-%m}"
     made = own.estimate
     lines = [] if made is None else [(f"me.item.{one.item}", money(one.amount, made.currency, t)) for one in made.lines]
-    used = of_the_month(own, month)
+    used = of_the_month(own, now)
     return page(
         request,
         "me.html",

@@ -31,7 +31,7 @@ from agent.views.web.watch import WATCH
 from agent.views.words import Words, capital, words
 
 JOBS = 100  # of today, newest first
-SLIPS = 100  # of the last two months, newest first
+SLIPS = 60  # of the last two months, newest first: those nobody has, and those given by hand
 SAID = {"given": "impressions.given", "not-always": "impressions.not_always", "nothing": "impressions.nothing"}
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,9 @@ async def show_paper(request: web.Request) -> web.StreamResponse:
         raise web.HTTPServiceUnavailable from error
     assert isinstance(slips, Slips)
     users = {alias.id: user for user, alias in request.app[ROSTER].roster().aliases.items()}
-    told = [teller.waiting(name, slip, users) for name, slip in list(slips.by_name.items())[: -SLIPS - 1 : -1]]
+    newest_first = list(slips.by_name.items())[::-1]
+    waiting = [(name, slip) for name, slip in newest_first if not slip.member]
+    given = [(name, slip) for name, slip in newest_first if slip.member]
     return page(
         request,
         "paper.html",
@@ -96,8 +98,9 @@ async def show_paper(request: web.Request) -> web.StreamResponse:
         acting=False,
         books=say.books(),
         jobs=[job for entry in today if (job := teller.job(entry, slips)) is not None],
-        waiting=[one for one in told if not one.member],
-        given=[one for one in told if one.member],
+        count=len(waiting),
+        waiting=[teller.waiting(name, slip, users) for name, slip in waiting[:SLIPS]],
+        given=[teller.waiting(name, slip, users) for name, slip in given[:SLIPS]],
         members=current(request),
     )
 

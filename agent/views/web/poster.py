@@ -12,6 +12,7 @@ import io
 import segno
 from aiohttp import web
 from markupsafe import Markup
+from yarl import URL
 
 from agent.rules.facts import PASSAGE_DAYS, TIMED_DAYS
 from agent.views.web.gate import GATE, page
@@ -29,6 +30,17 @@ def address(request: web.Request) -> str:
     """Return what people type into a browser here: as the site file says it, or as this page was reached."""
     said = request.app[GATE].site.site.address
     return f"{said.rstrip('/')}/" if said else f"{request.scheme}://{request.host}/"
+
+
+def wall_address(request: web.Request) -> str:
+    """Return where the wall's page is: on plain HTTP where the site has it: no phone asks about a certificate."""
+    public = request.app[GATE].site.web.public_listen
+    if not public:
+        return f"{address(request)}ecran"
+    host, _, port = public.rpartition(":")
+    if host in {"0.0.0.0", "[::]", ""}:  # noqa: S104  (left out, not listened on)
+        host = str(URL(address(request)).host)
+    return f"http://{host}/ecran" if port == "80" else f"http://{host}:{port}/ecran"
 
 
 def qr_svg(text: str) -> Markup:
@@ -52,7 +64,7 @@ def qr_svg(text: str) -> Markup:
 async def show_poster(request: web.Request) -> web.Response:
     """Show the two sheets."""
     site = request.app[GATE].site
-    where = f"{address(request)}ecran"
+    where = wall_address(request)
     queues = sorted({queue for printer in site.printers.values() for queue in printer.queues})
     return page(
         request,

@@ -83,7 +83,7 @@ def routes(app: web.Application) -> None:
     app.router.add_get("/visites", show_visits)
     app.router.add_post("/visites/arrivee", arrive)
     app.router.add_post("/visites/depart", leave)
-    app.router.add_get("/visites/corriger", show_correction)
+    app.router.add_get("/visites/corriger/{visit}", show_correction)
     app.router.add_post("/visites/corriger", correct)
 
 
@@ -107,7 +107,7 @@ async def show_visits(request: web.Request) -> web.StreamResponse:
     t, now, everybody = words(language(request)), local_now(request), people(request)
     visits = sorted(_visits(request).by_id.values(), key=lambda one: one.started, reverse=True)
     open_visits = [one for one in visits if one.ended is None]
-    lister = _Lister(request, t, now, everybody)
+    lister = _Lister(request, t, now, everybody, _hours(request))
     shown = [one for one in visits if one.ended is None or one.ended >= now - SHOWN]
     told = [lister.told(one) for one in shown]
     here = {one.member for one in open_visits}
@@ -134,6 +134,11 @@ def _pays(request: web.Request, person: Person) -> bool:
     return formula is not None and formula.access == "hours"
 
 
+def _hours(request: web.Request) -> WeeklyHours:
+    """Return the week people set, or else the site file's."""
+    return request.app[ROSTER].roster().hours or WeeklyHours.parse(request.app[GATE].site.hours)
+
+
 @dataclass(frozen=True, slots=True)
 class _Lister:
     """Puts visits into words for one request."""
@@ -142,6 +147,7 @@ class _Lister:
     t: Words
     now: datetime
     everybody: Mapping[str, Person]
+    hours: WeeklyHours
 
     def here(self, one: Visit, visits: list[Visit]) -> Here:
         """Say who is here, since when, and what it costs to leave now."""
@@ -161,11 +167,11 @@ class _Lister:
 
     def told(self, one: Visit) -> Told:
         """Say one visit, and why somebody should look at it."""
-        roster, site = self.request.app[ROSTER].roster(), self.request.app[GATE].site
-        hours = roster.hours or WeeklyHours.parse(site.hours)
+        closures = self.request.app[ROSTER].roster().closures
         assert self.now.tzinfo is not None
-        why = doubt(one, hours, roster.closures, self.now.tzinfo, self.now)
-        closing = closing_of(one, hours, roster.closures, self.now.tzinfo)
+        why = doubt(one, self.hours, closures, self.now.tzinfo, self.now)
+        asked_about = why is not None and one.ended is None
+        closing = closing_of(one, self.hours, closures, self.now.tzinfo) if asked_about else None
         when = self.t("visites.from", start=self.time(one.started))
         if one.ended is not None:
             lasts = lasting(one.minutes, self.t)
@@ -178,7 +184,7 @@ class _Lister:
             self.t(f"doubt.{why}") if why else "",
             self.t(note) if note else "",
             one.member if one.ended is None else "",
-            f"{closing:%Y-%m-%dT%H:%M}" if why and one.ended is None and closing and closing <= self.now else "",
+            f"{closing:%Y-%m-%dT%H:%M}" if closing and closing <= self.now else "",
         )
 
     def name(self, one: Visit) -> str:
@@ -230,11 +236,11 @@ def _name(request: web.Request, member: str) -> str:
 @needs(Role.ANIMATOR)
 async def show_correction(request: web.Request) -> web.StreamResponse:
     """Show one visit, to be put right."""
-    one = _visits(request).by_id.get(request.query.get("visit", ""))
+    one = _visits(request).by_id.get(request.match_info["visit"])
     if one is None:
         return back(request, "/visites", "visites.unknown")
     now = local_now(request)
-    lister = _Lister(request, words(language(request)), now, people(request))
+    lister = _Lister(request, words(language(request)), now, people(request), _hours(request))
     ended = now if one.ended is None else one.ended.astimezone(now.tzinfo)
     return page(
         request,
@@ -258,5 +264,5 @@ async def correct(request: web.Request) -> web.StreamResponse:
     answer = await asked(request, "web", "visit-correct", {"visit": visit, "reason": reason, **span}, reason=reason)
     if answer.done:
         return back(request, "/visites", "visites.corrected")
-    again = f"/visites/corriger?visit={quote(visit)}" if visit in _visits(request).by_id else "/visites"
+    again = f"/visites/corriger/{quote(visit, safe='')}" if visit in _visits(request).by_id else "/visites"
     return back(request, again, REFUSED.get(answer.code, "visites.not_written"))

@@ -1,0 +1,247 @@
+"""Paper on the page: devices with remedies, what is nobody's, and the books, statements and metrics after giving it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from agent.rules.attribution import CopiesAttributed, PagesAttributed
+from agent.rules.facts import AliasId, FormulaId, MemberId
+from agent.rules.pages import Evidence, PagesCounted
+from agent.sitefile import read_tariff
+from agent.views.exports import issue_statement, month_statement
+from agent.views.journal import Journal
+from agent.views.metrics import Exposition
+from tests.views.acting import PARIS, act, acting_house, facts
+from tests.views.hand import Form, Hand, Page
+from tests.views.scenes import READY, SUPPLIES, House, pictures
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[House]:
+    with acting_house(tmp_path) as opened:
+        yield opened
+
+
+def statement(home: House, month: str = "2026-11") -> list[tuple[str, str, int, int, str]]:
+    tariff = read_tariff(Path(home.site.tariff))
+    made = month_statement(home.ledger, home.roster.roster(), tariff, home.site.site, month)
+    paper = [line for line in made.lines if line.unit == "side"]
+    return [(line.member, line.item.value, line.quantity, line.free, str(line.amount)) for line in paper]
+
+
+def metric(home: House, billing: bool = False) -> dict[str, float]:
+    page = Exposition(home.site, home.places.run, home.ledger, home.roster, home.clock, "1")
+    text = (page.billing() if billing else page.plain()).decode()
+    rows = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, value in rows}
+
+
+def giving(page: Page, paper: str) -> Form:
+    return page.form("/impressions/attribuer", paper=paper)
+
+
+COPIES = "copy:copies-counted:140"
+BEFORE = [
+    ("m007", "print-mono", 4, 0, "0.20"),
+    ("m007", "copy-mono", 4, 0, "0.20"),
+    ("m042", "print-mono", 15, 15, "0.00"),
+    ("m042", "copy-mono", 3, 3, "0.00"),
+    ("", "print-mono", 20, 0, "0.00"),
+    ("", "print-colour", 6, 0, "0.00"),
+    ("", "unattributed-mono", 5, 0, "0.00"),
+]
+
+
+def test_what_is_nobodys_is_given_and_the_statement_says_so(home: House) -> None:
+    assert statement(home) == BEFORE
+
+    async def story(hand: Hand) -> None:
+        page = await hand.open("/impressions")
+        assert "2 travaux sans personne" in page.text
+        assert "26 faces imprimées, dont 6 en couleur · Le copieur" in page.text
+        page = await hand.send(giving(page, "print:a2"), member="m013")
+        assert "C'est attribué : Zoé Faure." in page.text
+        assert "1 travail sans personne" in page.text
+        assert "Attribués à la main" in page.text
+        page = await hand.send(giving(page, COPIES), member="m042")
+        assert "C'est attribué : Anne Petit." in page.text
+        assert "sans personne" not in page.text
+        assert "= 10 126 à l'ouverture des livres + 45 impressions + 10 copies + 2 non attribuées." in page.text
+
+    act(home, story)
+    assert statement(home) == [
+        ("m007", "print-mono", 4, 0, "0.20"),
+        ("m007", "copy-mono", 4, 0, "0.20"),
+        ("m013", "print-mono", 20, 0, "1.00"),
+        ("m013", "print-colour", 6, 0, "1.50"),
+        ("m042", "print-mono", 15, 15, "0.00"),
+        ("m042", "copy-mono", 6, 6, "0.00"),
+        ("", "unattributed-mono", 2, 0, "0.00"),
+    ]
+    (fact,) = facts(home, PagesAttributed)
+    assert (fact.attempt, fact.turn, fact.was, fact.member, fact.formula, fact.actor) == (
+        *("a2", 1, "", "m013", "occasional", "a1"),
+    )
+
+
+def test_given_to_the_wrong_one_it_moves_again_and_can_be_taken_back(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        page = await hand.send(giving(await hand.open("/impressions"), "print:a2"), member="m013")
+        page = await hand.send(giving(page, "print:a2"), member="m007")
+        assert "C'est attribué : Bob Martin." in page.text
+        page = await hand.send(giving(page, "print:a2"), member="-")
+        assert "C'est attribué : personne." in page.text
+        page = await hand.send(giving(page, COPIES), member="m007")
+        page = await hand.send(giving(page, COPIES), member="-")
+        assert "2 travaux sans personne" in page.text
+
+    act(home, story)
+    assert statement(home) == BEFORE
+    assert [one.turn for one in facts(home, PagesAttributed, CopiesAttributed)] == [1, 2, 3, 1, 2]
+
+
+def test_no_counter_ever_falls_and_the_pairs_say_what_is_whose(home: House) -> None:
+    seen = [(metric(home), metric(home, billing=True))]
+
+    async def story(hand: Hand) -> None:
+        page = await hand.open("/impressions")
+        for paper, member in (("print:a2", "m013"), ("print:a2", "m007"), (COPIES, "m042"), (COPIES, "-")):
+            page = await hand.send(giving(page, paper), member=member)
+            seen.append((metric(home), metric(home, billing=True)))
+
+    act(home, story)
+    for before, after in itertools.pairwise(seen):
+        for old, new in zip(before, after, strict=True):
+            assert all(new[name] >= value for name, value in old.items() if name.split("{")[0].endswith("_total"))
+    sides = 'gardien_sides{}total{{colour="mono",device="copieur",formula="{}",kind="print"}}'
+    plain, billing = seen[-1]
+
+    def now(formula: str) -> float:
+        ways = [plain.get(sides.format(way, formula), 0.0) for way in ("_", "_moved_here_", "_moved_away_")]
+        return ways[0] + ways[1] - ways[2]
+
+    assert (now("unclaimed"), now("occasional")) == (0.0, 24.0)
+    assert plain['gardien_paper_unclaimed_sides{device="copieur"}'] == 0.0
+    assert seen[0][0]['gardien_paper_unclaimed_sides{device="copieur"}'] == 26.0
+    assert [one['gardien_paper_unattributed_sides_now{device="copieur"}'] for one, _ in seen] == [5, 5, 5, 2, 5]
+    here = 'gardien_member_sides_moved_here_total{colour="mono",kind="print",member="m013"}'
+    assert (billing[here], billing[here.replace("here", "away")]) == (20.0, 20.0)
+
+
+def test_and_always_for_this_print_name(home: House) -> None:
+    alias = home.roster.alias("zoe-laptop")
+    job = PagesCounted(
+        "copieur", "SN1", "z1", alias.id, MemberId(""), FormulaId(""), 2, 0, 2, 2, 2, Evidence.DEVICE, "completed"
+    )
+    home.ledger.append_now(job, home.clock.now(), "z1")
+
+    async def story(hand: Hand) -> None:
+        page = await hand.open("/impressions")
+        assert "sous le nom « zoe-laptop »" in page.text
+        page = await hand.send(giving(page, "print:z1"), member="m013", always="1")
+        assert "C'est attribué : Zoé Faure." in page.text
+
+    act(home, story)
+    assert home.roster.alias("ZOE-LAPTOP@home.local").member == "m013"
+
+
+def test_what_cannot_be_given_is_said(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        form = giving(await hand.open("/impressions"), "print:a2")
+        assert "Choisissez un membre" in (await hand.send(form, member="")).text
+        assert "Choisissez un membre" in (await hand.send(form, member="m999")).text
+        gone = Form(form.action, "post", files=False, fields={**form.fields, "paper": "print:../../x"})
+        assert "Rien n'a changé" in (await hand.send(gone, member="m013")).text
+        await hand.send(form, member="m013")
+        assert "Rien n'a changé" in (await hand.send(form, member="m013")).text
+
+    act(home, story)
+    assert len(facts(home, PagesAttributed)) == 1
+
+
+def test_a_device_in_trouble_stands_with_its_reason_and_one_remedy(home: House) -> None:
+    stopped = replace(READY, state="stopped", reasons=("media-empty-error",), waiting=2, supplies=SUPPLIES)
+    home.paint(pictures(home.clock.now(), devices={"copieur": stopped}))
+
+    async def story(hand: Hand) -> None:
+        text = (await hand.open("/impressions")).text
+        assert "Le copieur : plus de papier" in text
+        assert "Ajoutez du papier dans le bac ; les travaux repartent seuls." in text
+        assert "Noir 61 %" in text
+        assert "2 travaux en attente" in text
+
+    act(home, story)
+
+
+def test_a_name_that_is_markup_stays_text(home: House) -> None:
+    alias = home.roster.alias("<script>alert(1)</script>")
+    nasty = home.roster.add_member(
+        "<img src=x onerror=alert(1)>",
+        FormulaId("occasional"),
+        actor="test",
+        since=datetime(2026, 1, 1, tzinfo=UTC).date(),
+    )
+    job = PagesCounted(
+        *("copieur", "SN1", "x1", alias.id, MemberId(""), FormulaId("")), 2, 0, 2, 2, 2, Evidence.DEVICE, "completed"
+    )
+    home.ledger.append_now(job, home.clock.now(), "x1")
+
+    async def story(hand: Hand) -> None:
+        page = await hand.open("/impressions")
+        page = await hand.send(giving(page, "print:x1"), member=nasty)
+        for path in ("/impressions", "/visites", "/porte"):
+            page = await hand.open(path)
+            assert "<script>alert" not in page.html
+            assert "<img" not in page.html
+
+    act(home, story)
+
+
+def test_after_the_month_the_issued_one_stays_and_the_present_one_carries_the_difference(tmp_path: Path) -> None:
+    october = PagesCounted(
+        *("copieur", "SN1", "oct", AliasId("a9"), MemberId(""), FormulaId("")), 10, 0, 10, 10, 10,
+        Evidence.DEVICE, "completed",
+    )  # fmt: skip
+
+    async def story(hand: Hand) -> None:
+        await hand.send(giving(await hand.open("/impressions"), "print:oct"), member="m013")
+
+    with acting_house(tmp_path, day=False, before=[(datetime(2026, 10, 20, 9, 0, tzinfo=UTC), october)]) as home:
+        tariff = read_tariff(Path(home.site.tariff))
+
+        def issue(month: str) -> bytes:
+            roster = home.roster.roster()
+            folder = tmp_path / "out"
+            return issue_statement(
+                home.ledger, roster, tariff, home.site.site, month, "csv", folder, home.clock
+            ).path.read_bytes()
+
+        first = issue("2026-10")
+        act(home, story)
+        assert issue("2026-10") == first
+        assert statement(home) == [("m013", "print-mono", 10, 0, "0.50"), ("", "print-mono", -10, 0, "0.00")]
+        text = issue("2026-11").decode("utf-8-sig")
+        assert ";m013;occasional;Régularisation 2026-10 : Impression noir et blanc;" in text
+        assert ";10;0;10;face;0,05;1;0,50;EUR;" in text
+
+
+def test_today_counts_only_what_was_copied_today(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        home.clock.pass_s(24 * 3600)
+        home.paint(pictures(home.clock.now()))
+        await hand.enter()
+        await hand.send(giving(await hand.open("/impressions"), COPIES), member="m042")
+
+    journal = Journal(home.ledger, PARIS)
+    assert journal.read(home.clock.now()).paper["copieur"].unattributed == 5
+    act(home, story)
+    today = journal.read(home.clock.now())
+    assert today.paper == {}
+    assert (today.books["copieur"].since.unattributed, today.books["copieur"].since.copies) == (2, 10)
+    assert Journal(home.ledger, PARIS).read(home.clock.now()).paper == {}
