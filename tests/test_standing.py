@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -39,8 +40,8 @@ def until(look: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
-def gardien(folder: Path, *words: str) -> list[str]:
-    (folder / "site.toml").write_text(SITE, encoding="utf-8")
+def gardien(folder: Path, *words: str, site: str = SITE) -> list[str]:
+    (folder / "site.toml").write_text(site, encoding="utf-8")
     places = ["--site", "site.toml", "--state", "state", "--run", "run"]
     return [
         sys.executable,
@@ -52,14 +53,35 @@ def gardien(folder: Path, *words: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def door(folder: Path) -> Iterator[subprocess.Popen[str]]:
+def door(folder: Path, service: str = "door", site: str = SITE) -> Iterator[subprocess.Popen[str]]:
     with (folder / "log").open("a") as log:
-        process = subprocess.Popen(gardien(folder, "run", "door"), cwd=REPO, stderr=log, text=True)
+        process = subprocess.Popen(gardien(folder, "run", service, site=site), cwd=REPO, stderr=log, text=True)
     try:
         yield process
     finally:
         process.terminate()
         process.wait(WAIT_S)
+
+
+GARBAGE = (
+    b"garbage of somebody\r\n\r\n",
+    bytes(range(256)) * 20,
+    b"GET " + b"A" * 50_000 + b" HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\nzz\r\n",
+)
+
+
+def test_garbage_on_the_page_s_port_is_refused_and_fills_no_log(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
+    site = SITE + f'[web]\nlisten = "127.0.0.1:{address[1]}"\n'
+    with door(tmp_path, "web", site):
+        until((tmp_path / "run" / "live" / "web.json").exists)
+        for sent in (*GARBAGE, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"):
+            with socket.create_connection(address, WAIT_S) as wire:
+                wire.sendall(sent)
+                assert wire.recv(12)[9:] == (b"400" if sent in GARBAGE else b"200")
+    assert (tmp_path / "log").read_text() == ""
 
 
 def picture(folder: Path) -> Picture | None:

@@ -163,7 +163,7 @@ def tend(where: Where) -> None:
 
     well = True
     try:
-        for done in work(where.site(), where.places, SystemClock()):
+        for done in work(where.site(), where.places, SystemClock(where.places.run)):
             click.echo(done.says, err=not done.well)
             well = well and done.well
     except LedgerError as error:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from zoneinfo import ZoneInfo
 
 import drivers
 from agent.config import PrinterConfig
+from agent.live import LiveDevice
 from agent.services.standing import Standing
 from agent.stories.copier import Desk, PaperPolicy, mind_copier_reader
 from agent.stories.printing import mind_paper, mind_spooler
-from drivers.contract import DeviceId
+from drivers.contract import DeviceId, DeviceState
 
 LOST_WAIT_S = 10.0  # a device or spooler that comes back is looked at again this soon
 
@@ -38,9 +40,16 @@ async def _wire_device(here: Standing, name: str, config: PrinterConfig, desk: D
     device = DeviceId(name)
     printer = await drivers.open_printer(config.kind, lambda: here.building, here.clock, here.stack, device, config.uri)
     policy = PaperPolicy(zone, poll_s=config.poll_s, visit_idle_s=config.visit_idle_s)
-    show = partial(here.show_device, name)
+    answered = asyncio.Event()
+
+    def show(live: LiveDevice) -> None:
+        if live.state in set(DeviceState):
+            answered.set()
+        here.show_device(name, live)
+
     here.mind(
         f"printers.{name}",
         lambda: mind_paper(device, printer, desk, here.ledger, here.roster, here.clock, show, policy),
         LOST_WAIT_S,
+        proof=answered,
     )

@@ -109,10 +109,12 @@ class Standing:
         )
         return TapedReader(reader, self.roster, self.tape) if self.tape else reader
 
-    def mind(self, driver: str, story: Story, longest_wait_s: float = 30.0) -> None:
-        """Supervise `story`, which lives by `driver`."""
+    def mind(
+        self, driver: str, story: Story, longest_wait_s: float = 30.0, *, proof: asyncio.Event | None = None
+    ) -> None:
+        """Supervise `story`, which lives by `driver`; `proof` is set whenever that has answered."""
         ward = Ward(self.service, driver, longest_wait_s)
-        self._stories.append(lambda: supervise(ward, story, self.ledger, self.clock, self.show_driver))
+        self._stories.append(lambda: supervise(ward, story, self.ledger, self.clock, self.show_driver, proof))
 
     def keep(self, story: Story) -> None:
         """Run `story` beside the others, unsupervised: its failure is our bug."""

@@ -1,9 +1,10 @@
 """Keeps a story alive: the world may fail, we may not.
 
 A story that loses its driver (DriverError) or its ledger (LedgerError) is started again after a capped, jittered
-back-off. The operator reads one WARNING per loss, the ledger one DriverChanged per change. A story counts as well once
-it ran for longer than its failures took: a device that stays silent until the driver's patience ends is not back in
-between. Any other exception is our bug: it passes through, ends the process, and systemd starts it again.
+back-off. The operator reads one WARNING per loss, the ledger one DriverChanged per change. A story counts as well when
+its proof is there, or where it has none, once it ran for longer than its failures took: a device that stays silent
+until the driver's patience ends is not back in between. Any other exception is our bug: it passes through, ends the
+process, and systemd starts it again.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ async def supervise(
     ledger: Ledger,
     clock: Clock,
     show: Callable[[str, LiveDriver], None],
+    proof: asyncio.Event | None = None,
 ) -> None:
-    """Run `story` for ever. Never returns; cancelled with its service."""
+    """Run `story` for ever. Never returns; cancelled with its service. `proof` is set whenever the driver answered."""
     working: bool | None = None
 
     def tell(now_working: bool, why: str) -> None:  # noqa: FBT001  (a local, called by keyword)
@@ -62,10 +64,13 @@ async def supervise(
 
     wait_s, settled_s, loop = FIRST_WAIT_S, SETTLED_S, asyncio.get_running_loop()
     while True:
+        if proof is not None:
+            proof.clear()
         task, began_s = asyncio.ensure_future(story()), loop.time()
+        settled = asyncio.ensure_future(asyncio.sleep(settled_s) if proof is None else proof.wait())
         try:
-            done, _ = await asyncio.wait({task}, timeout=settled_s)
-            if not done:
+            await asyncio.wait({task, settled}, return_when=asyncio.FIRST_COMPLETED)
+            if settled.done():
                 tell(now_working=True, why="")
                 wait_s = FIRST_WAIT_S
             await task
@@ -73,6 +78,7 @@ async def supervise(
         except (DriverError, LedgerError) as error:
             why = str(error)
         finally:
+            settled.cancel()
             if not task.done():  # we are cancelled: the story closes what it has open before we go
                 task.cancel()
                 await asyncio.wait({task}, timeout=END_S)

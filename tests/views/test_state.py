@@ -186,4 +186,4 @@ def test_alerts_that_do_not_leave_are_shown(driver: str, minutes: int, internet:
     alerts = replace(scene["links"], service="alerts", links={}, drivers={driver: live})
     found = state_of(site, {**scene, "alerts": alerts}, Today(), NOW, asking="web").incidents
     assert ("alerts-lost" in [one.key for one in found]) is lost
-    assert services_of(site) == ("links", "paper", "door", "web", "alerts")
+    assert site.services == ("links", "paper", "door", "web", "alerts")
