@@ -70,7 +70,8 @@ def _queue(cups: CupsPeer, uri: str) -> None:
 async def _settled(copier: CopierPeer, jobs: int):
     for _ in range(300):
         reading = await reads(copier.uri)
-        if reading.settled and len(reading.jobs) >= jobs:
+        over = [job for job in reading.jobs if job.state.ended]
+        if reading.settled and len(over) >= jobs:  # a job announced, its pages still to come, leaves the device idle
             return reading
         await asyncio.sleep(0.1)
     raise AssertionError(reading)

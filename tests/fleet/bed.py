@@ -25,8 +25,8 @@ REPO = Path(__file__).parents[2]
 CACHE = REPO / ".cache"
 BOX, HOST, FAR = "192.0.2.1", "192.0.2.2", "198.51.100.1"  # RFC 5737: the provider's box, the building, the far side
 BARE = ("systemd", "systemd-sysv", "udev", "dbus", "openssh-server", "python3", "python3-apt", "iproute2")
-LATER = ("python3-venv", "libpcap0.8", "python3-cups", "cups-daemon", "cups-client", "cups-filters", "poppler-utils")
-LATER += ("systemd-timesyncd",)  # what the role will install
+PAPER = ("python3-cups", "cups-daemon", "cups-client", "cups-filters", "poppler-utils")
+LATER = ("python3-venv", "libpcap0.8", *PAPER, "systemd-timesyncd")  # what the role will install
 _numbers = itertools.count()
 
 
@@ -70,7 +70,7 @@ def wheels() -> Path:
     lock = REPO / "requirements.lock"
     folder = CACHE / f"wheels-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
     if not folder.exists():
-        pip = [REPO / ".venv/bin/python", "-m", "pip", "download", "-qq", "--disable-pip-version-check"]
+        pip = (REPO / ".venv/bin/python", "-m", "pip", "download", "-qq", "--disable-pip-version-check")
         run(*pip, "--only-binary", ":all:", "--require-hashes", "--dest", folder, "-r", lock)
     return folder
 

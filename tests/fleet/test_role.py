@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,8 @@ RELAY = 17
 CARD = "0A00123456"
 
 WHOLE = f"""
+tariff = "tariff.toml"
+
 [site]
 name = "La Cordée Morez"
 code = "morez"
@@ -117,6 +120,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     folder = tmp_path_factory.mktemp("morez")
     site_file = folder / "morez.toml"
     site_file.write_text(WHOLE, encoding="utf-8")
+    shutil.copy(REPO / "ansible/sites/tariff.toml", folder)
     with building(folder) as here, LocalCopier(here), board(here) as pins:
         dry = here.play("morez", site_file, "--check", "--diff")
         left = here.do("ls -d /opt/gardien /etc/gardien /etc/systemd/system/gardien* /usr/sbin/cupsd 2>/dev/null; true")
@@ -224,6 +228,11 @@ def test_a_job_printed_through_cups_is_counted(deployed: Deployed) -> None:
     assert (counted["low"], counted["high"]) == (6, 6)
 
 
+def test_the_month_can_be_stated_with_the_tariff_the_site_names(deployed: Deployed) -> None:
+    assert deployed.here.do("gardien statement $(date +%Y-%m) --format json").startswith('{"')
+    assert deployed.here.do("cmp /etc/gardien/tariff.toml /etc/gardien/next/tariff.toml && echo same") == "same"
+
+
 def test_a_card_opens_the_door(deployed: Deployed) -> None:
     member = deployed.here.do("gardien member add 'Une Abonnée' --formula subscriber").split()[-1]
     deployed.here.do(f"gardien card give {member} {CARD}")
@@ -239,23 +248,35 @@ def test_a_killed_service_is_back_and_the_ledger_clean(deployed: Deployed) -> No
         deployed.here.do(f"kill -9 {before}")
         eventually(deployed.here, f"systemctl show -P SubState gardien-{service}", "running")
         assert deployed.here.do(f"systemctl show -P MainPID gardien-{service}") not in {before, "0"}
-    deployed.here.do("systemctl start gardien-tend.service")
-    assert deployed.here.do("systemctl show -P Result gardien-tend.service") == "success"
+
+
+def test_the_night_is_tended(deployed: Deployed) -> None:
+    deployed.here.do("systemctl start gardien-tend.service", may_fail=True)
+    said = deployed.here.do("journalctl -o cat -u gardien-tend.service")
+    assert re.search(r"internally consistent.* head \d+:[0-9a-f]{64}", said), said
+    assert "MB free for the ledger" in said
+    # A container has its host's clock: where nothing disciplines that one, nothing is forgotten and ops is told.
+    well = "nothing forgotten" not in said
+    assert deployed.here.do("systemctl show -P Result gardien-tend.service") == ("success" if well else "exit-code")
+    deployed.here.do("systemctl reset-failed gardien-tend.service", may_fail=True)
+    listed = deployed.here.do("stat -c '%a %G' /var/lib/gardien/ledger.db*")
+    assert set(listed.splitlines()) == {"660 gardien"}
 
 
 def test_a_wrong_site_file_is_refused_before_it_is_in_force(deployed: Deployed, tmp_path: Path) -> None:
     wrong = tmp_path / "morez.toml"
     wrong.write_text(WHOLE.replace("hold_s", "hold"), encoding="utf-8")
+    shutil.copy(deployed.site_file.with_name("tariff.toml"), tmp_path)
     pids = "systemctl show -P MainPID gardien-door gardien-links gardien-paper gardien-web"
     before = deployed.here.do(pids)
     refused = deployed.here.play("morez", wrong)
     assert refused.failed == 1
     assert "hold_s" in refused.said  # the fault names the key that was meant
     assert (
-        deployed.here.do("cmp /etc/gardien/site.toml /etc/gardien/site.next.toml && echo same", may_fail=True) != "same"
+        deployed.here.do("cmp /etc/gardien/site.toml /etc/gardien/next/site.toml && echo same", may_fail=True) != "same"
     )
     assert deployed.here.do(pids) == before
-    deployed.here.do("cp /etc/gardien/site.toml /etc/gardien/site.next.toml")  # as it was, for the other tests
+    deployed.here.do("cp /etc/gardien/site.toml /etc/gardien/next/site.toml")  # as it was, for the other tests
 
 
 def test_a_service_with_a_wrong_site_file_is_not_started_again_and_again(deployed: Deployed) -> None:
@@ -267,6 +288,18 @@ def test_a_service_with_a_wrong_site_file_is_not_started_again_and_again(deploye
         assert sorted(shown) == ["ActiveState=failed", "ExecMainStatus=78", "NRestarts=0"]
     finally:
         deployed.here.do("cp -p /root/good.toml /etc/gardien/site.toml; systemctl restart gardien-web")
+
+
+def test_a_door_without_its_relay_tries_for_ever_but_not_twice_a_second(deployed: Deployed) -> None:
+    deployed.here.do("sed -i.good s,gardien/board,gardien/absent, /etc/gardien/site.toml")
+    try:
+        deployed.here.do("systemctl restart gardien-door", may_fail=True)
+        time.sleep(10)
+        assert deployed.here.do("systemctl show -P NRestarts gardien-door") == "1"  # counted since the restart by hand
+        assert deployed.here.do("systemctl show -P SubState gardien-door") == "start-pre"
+    finally:
+        deployed.here.do("mv /etc/gardien/site.toml.good /etc/gardien/site.toml")
+        eventually(deployed.here, "systemctl show -P SubState gardien-door", "running", 60)
 
 
 def test_a_village_office_gets_a_door_and_a_page_and_nothing_else(tmp_path: Path) -> None:
