@@ -76,7 +76,7 @@ class Latch:
         """Drive the line inactive, first; then say so."""
         self._relay.off()
         if self._since_s is not None:
-            self._since_s = None
+            self._since_s, self._until_s = None, 0.0  # the next pulse owes nothing to a cut one
             self._say(f"line {self._relay.value:d} {boottime_s():.6f} {why}")
 
     def _next_s(self) -> float:

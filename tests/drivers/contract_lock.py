@@ -116,16 +116,15 @@ class LockContract:
     def test_relock_cuts_the_pulse_and_the_next_is_whole(self, tmp_path: Path) -> None:
         async def scene(lock: Lock) -> AsyncIterator[None]:
             await lock.relock()
-            await lock.release(0.5)
-            await asyncio.sleep(0.1)
+            await lock.release(0.7)
             await lock.relock()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.05)
             await lock.release(0.3)
             yield
 
         told = self.play(tmp_path, scene, 4)
         assert [change.why for change in told] == ["released", "relock", "released", "pulse-end"]
-        assert told[1].at.mono_s - told[0].at.mono_s == pytest.approx(0.1, abs=0.05)
+        assert told[1].at.mono_s - told[0].at.mono_s < 0.5  # cut at once, however late a busy machine asks
         assert told[3].at.mono_s - told[2].at.mono_s == pytest.approx(0.3, abs=0.05)
 
 
