@@ -88,7 +88,7 @@ def test_the_first_account_is_claimed_with_a_code_that_works_once(
     try:
         newcomer.claim(code, f"Dominique {hand.name}")
         newcomer.sees("Votre compte est prêt.")
-        newcomer.press("Se déconnecter")
+        newcomer.press("Quitter")
         newcomer.sees("Vous êtes déconnecté.")
         newcomer.claim(code, f"Dominique {hand.name} encore")
         newcomer.sees("Ce code n'est pas valable")
