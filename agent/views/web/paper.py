@@ -31,7 +31,7 @@ from agent.views.web.watch import WATCH
 from agent.views.words import Words, capital, words
 
 JOBS = 100  # of today, newest first
-SLIPS = 60  # of the last two months, newest first: those nobody has, and those given by hand
+SLIPS = 15  # shown at once, of the last two months, newest first: those nobody has, and those given by hand
 SAID = {"given": "impressions.given", "not-always": "impressions.not_always", "nothing": "impressions.nothing"}
 
 log = logging.getLogger(__name__)
