@@ -103,6 +103,9 @@ with ReaderPeer(path) as reader:
 """
 
 
+CODE = re.compile(r"animator: [0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}")
+
+
 @dataclass(frozen=True)
 class Deployed:
     """A building after its first run."""
@@ -172,6 +175,8 @@ def fetch(path: str) -> str:
 def test_a_dry_run_on_a_bare_host_is_green_and_touches_nothing(deployed: Deployed) -> None:
     assert (deployed.dry.code, deployed.dry.failed) == (0, 0), deployed.dry.said
     assert deployed.dry.changed > 5
+    assert CODE.search(deployed.dry.said) is None
+    assert CODE.search(deployed.first.said) is not None  # for whoever stands at the box
     assert deployed.left_by_dry == ""
 
 
@@ -186,6 +191,7 @@ def test_the_first_run_ends_with_every_service_running(deployed: Deployed) -> No
 def test_a_second_run_changes_nothing(deployed: Deployed) -> None:
     again = deployed.here.play("morez", deployed.site_file)
     assert (again.code, again.changed, again.failed) == (0, 0, 0), again.said
+    assert CODE.search(again.said) is None  # printed once
     dry = deployed.here.play("morez", deployed.site_file, "--check", "--diff")
     assert (dry.code, dry.changed, dry.failed) == (0, 0, 0), dry.said
 
