@@ -91,7 +91,7 @@ async def answering(run: Path, service: str, clock: Clock, handler: Handler) -> 
             first = answered[request.id] = asyncio.ensure_future(handler(request))
             while len(answered) > REMEMBERED:
                 answered.popitem(last=False)
-        return await asyncio.shield(answered[request.id])
+        return await asyncio.shield(first)
 
     async def answer(reader: asyncio.StreamReader) -> Answer:
         try:

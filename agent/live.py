@@ -7,11 +7,13 @@ It holds ids and quantities, no names.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -115,6 +117,15 @@ _json = make_converter()
 _json.register_structure_hook(float, _number)
 _json.register_structure_hook(datetime, _instant)
 T = TypeVar("T")
+
+
+@functools.cache
+def gardien_version() -> str:
+    """Return the version of this program, from its one place (pyproject.toml)."""
+    try:
+        return version("gardien")
+    except PackageNotFoundError:
+        return "unpackaged"
 
 
 def write_picture(run: Path, picture: Picture) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import os
 import signal
@@ -18,12 +17,11 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import drivers
 from agent.config import Places, Site
-from agent.live import LiveDevice, LiveDoor, LiveDriver, LiveLink, Picture, write_picture
+from agent.live import LiveDevice, LiveDoor, LiveDriver, LiveLink, Picture, gardien_version, write_picture
 from agent.memory.ledger import Entry, Ledger, LedgerError
 from agent.memory.roster import RosterStore
 from agent.rules.facts import CardKey, Fact
@@ -42,15 +40,6 @@ SOON_S = 0.05  # a change is published this soon; several at once are one pictur
 CHILD = "GARDIEN_CHILD"  # set by `gardien run`: standard input is the parent's pipe; its end is ours
 
 Story = Callable[[], Awaitable[None]]
-
-
-@functools.cache
-def gardien_version() -> str:
-    """Return the version, from its one place."""
-    try:
-        return version("gardien")
-    except PackageNotFoundError:
-        return "unpackaged"
 
 
 class Standing:

@@ -18,13 +18,13 @@ import hmac
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 
 from aiohttp import web
 
 from agent.config import Places, Site
+from agent.live import gardien_version
 from agent.memory.accounts import AccountStore
 from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
@@ -81,8 +81,8 @@ def make_app(site: Site, places: Places, ledger: Ledger, roster_store: RosterSto
     app[GATE] = Gate(site, env, AccountStore.open(places.state, clock), ledger, clock)
     app[HOSTS], app[SAID] = hosts_of(site), Said()
     rendering = Rendering(site, env, app[GATE].accounts.claimed)
-    app[WATCH] = Watch(site, places, ledger, roster_store, clock, rendering, _version())
-    app[EXPOSITION] = Exposition(site, places.run, ledger, roster_store, clock, _version())
+    app[WATCH] = Watch(site, places, ledger, roster_store, clock, rendering, gardien_version())
+    app[EXPOSITION] = Exposition(site, places.run, ledger, roster_store, clock, gardien_version())
     app[LEDGER], app[ROSTER], app[PLACES], app[CLOCK] = ledger, roster_store, places, clock
     app.router.add_get("/", _page)
     app.router.add_get("/events", _events)
@@ -192,10 +192,3 @@ async def static(request: web.Request) -> web.Response:
     if kind is None or name not in known:
         raise web.HTTPNotFound
     return web.Response(body=known[name].read_bytes(), content_type=kind, charset="utf-8")
-
-
-def _version() -> str:
-    try:
-        return version("gardien")
-    except PackageNotFoundError:
-        return "unpackaged"
