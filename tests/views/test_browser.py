@@ -126,12 +126,22 @@ def test_a_changed_picture_is_on_the_screen_within_two_seconds(tmp_path: Path) -
     in_browser(tmp_path, story)
 
 
+async def half_a_minute_of_silence(browser: Browser) -> None:
+    """Put the page's clock forward. Again if need be: what the server said last may be heard after the first jump."""
+    await browser.js("window.ahead = 0; { const now = Date.now; Date.now = () => now() + window.ahead; }")
+    for _ in range(4):
+        await browser.js("window.ahead += 31000")
+        with contextlib.suppress(TimeoutError):
+            await browser.until(f"{SENTENCE} === 'Nous ne savons pas'", 5)
+            return
+    raise TimeoutError("the page believes a server that is gone")
+
+
 def test_a_page_that_hears_nothing_says_it_does_not_know(tmp_path: Path) -> None:
     async def story(browser: Browser, home: House, server: TestServer) -> None:
         assert await browser.js(SENTENCE) == "Tout fonctionne"
         await server.close()
-        await browser.js("{ const now = Date.now; Date.now = () => now() + 31000; }")  # half a minute of silence
-        await browser.until(f"{SENTENCE} === 'Nous ne savons pas'", 5)
+        await half_a_minute_of_silence(browser)
         more = str(await browser.js("document.querySelector('#verdict .more').textContent"))
         assert "12:32:07" in more
         assert await browser.js("getComputedStyle(document.getElementById('cards')).filter") == "grayscale(1)"
