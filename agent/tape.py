@@ -7,6 +7,7 @@ observation: `{"see": KIND, "at": {"utc", "mono_s", "boot", "trust"}, ...}` with
     badge   reader, card (keyed hash)                   roster  version, members, cards, aliases, closures,
                                                                 hours, visitors (None, or none, on older tapes)
     lost    link (the prober itself failed)             release (the latch opened)
+    wire    link, carrier, address, gateway_mac, ...    rate    link, down_bit_s, received_bytes, why
 
 Cards are keyed hashes on recorded tapes; a hand-made tape may use any text, the same in its roster lines. Files are
 merged by boot and monotonic clock, so a stepped wall clock reorders nothing. A line cut short by a power loss ends
@@ -32,16 +33,20 @@ from agent.memory.roster import RosterStore
 from agent.rules.facts import CardKey
 from agent.rules.members import Roster
 from drivers.contract import (
+    Ask,
     BadgeRead,
     CardReader,
     Clock,
     DriverError,
     InputChanged,
     Inputs,
+    LinkSight,
     Lock,
     Moment,
     Prober,
     ProbeReply,
+    RateMeasured,
+    WireReading,
 )
 
 VERSION = 1
@@ -84,9 +89,11 @@ class SeenRelease:
     at: Moment
 
 
-Seen = ProbeReply | InputChanged | SeenBadge | SeenRoster | SeenLoss | SeenRelease
+Seen = ProbeReply | WireReading | RateMeasured | InputChanged | SeenBadge | SeenRoster | SeenLoss | SeenRelease
 KINDS: dict[str, type[Seen]] = {
     "probe": ProbeReply,
+    "wire": WireReading,
+    "rate": RateMeasured,
     "input": InputChanged,
     "badge": SeenBadge,
     "roster": SeenRoster,
@@ -145,7 +152,11 @@ class TapedProber:
     def __init__(self, prober: Prober, link: str, clock: Clock, tape: Tape) -> None:
         self._prober, self._link, self._clock, self._tape = prober, link, clock, tape
 
-    async def replies(self) -> AsyncIterator[ProbeReply]:
+    def ask(self, ask: Ask) -> None:
+        """See `contract.Prober`."""
+        self._prober.ask(ask)
+
+    async def replies(self) -> AsyncIterator[LinkSight]:
         """See `contract.Prober`; a lost prober is taped too."""
         try:
             async for reply in self._prober.replies():

@@ -32,7 +32,7 @@ from ipaddress import IPv4Address
 from types import ModuleType
 from typing import Any, Self
 
-from drivers.contract import Clock, DriverError, LinkId, Moment, Outcome, ProbeKind, ProbeReply
+from drivers.contract import Ask, Clock, DriverError, LinkId, Moment, Outcome, ProbeKind, ProbeReply
 from drivers.icmp import Heard, address_at, patch_sequence, read_frame
 
 
@@ -385,6 +385,9 @@ class ScapyProber:
         self.clock, self.link, self.interface = clock, link, interface
         self.gateway, self.targets, self.interval_s = gateway, targets, interval_s
         self.strays = Strays()
+
+    def ask(self, ask: Ask) -> None:
+        """See `contract.Prober`."""
 
     async def replies(self) -> AsyncIterator[ProbeReply]:
         """Yield every fate until closed. Raises DriverError when the interface or the permission is missing."""

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from drivers.contract import (
+    Ask,
     BadgeRead,
     CardNumber,
     Clock,
@@ -303,6 +304,9 @@ class SimProber:
         self._building, self._line, self._link = building, line, link
         self._probes = ((ProbeKind.ARP, gateway), *((ProbeKind.ECHO, target) for target in targets))
         self._interval_s = interval_s
+
+    def ask(self, ask: Ask) -> None:
+        """See `contract.Prober`."""
 
     async def replies(self) -> AsyncIterator[ProbeReply]:
         """Yield one round of fates per interval."""

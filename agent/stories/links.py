@@ -12,7 +12,9 @@ from collections.abc import Callable
 from agent.live import LiveLink
 from agent.memory.ledger import Ledger, LedgerError
 from agent.rules.links import LinkChanged, LinkMeasured, LinkWatch
-from drivers.contract import Clock, DriverError, LinkId, Moment, ProbeKind, Prober
+from drivers.contract import Clock, DriverError, LinkId, Moment, ProbeKind, Prober, ProbeReply
+
+JUDGED = {ProbeKind.ARP, ProbeKind.ECHO}  # what the rule knows of
 
 
 async def mind_link(
@@ -33,6 +35,8 @@ async def mind_link(
     show(live(watch))
     try:
         async for reply in prober.replies():
+            if not isinstance(reply, ProbeReply) or reply.kind not in JUDGED or not reply.outcome.fate:
+                continue
             changed = watch.observe(reply)
             write(changed, reply.at)
             write(watch.book(reply.at), reply.at)

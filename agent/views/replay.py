@@ -24,7 +24,7 @@ from agent.rules.hours import WeeklyHours
 from agent.rules.links import LinkPolicy, LinkWatch
 from agent.rules.members import Roster
 from agent.tape import Seen, SeenBadge, SeenLoss, SeenRelease, SeenRoster, read_tape
-from drivers.contract import InputChanged, LinkId, Moment, ProbeReply, Trust
+from drivers.contract import InputChanged, LinkId, Moment, ProbeKind, ProbeReply, Trust
 
 
 def replay_lines(folder: Path, site: Site) -> Iterator[str]:
@@ -78,7 +78,7 @@ class _Bench:
     def judge(self, seen: Seen) -> Fact | None:
         """Judge one observation."""
         match seen:
-            case ProbeReply():
+            case ProbeReply(kind=ProbeKind.ARP | ProbeKind.ECHO) if seen.outcome.fate:
                 watch = self._links.get(seen.link)
                 return watch.observe(seen) if watch else None
             case SeenLoss():

@@ -121,6 +121,7 @@ class BrokenProber:
 
     def __init__(self, prober):
         self.prober = prober
+        self.ask = prober.ask
 
     async def replies(self):
         count = 0
