@@ -32,22 +32,8 @@ from cattrs.preconf.json import make_converter
 from agent.memory.roster import RosterStore
 from agent.rules.facts import CardKey
 from agent.rules.members import Roster
-from drivers.contract import (
-    Ask,
-    BadgeRead,
-    CardReader,
-    Clock,
-    DriverError,
-    InputChanged,
-    Inputs,
-    LinkSight,
-    Lock,
-    Moment,
-    Prober,
-    ProbeReply,
-    RateMeasured,
-    WireReading,
-)
+from drivers.contract import BadgeRead, CardReader, Clock, DriverError, InputChanged, Inputs, Lock, Moment
+from drivers.probing import Ask, LinkSight, Prober, ProbeReply, RateMeasured, WireReading
 
 VERSION = 1
 log = logging.getLogger(__name__)

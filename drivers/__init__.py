@@ -21,10 +21,10 @@ from drivers.contract import (
     Lock,
     Messenger,
     Printer,
-    Prober,
     ReaderId,
     Spooler,
 )
+from drivers.probing import Prober
 
 if TYPE_CHECKING:  # the latch is a tiny process: this package loads no asyncio by itself
     from drivers.sim import SimBuilding

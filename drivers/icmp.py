@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from drivers.contract import Outcome, ProbeKind
+from drivers.probing import Outcome, ProbeKind
 
 ECHO_SEQUENCE, ECHO_CHECKSUM = 40, 36  # offsets in our own frames: Ethernet 14, IP 20, ICMP
 ARP_TYPE, IP_TYPE, ICMP_PROTOCOL = 0x0806, 0x0800, 1

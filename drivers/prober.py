@@ -32,8 +32,9 @@ from ipaddress import IPv4Address
 from types import ModuleType
 from typing import Any, Self
 
-from drivers.contract import Ask, Clock, DriverError, LinkId, Moment, Outcome, ProbeKind, ProbeReply
+from drivers.contract import Clock, DriverError, LinkId, Moment
 from drivers.icmp import Heard, address_at, patch_sequence, read_frame
+from drivers.probing import Ask, Outcome, ProbeKind, ProbeReply
 
 
 @contextlib.contextmanager
@@ -84,8 +85,8 @@ def echo_frame(mac: bytes, source: str, target: str, ident: int) -> bytearray:
 
 def arp_frame(mac: bytes, source: str, gateway: str) -> bytearray:
     """Return one "who has the gateway?", broadcast until a MAC is filled in."""
-    question = ARP(op=1, hwsrc=mac.hex(":"), psrc=source, pdst=gateway)
-    return bytearray(bytes(Ether(src=mac.hex(":"), dst=BROADCAST.hex(":")) / question))
+    ether = Ether(src=mac.hex(":"), dst=BROADCAST.hex(":"))
+    return bytearray(bytes(ether / ARP(op=1, hwsrc=mac.hex(":"), psrc=source, pdst=gateway)))
 
 
 # --- the wire ----------------------------------------------------------------------------------------------
@@ -162,9 +163,9 @@ class _Wire:
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno != errno.ENETDOWN:  # told once when the interface goes down; carries() knows it
-                    raise DriverError(f"cannot read from {self.interface}: {error.strerror}") from error
-                continue
+                if error.errno == errno.ENETDOWN:  # told once when the interface goes down; carries() knows it
+                    continue
+                raise DriverError(f"cannot read from {self.interface}: {error.strerror}") from error
             if frame is not None:  # None: one of our own
                 yield frame, float(stamp)
 
@@ -300,8 +301,6 @@ class _Round:
         slowest_s = self._slowest.get(target)
         return FIRST_S if slowest_s is None else min(CEILING_S, max(FLOOR_S, 4 * slowest_s))
 
-    # --- hearing -------------------------------------------------------------------------------------------
-
     def _drain(self) -> None:
         for frame, stamp in self._wire.frames():
             heard = read_frame(frame)
@@ -343,8 +342,6 @@ class _Round:
             return next((each for each in reversed(self._flights.values()) if each.kind is ProbeKind.ARP), None)
         flight = self._flights.get(heard.sequence)
         return flight if flight and flight.target == heard.target and heard.ident == self._ident else None
-
-    # --- telling -------------------------------------------------------------------------------------------
 
     def _expire(self, now: Moment) -> None:
         for sequence, flight in list(self._flights.items()):

@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from drivers.contract import (
-    Ask,
     BadgeRead,
     CardNumber,
     Clock,
@@ -27,13 +26,11 @@ from drivers.contract import (
     InputId,
     JobState,
     LinkId,
-    Outcome,
-    ProbeKind,
-    ProbeReply,
     ReaderId,
     SpoolJob,
     Supply,
 )
+from drivers.probing import Ask, Outcome, ProbeKind, ProbeReply
 from drivers.simlock import SimLock
 from drivers.verbs import BadgeVerb, CopyVerb, DeviceVerb, DoorVerb, LinkVerb, PrintVerb, Verb, VerbError
 

@@ -28,7 +28,8 @@ from statistics import median
 from typing import ClassVar
 
 from agent.rules.facts import Fact, Total, total
-from drivers.contract import LinkId, Moment, Outcome, ProbeKind, ProbeReply
+from drivers.contract import LinkId, Moment
+from drivers.probing import Outcome, ProbeKind, ProbeReply
 
 MINUTE_S = 60.0
 BOOK_S = 3600.0  # a power cut loses at most this much from the sums

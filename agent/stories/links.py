@@ -12,7 +12,8 @@ from collections.abc import Callable
 from agent.live import LiveLink
 from agent.memory.ledger import Ledger, LedgerError
 from agent.rules.links import LinkChanged, LinkMeasured, LinkWatch
-from drivers.contract import Clock, DriverError, LinkId, Moment, ProbeKind, Prober, ProbeReply
+from drivers.contract import Clock, DriverError, LinkId, Moment
+from drivers.probing import ProbeKind, Prober, ProbeReply
 
 JUDGED = {ProbeKind.ARP, ProbeKind.ECHO}  # what the rule knows of
 

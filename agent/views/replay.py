@@ -24,7 +24,8 @@ from agent.rules.hours import WeeklyHours
 from agent.rules.links import LinkPolicy, LinkWatch
 from agent.rules.members import Roster
 from agent.tape import Seen, SeenBadge, SeenLoss, SeenRelease, SeenRoster, read_tape
-from drivers.contract import InputChanged, LinkId, Moment, ProbeKind, ProbeReply, Trust
+from drivers.contract import InputChanged, LinkId, Moment, Trust
+from drivers.probing import ProbeKind, ProbeReply
 
 
 def replay_lines(folder: Path, site: Site) -> Iterator[str]:

@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from drivers.contract import LinkId, Outcome, ProbeKind, ProbeReply
+from drivers.contract import LinkId
+from drivers.probing import Outcome, ProbeKind, ProbeReply
 
 LINK = LinkId("adsl1")
 WAIT_S = 60.0  # of the subject's own time

@@ -8,9 +8,9 @@ import struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.contract import Outcome, ProbeKind
 from drivers.icmp import Heard, patch_sequence, read_frame
 from drivers.prober import ICMP, IP, Ether, arp_frame, echo_frame
+from drivers.probing import Outcome, ProbeKind
 
 OURS, BOX = bytes.fromhex("02aabbccdd01"), bytes.fromhex("02aabbccdd02")
 words = st.integers(0, 0xFFFF)

@@ -18,10 +18,11 @@ import pytest
 
 from agent.rules.links import Cause, Health, LinkPolicy, LinkWatch
 from drivers.clock import SystemClock
-from drivers.contract import DriverError, LinkId, Outcome, ProbeKind
+from drivers.contract import DriverError, LinkId
 from drivers.peers import providers as peers
 from drivers.peers.providers import FAR_TARGETS, Providers
 from drivers.prober import ScapyProber
+from drivers.probing import Outcome, ProbeKind
 from drivers.sim import SimBuilding
 from drivers.verbs import parse
 from drivers.virtual import VirtualClock, VirtualLoop

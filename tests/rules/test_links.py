@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from agent.rules.facts import total
 from agent.rules.links import Cause, Health, LinkChanged, LinkMeasured, LinkPolicy, LinkWatch
-from drivers.contract import LinkId, Moment, Outcome, ProbeKind, ProbeReply, Trust
+from drivers.contract import LinkId, Moment, Trust
+from drivers.probing import Outcome, ProbeKind, ProbeReply
 
 LINK = LinkId("adsl1")
 GATEWAY = "192.168.1.1"
