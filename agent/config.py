@@ -125,9 +125,15 @@ class WebConfig:
     listen: str = "127.0.0.1:8080"  # HTTPS when certificate and key are given
     certificate: str = ""  # PEM file, the chain included; relative to the site file
     key: str = ""  # PEM file of its private key
+    authority: bool = False  # no certificate is given: the box signs its own, for phones that trust its authority
     hosts: tuple[str, ...] = ()  # more names this site is called by in a browser; its address and CODE.local always are
     public_listen: str = ""  # plain HTTP for /ecran alone, e.g. "192.168.1.2:80"; empty: none
     billing_token_file: str = ""  # file with the token that opens /metrics/billing; empty: closed
+
+    @property
+    def encrypted(self) -> bool:
+        """Tell whether the pages are spoken over TLS."""
+        return self.authority or bool(self.certificate)
 
 
 @dataclass(frozen=True, slots=True)

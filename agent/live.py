@@ -98,6 +98,7 @@ class Picture:
     ledger_why: str = ""
     roster_ok: bool = True
     roster_why: str = ""
+    certificate_until: datetime | None = None  # web: when the certificate the pages are served with ends
 
 
 def _number(value: Any, _: object) -> float:

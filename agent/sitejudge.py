@@ -142,6 +142,8 @@ def _judge_web(site: Site) -> Iterator[Fault]:
                 f"manque : {given} ne sert à rien sans {missing}",
                 f"is missing: {given} is of no use without {missing}",
             )
+    if config.authority:
+        yield from _judge_authority(site)
     for name in config.hosts:
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,253}", name):
             yield Fault(
@@ -149,6 +151,22 @@ def _judge_web(site: Site) -> Iterator[Fault]:
                 f"« {name} » n'est pas un nom ; sans https://, sans port, par exemple gardien.example.org",
                 f"{name!r} is not a name; no https://, no port, for example gardien.example.org",
             )
+
+
+def _judge_authority(site: Site) -> Iterator[Fault]:
+    config = site.web
+    if config.certificate or config.key:
+        yield Fault(
+            ("web", "authority"),
+            "le boîtier signe son certificat lui-même : retirez certificate et key, ou authority",
+            "the box signs its own certificate: remove certificate and key, or authority",
+        )
+    if config.listen.rpartition(":")[0] in {"0.0.0.0", "[::]"} and not site.site.address:  # noqa: S104
+        yield Fault(
+            ("web", "authority"),
+            "demande [site] address, l'adresse des pages : le certificat doit la nommer",
+            "needs [site] address, the address of the pages: the certificate must name it",
+        )
 
 
 def _listening(path: Keys, value: str, example: str) -> Iterator[Fault]:

@@ -1,4 +1,7 @@
-"""Commands for accounts: who may act on the pages. Run on the box, by whoever may read the state folder there."""
+"""Commands for accounts and the certificate: who may act on the pages, over what wire.
+
+Run on the box, by whoever may read the state folder there.
+"""
 
 from __future__ import annotations
 
@@ -91,4 +94,46 @@ def account_end(where: Where, identity: str) -> None:
     click.echo(f"{identity} : terminé — ended")
 
 
-COMMANDS = (account,)
+@click.group()
+def certificate() -> None:
+    """Look after the certificate of the pages, where the box signs its own ([web] authority = true)."""
+
+
+@certificate.command("issue")
+@click.pass_obj
+def certificate_issue(where: Where) -> None:
+    """Make the site's authority and its certificate where they are missing or end soon; print the fingerprint."""
+    from agent.certificates import CertificateError, authority_of, fingerprint, issue
+    from drivers.clock import SystemClock
+
+    site = where.site()
+    if not site.web.authority:
+        fail("[web] authority = true manque au fichier du lieu — is missing from the site file", EXIT_REFUSED)
+    try:
+        issue(site, where.places, SystemClock().now().utc)
+        click.echo(f"SHA-256 {fingerprint(authority_of(where.places))}")
+    except (CertificateError, OSError) as error:
+        fail(str(error), EXIT_IO)
+
+
+@certificate.command("show")
+@click.pass_obj
+def certificate_show(where: Where) -> None:
+    """Print until when the certificate of the pages is good. Exit code 1 if it has ended, or there is none."""
+    from agent.certificates import CertificateError, ends_at, files_of
+    from drivers.clock import SystemClock
+
+    files = files_of(where.site(), where.places)
+    if files is None:
+        fail("les pages sont en clair, sans certificat — the pages are plain HTTP, without a certificate", EXIT_REFUSED)
+    try:
+        until = ends_at(files[0])
+    except CertificateError as error:
+        fail(str(error), EXIT_IO)
+    left = until - SystemClock().now().utc
+    click.echo(f"{files[0]} : jusqu'au {until:%Y-%m-%d} — until then, {left.days} d")
+    if left.total_seconds() <= 0:
+        raise SystemExit(EXIT_REFUSED)
+
+
+COMMANDS = (account, certificate)

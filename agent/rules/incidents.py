@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from agent.rules.door import Passage
@@ -43,6 +43,8 @@ AREA_OF_SERVICE: Mapping[str, Area] = {"links": Area.INTERNET, "paper": Area.PAP
 
 _ORDER = (Level.OK, Level.WATCH, Level.UNKNOWN, Level.DOWN)
 _KEPT = (Level.OK, Level.WATCH)
+
+CERTIFICATE_ENDS = timedelta(days=21)  # time for ops to come by; our own is signed anew long before
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class Seen:
     door: DoorSeen | None = None
     readers: tuple[ReaderSeen, ...] = ()
     trust: Trust = Trust.SYNCHRONISED
+    certificate_left: timedelta | None = None  # until the certificate of the pages ends; None: plain HTTP, or not read
     alerts_working: bool = True  # messages to people far away can be sent, as far as it is up to us
 
 
@@ -131,7 +134,7 @@ KEYS: tuple[str, ...] = (
     *("printer-lost", "printer-unknown", "printer-stopped", "spooler-lost", "copier-reader-lost"),
     *(f"printer-{reason}" for reason in REASON_KEYS),
     *("lock-lost", "latch-unknown", "reader-lost", "door-forced", "door-held", "inputs-lost", "contact-silent"),
-    *("ledger-fault", "roster-fault", "alerts-lost", "clock-untrusted"),
+    *("ledger-fault", "roster-fault", "alerts-lost", "clock-untrusted", "certificate-ends", "certificate-ended"),
 )
 
 
@@ -152,6 +155,7 @@ def judge(seen: Seen, stale_s: float) -> tuple[Incident, ...]:
     if Area.DOOR not in mute and seen.door is not None:
         found += _door(seen.door, [one for one in seen.readers if one.door])
     found += _box([one for one in seen.services if one not in silent], seen.trust)
+    found += _certificate(seen.certificate_left)
     if not seen.alerts_working:
         found.append(Incident(Area.BOX, Level.WATCH, "alerts-lost"))
     return tuple(sorted(found, key=lambda one: -_ORDER.index(one.level)))
@@ -250,6 +254,14 @@ def _door(door: DoorSeen, readers: list[ReaderSeen]) -> list[Incident]:
     elif door.leaf is Passage.UNKNOWN and door.contact:
         found.append(Incident(Area.DOOR, Level.WATCH, "contact-silent"))
     return found
+
+
+def _certificate(left: timedelta | None) -> list[Incident]:
+    """Judge what phones will say of the pages. The door, the paper and the links do not mind."""
+    if left is None or left > CERTIFICATE_ENDS:
+        return []
+    key = "certificate-ends" if left > timedelta(0) else "certificate-ended"
+    return [Incident(Area.BOX, Level.WATCH, key)]
 
 
 def _box(speaking: list[ServiceSeen], trust: Trust) -> list[Incident]:

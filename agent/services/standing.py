@@ -17,6 +17,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
+from datetime import datetime
 from pathlib import Path
 
 import drivers
@@ -67,6 +68,7 @@ class Standing:
         self._links: dict[str, LiveLink] = {}
         self._devices: dict[str, LiveDevice] = {}
         self._door: LiveDoor | None = None
+        self._certificate_until: datetime | None = None
         self._news = asyncio.Event()
 
     @property
@@ -134,6 +136,11 @@ class Standing:
         self._door = live
         self._news.set()
 
+    def show_certificate(self, until: datetime) -> None:
+        """Show when the certificate of the pages ends."""
+        self._certificate_until = until
+        self._news.set()
+
     def picture(self) -> Picture:
         """Return the picture of this instant."""
         return Picture(
@@ -149,6 +156,7 @@ class Standing:
             ledger_why=self.ledger.fault,
             roster_ok=not self.roster.fault,
             roster_why=self.roster.fault,
+            certificate_until=self._certificate_until,
         )
 
     async def _publish(self) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from agent.certificates import CertificateError, issue
 from agent.config import Places, Site
 from agent.memory.ledger import Ledger, verify
 from agent.rules.retention import TRUSTED
@@ -40,5 +42,16 @@ def tend(site: Site, places: Places, clock: Clock) -> Iterator[Tended]:
             yield Tended(well=False, says=f"nothing forgotten: the time is {now.trust}")
     verdict = verify(file)
     yield Tended(verdict.ok, str(verdict))
+    if site.web.authority and now.trust in TRUSTED:
+        yield _signed(site, places, now.utc)
     free = shutil.disk_usage(places.state).free
     yield Tended(free >= LOW_BYTES, f"{free // (1024 * 1024)} MB free for the ledger")
+
+
+def _signed(site: Site, places: Places, now: datetime) -> Tended:
+    """Sign the site's certificate anew where it ends soon; the web service takes it by itself."""
+    try:
+        new = issue(site, places, now)
+        return Tended(well=True, says="the certificate was signed anew" if new else "the certificate is good")
+    except (CertificateError, OSError) as error:
+        return Tended(well=False, says=f"the certificate: {error}")

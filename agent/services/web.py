@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import logging
+import ssl
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from agent.ask import Answer, Request, answering
+from agent.certificates import CertificateError, ends_at, files_of, issue
 from agent.services.feasts import keep_calendar
 from agent.services.standing import Standing
 from agent.stories.attribution import PaperBook
@@ -16,6 +21,8 @@ from agent.views.web.listen import listening, tls_of
 from agent.views.web.pages import make_app, static
 from agent.views.web.wall import public_app
 from drivers.contract import DriverError
+
+CERTIFICATE_LOOK_S = 30.0
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +48,16 @@ async def wire(here: Standing) -> None:
 
 async def _listen(here: Standing, app: web.Application) -> None:
     """Listen, with TLS where there is a certificate; the wall alone in plain HTTP where the site file says so."""
-    config = here.site.web
+    config, files = here.site.web, files_of(here.site, here.places)
+    if here.site.web.authority:
+        _sign_own(here)
     try:
-        tls = tls_of(config.certificate, config.key)
+        tls = tls_of(*files) if files else None
     except OSError as error:
-        raise DriverError(f"le certificat {config.certificate} ne peut être lu : {error}") from error
-    if tls is None and not config.listen.startswith(("127.", "localhost:", "[::1]")):
+        raise DriverError(f"le certificat {files[0] if files else ''} ne peut être lu : {error}") from error
+    if tls is not None and files is not None:
+        here.keep(functools.partial(_keep_certificate, here, tls, *files))
+    elif not config.listen.startswith(("127.", "localhost:", "[::1]")):
         log.warning("%s listens without TLS: passwords can be read on the way; give [web] a certificate", config.listen)
     try:
         await here.stack.enter_async_context(listening(app, config.listen, tls))
@@ -54,3 +65,36 @@ async def _listen(here: Standing, app: web.Application) -> None:
             await here.stack.enter_async_context(listening(public_app(app, static), config.public_listen))
     except OSError as error:
         raise DriverError(f"{config.listen} {config.public_listen} ne peut être écouté : {error}") from error
+
+
+def _sign_own(here: Standing) -> None:
+    """Make the site's own certificate if it has none yet; the nightly housekeeping keeps it young."""
+    try:
+        issue(here.site, here.places, here.clock.now().utc)
+    except (CertificateError, OSError) as error:  # an older one may still do: listening will tell
+        log.warning("the site's own certificate: %s", error)
+
+
+async def _keep_certificate(here: Standing, tls: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Tell until when the certificate is good, and take a new one for new connections as soon as it stands there."""
+    known: tuple[int, int] | None = None
+    while True:
+        known = _take_certificate(here, tls, certificate, key, known)
+        await asyncio.sleep(CERTIFICATE_LOOK_S)
+
+
+def _take_certificate(
+    here: Standing, tls: ssl.SSLContext, certificate: Path, key: Path, known: tuple[int, int] | None
+) -> tuple[int, int] | None:
+    """Look once; returns which file is in use. Half of a pair that was replaced is taken at the next look."""
+    try:
+        stat = certificate.stat()
+        seen = (stat.st_ino, stat.st_mtime_ns)
+        if seen != known:
+            until = ends_at(certificate)
+            tls.load_cert_chain(certificate, key)
+            here.show_certificate(until)
+    except (CertificateError, OSError) as error:
+        log.warning("the certificate %s: %s", certificate, error)
+        return known
+    return seen

@@ -40,6 +40,7 @@ From the live pictures:
   gardien_service_picture_timestamp_seconds{service} when it last wrote its picture
   gardien_ledger_fault{service}                      1 while that service cannot write (web: or read) the ledger
 Of this machine:
+  gardien_certificate_not_after_timestamp_seconds    when the certificate of the pages ends; absent on plain HTTP
   gardien_clock_synchronised                         1 while the kernel's time is disciplined
   gardien_members{formula}                           members in the roster today
   gardien_scrape_error{part}                         1 if that part could not be read: ledger|live|roster
@@ -71,7 +72,7 @@ from agent.memory.roster import RosterStore
 from agent.rules.door import Passage
 from agent.rules.links import Cause, Health
 from agent.views.journal import Today
-from agent.views.state import SiteState, state_of
+from agent.views.state import DoorLine, SiteState, state_of
 from drivers.contract import Clock, DeviceState, Trust
 
 BILLING = "gardien billing"
@@ -159,6 +160,7 @@ def _public() -> Families:
     new.gauge("driver_working", "1 while the driver works.", "service", "driver")
     new.gauge("service_up", "1 while the service writes its picture.", "service")
     new.gauge("service_picture_timestamp_seconds", "When the service last wrote its picture.", "service")
+    new.gauge("certificate_not_after_timestamp_seconds", "When the certificate of the pages ends.")
     new.gauge("clock_synchronised", "1 while the kernel's time is disciplined.")
     new.gauge("members", "Members with rights today.", "formula")
     new.gauge("scrape_error", "1 if this part could not be read.", "part")
@@ -305,6 +307,9 @@ class Exposition:
             if picture is not None and service.up:
                 for driver, live in picture.drivers.items():
                     into.set("driver_working", live.working, service.name, driver)
+        web = pictures.get("web")
+        if web is not None and web.certificate_until is not None:
+            into.set("certificate_not_after_timestamp_seconds", web.certificate_until.timestamp())
         links = pictures.get("links")
         for line in state.links:
             seen = None if links is None else links.links.get(line.name)
@@ -313,10 +318,14 @@ class Exposition:
                 into.set("link_probes_lost", seen.lost, line.name)
         _links(into, state)
         _devices(into, state)
-        if state.door is not None:
-            into.enum("door_leaf", Passage, state.door.leaf)
-            if state.door.latch != "unknown":
-                into.set("latch_released", state.door.latch == "released")
+        _door(into, state.door)
+
+
+def _door(into: Families, door: DoorLine | None) -> None:
+    if door is not None:
+        into.enum("door_leaf", Passage, door.leaf)
+        if door.latch != "unknown":
+            into.set("latch_released", door.latch == "released")
 
 
 def _links(into: Families, state: SiteState) -> None:

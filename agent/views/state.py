@@ -29,6 +29,7 @@ from agent.rules.incidents import (
     worst,
 )
 from agent.rules.links import Cause, Health
+from agent.rules.retention import TRUSTED
 from agent.views.journal import Today
 from drivers.contract import DeviceState, LatchState, Moment, Trust
 
@@ -145,7 +146,8 @@ def state_of(
     devices = tuple(look.device(name) for name in site.printers)
     door = look.door()
     alerts = look.alerts_working(links, now.utc)
-    seen = Seen(services, links, devices, look.working("spooler"), door, look.readers(), now.trust, alerts)
+    left = look.certificate_left(now)
+    seen = Seen(services, links, devices, look.working("spooler"), door, look.readers(), now.trust, left, alerts)
     incidents = judge(seen, STALE_S)
     return SiteState(
         site=site.site.name,
@@ -235,6 +237,12 @@ class _Look:
         reachable = not links or any(link.health is Health.UP for link in links)
         routes = [one for name, one in self.drivers.items() if name.startswith("alerts.") and not one.working]
         return not any(reachable and one.since is not None and now - one.since > REFUSED for one in routes)
+
+    def certificate_left(self, now: Moment) -> timedelta | None:
+        """Return how long the certificate of the pages is still good, where the time can be believed."""
+        picture = self.fresh.get("web")
+        until = None if picture is None else picture.certificate_until
+        return None if until is None or now.trust not in TRUSTED else until - now.utc
 
     def link_seen(self, name: str) -> LiveLink | None:
         picture = self.fresh.get("links")

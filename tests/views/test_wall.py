@@ -159,7 +159,7 @@ def test_with_a_certificate_everything_is_encrypted_and_the_cookie_says_so(
     async def run() -> None:
         app = make_app(site, home.places, home.ledger, home.roster, home.clock)
         trust = ssl.create_default_context(cafile=str(pem))
-        async with listening(app, "127.0.0.1:0", tls_of(str(pem), str(key))) as port:
+        async with listening(app, "127.0.0.1:0", tls_of(pem, key)) as port:
             async with hand_at(app, f"https://127.0.0.1:{port}", trust) as hand:
                 assert (await hand.claim()).path == "/"
                 (kept,) = [one for one in hand.session.cookie_jar if "gardien" in one.key]
@@ -181,9 +181,8 @@ def test_with_a_certificate_everything_is_encrypted_and_the_cookie_says_so(
 
 
 def test_a_certificate_that_is_none_is_said(tmp_path: Path) -> None:
-    assert tls_of("", "") is None
     with pytest.raises(OSError, match="No such file"):
-        tls_of(str(tmp_path / "none.pem"), str(tmp_path / "none.key"))
+        tls_of(tmp_path / "none.pem", tmp_path / "none.key")
     (tmp_path / "odd.pem").write_text("odd")
     with pytest.raises(OSError):
-        tls_of(str(tmp_path / "odd.pem"), str(tmp_path / "odd.pem"))
+        tls_of(tmp_path / "odd.pem", tmp_path / "odd.pem")

@@ -56,6 +56,7 @@ FAMILIES: set[str] = {
     *(f"whom.{whom}" for whom in Whom),
     *(f"doubt.{why}" for why in Doubt),
     *(f"correction.{why}" for why in Reason),
+    *(f"certificate.{system}{part}" for system in ("android", "apple", "windows", "mac") for part in ("", "_how")),
 }
 
 

@@ -108,7 +108,7 @@ class Gate:
     def __init__(self, site: Site, env: Environment, accounts: AccountStore, ledger: Ledger, clock: Clock) -> None:
         self.site, self.env, self.accounts, self.ledger, self.clock = site, env, accounts, ledger, clock
         self.zone = ZoneInfo(site.site.timezone)
-        self.secure = bool(site.web.certificate)
+        self.secure = site.web.encrypted
         self.cookie = "__Host-gardien" if self.secure else "gardien"
         self.paths: frozenset[str] = frozenset()  # the pages that are there; set once the routes are
         self._flashes: OrderedDict[str, tuple[str, Mapping[str, str | int]]] = OrderedDict()

@@ -14,6 +14,7 @@ import logging
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import cast
 
 from aiohttp import web
@@ -101,10 +102,8 @@ class Doorman(web.RequestHandler):
         return answer
 
 
-def tls_of(certificate: str, key: str) -> ssl.SSLContext | None:
-    """Return how to speak TLS, or None without a certificate. Raises OSError (ssl.SSLError is one)."""
-    if not certificate:
-        return None
+def tls_of(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return how to speak TLS. `load_cert_chain` on it later is what new connections get. Raises OSError (SSLError)."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)

@@ -33,6 +33,7 @@ from agent.views.metrics import BILLING, CONTENT_TYPE, Exposition
 from agent.views.state import as_json, plain
 from agent.views.web import (
     cards,
+    certificate,
     door,
     entry,
     hours,
@@ -68,6 +69,7 @@ PAGES: tuple[Callable[[web.Application], None], ...] = (
     hours.routes,
     me.routes,
     poster.routes,
+    certificate.routes,
     door.routes,
     visits.routes,
     paper.routes,

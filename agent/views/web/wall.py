@@ -54,7 +54,7 @@ async def _to_the_wall(request: web.Request) -> web.Response:
 async def _to_the_statement(request: web.Request) -> web.Response:
     """Send the reader to the other pages' listener: what is said there needs a browser's language and nothing else."""
     config = request.app[GATE].site.web
-    scheme, port = "https" if config.certificate else "http", config.listen.rpartition(":")[2]
+    scheme, port = "https" if config.encrypted else "http", config.listen.rpartition(":")[2]
     where = request.app[GATE].site.site.address or f"{scheme}://{request.url.host}:{port}/"
     return web.Response(status=302, headers={"Location": f"{where.rstrip('/')}/accessibilite"})
 
