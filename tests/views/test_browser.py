@@ -166,3 +166,19 @@ def test_it_fits_a_phone_and_fingers(tmp_path: Path) -> None:
                     assert await browser.js(SMALL) == 0
 
     in_browser(tmp_path, story)
+
+
+LONGEST_DAY = """document.querySelector('.top .soft').firstChild.textContent = 'Wednesday 30 September\\u00a0· '"""
+
+
+def test_the_longest_day_of_the_year_fits_a_phone(tmp_path: Path) -> None:
+    async def story(browser: Browser, home: House, server: TestServer) -> None:
+        size = {"width": 320, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+        await browser.call("Emulation.setDeviceMetricsOverride", **size)
+        await browser.call("Page.navigate", url=str(server.make_url("/ecran?lang=en")))
+        await browser.until("document.readyState === 'complete' && document.documentElement.lang === 'en'", 5)
+        await browser.js(LONGEST_DAY)
+        assert "Wednesday 30 September" in str(await browser.js("document.querySelector('.top').textContent"))
+        assert await browser.js("document.documentElement.scrollWidth <= 320")
+
+    in_browser(tmp_path, story)
