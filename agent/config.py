@@ -48,6 +48,7 @@ class SpoolerConfig:
 
     kind: str  # "cups" | "sim"
     server: str = "/run/cups/cups.sock"  # socket path or host:port
+    attempts: str = "/var/spool/gardien"  # folder where the backend in the print path notes its attempts
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drivers.contract import (
@@ -51,14 +52,20 @@ def open_prober(
 
 
 async def open_spooler(
-    kind: str, building: Building, clock: Clock, stack: AsyncExitStack, server: str, queues: tuple[str, ...]
+    kind: str,
+    building: Building,
+    clock: Clock,
+    stack: AsyncExitStack,
+    server: str,
+    queues: tuple[str, ...],
+    attempts: str,
 ) -> Spooler:
-    """Return the print spooler."""
+    """Return the print spooler; `attempts` is the folder where the backend in the print path makes its notes."""
     if kind == "sim":
         return building().spooler()
     from drivers.spooler import CupsSpooler
 
-    return await stack.enter_async_context(CupsSpooler(clock, server, queues))
+    return await stack.enter_async_context(CupsSpooler(clock, server, queues, attempts=Path(attempts)))
 
 
 async def open_printer(

@@ -114,6 +114,25 @@ class SpoolJob:
     device_uri: str  # where the queue prints to
 
 
+@dataclass(frozen=True, slots=True)
+class SpoolAttempt:
+    """One run of the backend in the print path for one job: which job-id the device gave it.
+
+    The same job may be sent several times (the device was busy, CUPS was killed in the middle, somebody printed it
+    again): each is an attempt of its own. A hint where to find the device's record, never a count.
+    """
+
+    name: str  # of this run, unique
+    queue: str
+    job: int  # of the spooler, with `created_s`: see SpoolJob
+    created_s: int
+    user: str  # as claimed
+    began_s: float  # Unix seconds, by this machine's clock
+    device_job: int | None  # the device's job-id; None: it has not taken the job (yet)
+    code: int | None  # how the backend ended, 0 well, negative a signal; None: it has not, or was killed
+    heard: bool = True  # False: it ended when the spooler that had started it was dead
+
+
 class Spooler(Protocol):
     """The print spooler: CUPS."""
 
@@ -125,6 +144,9 @@ class Spooler(Protocol):
 
         Raises DriverError when the spooler does not answer in time.
         """
+
+    async def attempts(self) -> tuple[SpoolAttempt, ...]:
+        """Return what the backend in the print path noted, oldest first; () where none stands there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from drivers.contract import (
     JobState,
     LinkId,
     ReaderId,
+    SpoolAttempt,
     SpoolJob,
     Supply,
 )
@@ -369,6 +370,10 @@ class SimSpooler:
     async def jobs(self, first_job: int) -> tuple[SpoolJob, ...]:
         """Return the jobs from `first_job` on."""
         return tuple(job for number, job in sorted(self._building.spooled().items()) if number >= first_job)
+
+    async def attempts(self) -> tuple[SpoolAttempt, ...]:
+        """Return nothing: no backend stands in the simulated print path."""
+        return ()
 
 
 class SimCardReader:

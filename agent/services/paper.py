@@ -31,7 +31,7 @@ async def wire(here: Standing) -> None:
     if spool is not None:
         by_queue = {queue: desks[name] for name, config in here.site.printers.items() for queue in config.queues}
         spooler = await drivers.open_spooler(
-            spool.kind, lambda: here.building, here.clock, here.stack, spool.server, tuple(by_queue)
+            spool.kind, lambda: here.building, here.clock, here.stack, spool.server, tuple(by_queue), spool.attempts
         )
         here.mind("spooler", lambda: mind_spooler(spooler, by_queue), LOST_WAIT_S)
 

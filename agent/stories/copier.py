@@ -22,6 +22,7 @@ from typing import Protocol
 from agent.live import LiveDevice, LiveSupply
 from agent.memory.ledger import Ledger
 from agent.rules import pages
+from agent.rules.attempts import Notebook
 from agent.rules.books import Books
 from agent.rules.facts import CardKey, Fact
 from agent.rules.members import Alias, Roster
@@ -47,6 +48,7 @@ from drivers.contract import (
     JobState,
     Moment,
     Printer,
+    SpoolAttempt,
     SpoolJob,
 )
 
@@ -88,6 +90,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.spooled: tuple[SpoolJob, ...] = ()
+        self.notebook = Notebook()  # what the backend in the print path noted
         self.printing = False  # the spooler works on one of them
         self.waiting = 0  # of them, not ended
         self._essence: tuple[object, ...] = ()
@@ -101,12 +104,12 @@ class Desk:
         self._badges.append(read)
         self._bell.set()
 
-    def lay(self, jobs: tuple[SpoolJob, ...]) -> None:
-        """Replace the spooler's picture of this device's jobs."""
-        essence = tuple((job.queue, job.job, job.created_s, job.state, job.claimed_sides) for job in jobs)
+    def lay(self, jobs: tuple[SpoolJob, ...], notes: tuple[SpoolAttempt, ...] = ()) -> None:
+        """Replace the spooler's picture of this device's jobs, and what was noted of its attempts."""
+        essence = (notes, *((job.queue, job.job, job.created_s, job.state, job.claimed_sides) for job in jobs))
         if essence == self._essence:
             return  # only the moment of the look is new
-        self.spooled, self._essence = jobs, essence
+        self.spooled, self.notebook, self._essence = jobs, Notebook(notes), essence
         self.printing = any(job.state is JobState.PROCESSING for job in jobs)
         self.waiting = sum(not job.state.ended for job in jobs)
         self._bell.set()

@@ -56,8 +56,10 @@ async def mind_spooler(spooler: Spooler, desks: Mapping[str, Desk], poll_s: floa
             cursor = SpoolCursor()
             jobs = await spooler.jobs(cursor.first)
         cursor.advance(jobs)
+        notes = await spooler.attempts()
         for desk in set(desks.values()):
-            desk.lay(tuple(job for job in jobs if desks.get(job.queue) is desk))
+            mine = tuple(job for job in jobs if desks.get(job.queue) is desk)
+            desk.lay(mine, tuple(note for note in notes if desks.get(note.queue) is desk))
         await spooler.bell(poll_s)
 
 

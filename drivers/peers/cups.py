@@ -36,7 +36,9 @@ from typing import Self
 STARTS_S = 10.0  # cupsd answers after about 0.2 s on an idle machine
 COMMAND_S = 60.0  # `lpadmin -m everywhere` asks the device, and may have to wait for it
 SOCKET_LIMIT = 107  # bytes of a path in sockaddr_un (unix(7))
-FILTERS = Path("/usr/lib/cups/filter")
+PROGRAMS = Path("/usr/lib/cups")  # ServerBin of the distribution
+FILTERS = PROGRAMS / "filter"
+BACKEND = Path(__file__).parents[1] / "backend.py"
 
 CUPSD_CONF = """\
 LogLevel warn
@@ -71,6 +73,8 @@ Group {group}
 SystemGroup {system}
 FileDevice Yes
 Sandboxing relaxed
+ServerBin {home}/bin
+SetEnv GARDIEN_ATTEMPTS {home}/attempts
 ServerRoot {home}/root
 RequestRoot {home}/spool
 TempDir {home}/spool/tmp
@@ -127,6 +131,7 @@ class CupsPeer:
         self.home = _reachable(folder)
         self.port = port or _free_port()
         path = self.home / "cups.sock"
+        self.attempts = self.home / "attempts"
         self.server = str(path) if len(os.fsencode(path)) <= SOCKET_LIMIT else f"127.0.0.1:{self.port}"
         self._cupsd: subprocess.Popen[bytes] | None = None
 
@@ -166,10 +171,11 @@ class CupsPeer:
         self._end(signal.SIGTERM)
         self._launch()
 
-    def add_queue(self, name: str, device_uri: str) -> None:
+    def add_queue(self, name: str, device_uri: str, *, metered: bool = True) -> None:
         """Make a driverless queue ("everywhere" model) that prints to `device_uri`; the device must answer.
 
-        A device just started may refuse the first questions, so the attempt is repeated within a limit.
+        `metered`: through the backend in the print path (`drivers.backend`), as on a site. A device just started may
+        refuse the first questions, so the attempt is repeated within a limit.
         """
         model = ["-m", "everywhere"] if device_uri.startswith("ipp") else ["-m", "raw"]
         limit = time.monotonic() + COMMAND_S
@@ -181,7 +187,9 @@ class CupsPeer:
                     raise
                 time.sleep(0.5)
             else:
-                return
+                break
+        if metered and device_uri.startswith("ipp"):  # only now: the model is made by asking the device
+            self._run("lpadmin", "-p", name, "-v", f"gardien:{device_uri}")
 
     def print_pdf(
         self,
@@ -221,6 +229,17 @@ class CupsPeer:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
+    def _install_programs(self) -> None:
+        """Make a ServerBin of our own: the distribution's programs, and our backend among its backends."""
+        for program in (*PROGRAMS.glob("*"), *PROGRAMS.glob("backend/*")):
+            place = self.home / "bin" / program.relative_to(PROGRAMS)
+            if not place.exists():
+                place.symlink_to(program)
+        backend = self.home / "bin/backend/gardien"
+        backend.unlink(missing_ok=True)
+        shutil.copy(BACKEND, backend)
+        backend.chmod(0o755)
+
     def _launch(self) -> None:
         arguments = ["-f", "-c", str(self.home / "root/cupsd.conf"), "-s", str(self.home / "root/cups-files.conf")]
         self._cupsd = subprocess.Popen(
@@ -259,9 +278,11 @@ class CupsPeer:
         return done.stdout
 
     def _write_configuration(self) -> None:
-        for part in ("root", "spool", "spool/tmp", "cache", "state", "log", "tls"):
+        for part in ("root", "spool", "spool/tmp", "cache", "state", "log", "tls", "attempts", "bin/backend"):
             (self.home / part).mkdir(parents=True, exist_ok=True)
+        self._install_programs()
         who = pwd.getpwnam("lp") if os.geteuid() == 0 else pwd.getpwnam(getpass.getuser())
+        os.chown(self.home / "attempts", who.pw_uid, -1)  # backends run as this user
         names = {"user": who.pw_name, "group": grp.getgrgid(who.pw_gid).gr_name}
         names |= {"system": grp.getgrgid(os.getegid()).gr_name, "home": str(self.home)}
         (self.home / "root/cupsd.conf").write_text(

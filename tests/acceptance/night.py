@@ -95,6 +95,7 @@ class Night(Page):
             spooler="cups",
             printer="ipp",
             cups=self.peers.cups.server,
+            attempts=self.peers.cups.attempts,
             copier=self.peers.copier_uri,
             tty_door=self.peers.readers["door"].path,
             tty_copier=self.peers.readers["copier"].path,

@@ -60,6 +60,7 @@ targets = ["192.0.2.1", "198.51.100.1"]
 [spooler]
 kind = "{spooler}"
 server = "{cups}"
+attempts = "{attempts}"
 
 [printers.copieur]
 kind = "{printer}"
@@ -171,6 +172,7 @@ class LiveHouse:
             spooler="cups" if self.peers.cups else "sim",
             printer="ipp" if self.peers.cups else "sim",
             cups=self.peers.cups.server if self.peers.cups else "",
+            attempts=self.peers.cups.attempts if self.peers.cups else "",
             uri=self.peers.copier_uri or "ipp://127.0.0.1/ipp/print",
         )
         (self.folder / "billing.token").write_text(TOKEN, encoding="ascii")

@@ -1,6 +1,6 @@
 """The stories of paper in a process of their own, to be killed.
 
-`python -m tests.stories.paper_victim FOLDER SERVER URI`
+`python -m tests.stories.paper_victim FOLDER SERVER URI ATTEMPTS`
 Reads badges from standard input, one card in hex per line, as a reader would present them; ends with it.
 """
 
@@ -38,24 +38,24 @@ class StandardInput:
             yield BadgeRead(clock.now(), ReaderId("copieur"), CardNumber(line.decode().strip()))
 
 
-async def spool(server: str, desk: Desk) -> None:
+async def spool(server: str, desk: Desk, attempts: Path) -> None:
     """Mind CUPS, again and again: it is killed too."""
     while True:
         try:
-            async with CupsSpooler(SystemClock(), server, [DEVICE], 2.0) as spooler:
+            async with CupsSpooler(SystemClock(), server, [DEVICE], 2.0, attempts) as spooler:
                 await mind_spooler(spooler, {DEVICE: desk}, 1.0)
         except DriverError:
             await asyncio.sleep(0.1)
 
 
-async def main(folder: Path, server: str, uri: str) -> None:
+async def main(folder: Path, server: str, uri: str, attempts: Path) -> None:
     """Mind the paper until standard input ends."""
     clock, desk = SystemClock(), Desk()
     shown: list[LiveDevice] = []
     with Ledger.open(folder / "ledger.db") as ledger, RosterStore.open(folder, ledger, clock) as people:
         printer = IppPrinter(clock, DEVICE, uri)
         stories = [
-            asyncio.create_task(spool(server, desk)),
+            asyncio.create_task(spool(server, desk, attempts)),
             asyncio.create_task(mind_paper(DEVICE, printer, desk, ledger, people, clock, shown.append, QUICK)),
         ]
         await mind_copier_reader(StandardInput(), desk)
@@ -66,4 +66,4 @@ async def main(folder: Path, server: str, uri: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4])))

@@ -94,7 +94,10 @@ class Corridor:
         paper = mind_paper(
             DEVICE, printer, self.desk, self.ledger, self.people, SystemClock(), self.shown.append, QUICK
         )
-        stories = [asyncio.create_task(paper), asyncio.create_task(spool(self.cupsd.server, self.desk))]
+        stories = [
+            asyncio.create_task(paper),
+            asyncio.create_task(spool(self.cupsd.server, self.desk, self.cupsd.attempts)),
+        ]
         try:
             await self.until(lambda: bool(self.shown) or stories[0].done())
             yield
@@ -245,7 +248,7 @@ class Victim:
 
     def __init__(self, space: Corridor) -> None:
         self._command = [sys.executable, "-m", "tests.stories.paper_victim", str(space.folder)]
-        self._command += [space.cupsd.server, space.copier.uri]
+        self._command += [space.cupsd.server, space.copier.uri, str(space.cupsd.attempts)]
         self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE)
 
     def badge(self, card: str) -> None:

@@ -1,0 +1,66 @@
+"""Says which spooled job a device's record carried out, and whether it was sent again because something of ours died.
+
+The one idea: *the backend in the print path heard the device give the number*. Its note (contract.SpoolAttempt) joins
+what the device knows (its own job-id, what came out) to what the spooler knows (whose job, RFC 8011 section 5.3),
+exactly, where name and time could only guess.
+
+A note is a hint and is corroborated: the device must have kept the same user as the note (devices that keep none are
+believed), and of several notes of one device job-id (ids start over at another machine) the newest counts. A print
+that nobody noted is nobody's attempt here, and is looked for by its user elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import takewhile
+
+from agent.rules.members import fold_user
+from drivers.contract import DeviceJob, SpoolAttempt
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How a device's job came to it."""
+
+    note: SpoolAttempt
+    system: bool  # an earlier attempt of the same job reached the device, and the spooler died before it heard the end
+
+    @property
+    def spooled(self) -> str:
+        """Return the name of the spooled job: its id alone may be given out twice."""
+        return f"{self.note.queue}/{self.note.job}/{self.note.created_s}"
+
+
+class Notebook:
+    """The notes of one device's queues."""
+
+    def __init__(self, notes: Iterable[SpoolAttempt] = ()) -> None:
+        self.notes = tuple(notes)  # oldest first
+        self._of_device: dict[int, list[SpoolAttempt]] = defaultdict(list)
+        self._of_job: dict[tuple[str, int, int], list[SpoolAttempt]] = defaultdict(list)
+        for note in self.notes:
+            self._of_job[_job(note)].append(note)
+            if note.device_job is not None:
+                self._of_device[note.device_job].append(note)
+
+    def sent(self, job: DeviceJob) -> Sent | None:
+        """Return how `job` came to the device; None if no note says."""
+        user = fold_user(job.user)
+        for note in reversed(self._of_device.get(job.job, ())):
+            if user in {"", fold_user(note.user)}:
+                return Sent(note, system=any(map(_broken_off, self._before(note))))
+        return None
+
+    def _before(self, note: SpoolAttempt) -> Iterable[SpoolAttempt]:
+        return takewhile(lambda other: other is not note, self._of_job[_job(note)])
+
+
+def _job(note: SpoolAttempt) -> tuple[str, int, int]:
+    return note.queue, note.job, note.created_s
+
+
+def _broken_off(before: SpoolAttempt) -> bool:
+    """Return True if it reached the device and the spooler, which sent the job again, never knew how it ended."""
+    return before.device_job is not None and not (before.heard and before.code is not None)
