@@ -339,7 +339,8 @@ class SimPrinter:
         """Return one look."""
         copier = self._copier
         reasons = [] if copier.paper else ["media-empty-error"]
-        reasons += [f"toner-{'empty-error' if share == 0 else 'low-warning'}" for share in self._low()]
+        low = [share for share in copier.toner.values() if share < 0.1]
+        reasons += [f"toner-{'empty-error' if share == 0 else 'low-warning'}" for share in low]
         state = DeviceState.PROCESSING if copier.busy else DeviceState.IDLE
         return DeviceReading(
             at=self._building.clock.now(),
@@ -352,9 +353,6 @@ class SimPrinter:
             jobs=tuple(copier.jobs),
             settled=not copier.busy,
         )
-
-    def _low(self) -> list[float]:
-        return [share for share in self._copier.toner.values() if share < 0.1]
 
 
 class SimSpooler:

@@ -22,11 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import logging
-import os
 import queue
-import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -37,8 +33,7 @@ from typing import Any, Self, TypeVar
 import cups
 
 from drivers.contract import Clock, DriverError, JobState, SpoolAttempt, SpoolJob
-
-log = logging.getLogger(__name__)
+from drivers.printpath import PrintPath
 
 CALL_S = 10.0  # one call; 500 jobs take some 20 ms
 BELL_EVERY_S = 0.25  # asking for notifications costs 0.14 ms
@@ -46,7 +41,6 @@ PAGE = 500  # jobs per reply: the server's own cap
 PAGES_LIMIT = 400  # 200,000 jobs in one look is no print history of ours
 WAITING_LIMIT = 32  # calls queued to the worker
 ABANDONED_LIMIT = 4
-NOTES_LIMIT = 5000  # attempts remembered; `gardien tend` removes old ones
 SCHEME = "gardien:"  # of the backend in the print path, before the real device URI
 LEASE_S = 3600  # of the subscription: what a killed process leaves behind is gone in an hour
 EVENTS = ["job-created", "job-state-changed", "job-completed", "server-started", "server-restarted"]
@@ -83,7 +77,7 @@ class CupsSpooler:
     def __init__(
         self, clock: Clock, server: str, queues: Iterable[str], call_s: float = CALL_S, attempts: Path | None = None
     ) -> None:
-        self._notes = None if attempts is None else _Notes(attempts)
+        self._notes = None if attempts is None else PrintPath(attempts)
         self._clock = clock
         self._server = server
         self._queues = frozenset(queues)
@@ -172,105 +166,6 @@ class CupsSpooler:
             raise DriverError(f"CUPS at {self._server} hangs: {len(self._abandoned)} calls never came back")
         self._worker = _Worker(self._server)
         return self._worker
-
-
-class _Notes:
-    """The folder where the backend in the print path notes its attempts, and the bell that hangs in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._read: dict[str, tuple[int, SpoolAttempt | None]] = {}  # file -> (modified, what it says)
-        self._bell: socket.socket | None = None
-        self._heard = asyncio.Event()
-
-    def listen(self) -> None:
-        """Hang the bell up. A folder that is not there has none: CUPS's events must do."""
-        if not self._folder.is_dir():
-            return
-        bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        place = os.open(self._folder, os.O_PATH | os.O_DIRECTORY)
-        try:
-            (self._folder / "bell").unlink(missing_ok=True)
-            bell.bind(f"/proc/self/fd/{place}/bell")  # the folder's own path may be longer than a socket's may be
-            (self._folder / "bell").chmod(0o666)  # who may enter the folder may ring
-        except OSError as error:  # not worth a service: CUPS's own events ring too, only later
-            log.warning("%s: no bell can be hung up there: %s", self._folder, error)
-            bell.close()
-            return
-        finally:
-            os.close(place)
-        self._bell = bell
-        asyncio.get_running_loop().add_reader(bell, self._hear)
-
-    def _hear(self) -> None:
-        assert self._bell is not None
-        with contextlib.suppress(BlockingIOError):
-            for _ in range(1000):
-                self._bell.recv(16)
-        self._heard.set()
-
-    def rang(self) -> bool:
-        """Return True if the bell rang since it was last asked."""
-        rang = self._heard.is_set()
-        self._heard.clear()
-        return rang
-
-    async def ringing(self, timeout_s: float) -> None:
-        """Return when the bell rings, or after `timeout_s`."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._heard.wait(), timeout_s)
-
-    def close(self) -> None:
-        """Take the bell down."""
-        bell, self._bell = self._bell, None
-        if bell is not None:
-            asyncio.get_running_loop().remove_reader(bell)
-            bell.close()
-            with contextlib.suppress(OSError):
-                (self._folder / "bell").unlink()
-
-    def read(self) -> tuple[SpoolAttempt, ...]:
-        """Return the newest attempts, oldest first; a file is read again only when it changed. Any one thread."""
-        try:
-            found = [(file.stat().st_mtime_ns, file) for file in os.scandir(self._folder) if _is_note(file)]
-        except FileNotFoundError:
-            return ()
-        except OSError as error:
-            raise DriverError(f"{self._folder}: {error}") from error
-        found = sorted(found, key=lambda one: (one[0], one[1].name))[-NOTES_LIMIT:]
-        was, self._read = self._read, {}
-        for modified, file in found:
-            known = was.get(file.name)
-            fresh = known is None or known[0] != modified
-            self._read[file.name] = (modified, _attempt(file.path)) if known is None or fresh else known
-        read = [attempt for _, attempt in self._read.values() if attempt is not None]
-        return tuple(sorted(read, key=lambda one: (one.began_s, one.name)))
-
-
-def _is_note(file: os.DirEntry[str]) -> bool:
-    return file.name.endswith(".json") and not file.name.startswith(".")
-
-
-def _attempt(path: str) -> SpoolAttempt | None:
-    """Read one note; None, said in the log, if it is none."""
-    file = Path(path)
-    try:
-        said = json.loads(file.read_bytes())
-        device_job, code = said["device_job"], said["code"]
-        return SpoolAttempt(
-            name=file.name.removesuffix(".json"),
-            queue=str(said["queue"]),
-            job=int(said["job"]),
-            created_s=int(said["created"]),
-            user=str(said["user"]),
-            began_s=float(said["began"]),
-            device_job=None if device_job is None else int(device_job),
-            code=None if code is None else int(code),
-            heard=bool(said["heard"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        log.warning("%s is no note of a print attempt and is left alone: %s", file.name, type(error).__name__)
-        return None
 
 
 class _Worker:
