@@ -63,6 +63,7 @@ class _Copier:
     toner: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("black", "cyan", "magenta", "yellow"), 0.6))
     waiting: deque[tuple[PrintVerb, int]] = field(default_factory=deque)
     busy: bool = False
+    active: tuple[DeviceJob, ...] = ()  # the record of the job being printed
 
 
 class SimBuilding:
@@ -177,6 +178,7 @@ class SimBuilding:
         verb, job = copier.waiting.popleft()
         copier.busy = True
         self._spooled[job] = replace(self._spooled[job], state=JobState.PROCESSING)
+        copier.active = (self._record(device, copier, verb, 0, 0),)
         sides = verb.pages * verb.copies
         asyncio.get_running_loop().call_later(sides * SIDE_S, self._printed, device, copier, verb, job)
 
@@ -184,22 +186,8 @@ class SimBuilding:
         sides = verb.pages * verb.copies
         sheets = -(-verb.pages // 2) * verb.copies if verb.two_sided else sides
         colour = sides if verb.colour else 0
-        copier.jobs.append(
-            DeviceJob(
-                device=DeviceId(device),
-                serial=copier.serial,
-                job=copier.next_job,
-                uuid=f"urn:uuid:{copier.serial}-{copier.next_job}",
-                user=verb.user,
-                state=JobState.COMPLETED,
-                created_utc=self.clock.now().utc,
-                sides=sides,
-                sides_colour=colour,
-                sheets=sheets,
-                copies=verb.copies,
-                two_sided=verb.two_sided,
-            )
-        )
+        copier.active = ()
+        copier.jobs.append(self._record(device, copier, verb, sides, sheets))
         copier.next_job += 1
         now = copier.counters
         copier.counters = replace(
@@ -214,6 +202,22 @@ class SimBuilding:
         )
         self._bell.set()
         self._start(device, copier)
+
+    def _record(self, device: str, copier: _Copier, verb: PrintVerb, sides: int, sheets: int) -> DeviceJob:
+        return DeviceJob(
+            device=DeviceId(device),
+            serial=copier.serial,
+            job=copier.next_job,
+            uuid=f"urn:uuid:{copier.serial}-{copier.next_job}",
+            user=verb.user,
+            state=JobState.COMPLETED if sides else JobState.PROCESSING,
+            created_utc=self.clock.now().utc,
+            sides=sides,
+            sides_colour=sides if verb.colour else 0,
+            sheets=sheets,
+            copies=verb.copies,
+            two_sided=verb.two_sided,
+        )
 
     def _copy(self, verb: CopyVerb) -> str:
         _, copier = self._first_copier()
@@ -350,7 +354,7 @@ class SimPrinter:
             reasons=tuple(dict.fromkeys(reasons)),
             supplies=tuple(Supply(f"{name} toner", name, share) for name, share in copier.toner.items()),
             counters=copier.counters,
-            jobs=tuple(copier.jobs),
+            jobs=(*copier.jobs, *copier.active),
             settled=not copier.busy,
         )
 

@@ -163,6 +163,11 @@ class Books:
             return ()
         return tuple(job for job in reading.jobs if job.state.ended and not self.has(attempt(job)))
 
+    def copied(self, reading: DeviceReading) -> bool:
+        """Return True if a look shows copies that no row has yet."""
+        counters = reading.counters
+        return counters is not None and reading.serial == self.serial and _copies(counters) != self._copies
+
     def has(self, name: str) -> bool:
         """Return True if an attempt of this name is booked, or closed to booking."""
         return name in self._attempts

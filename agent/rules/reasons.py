@@ -69,8 +69,27 @@ KNOWN: Mapping[str, tuple[str, Weight]] = MappingProxyType(
         "paused": ("paused", Weight.ALWAYS),
         "moving-to-paused": ("paused", Weight.ALWAYS),
         "hold-new-jobs": ("paused", Weight.ALWAYS),
-        "stopped-partly": ("other", _W),
-        "stopping": ("other", _W),
+        "stopped-partly": ("part-off", _W),
+        "stopping": ("paused", _W),
+        "power-down": ("offline", Weight.ALWAYS),
+        "power-up": ("none", Weight.CALM),
+        "printer-manual-reset": ("adjusting", _W),
+        "printer-nms-reset": ("adjusting", _W),
+        "printer-ready-to-print": ("none", Weight.CALM),
+        "marker-adjusting-print-quality": ("adjusting", _W),
+        "media-drying": ("adjusting", _W),
+        "material-needed": ("supply-empty", _B),
+        "input-cannot-feed-size-selected": ("wrong-paper", _B),
+        "media-path-cannot-duplex-media-selected": ("wrong-paper", _B),
+        "input-manual-input-request": ("manual-feed", _B),
+        "media-path-input-request": ("manual-feed", _B),
+        "interpreter-complex-page-encountered": ("memory-full", _W),
+        "interpreter-memory-increase": ("none", Weight.CALM),
+        "interpreter-memory-decrease": ("none", Weight.CALM),
+        "interpreter-cartridge-deleted": ("none", Weight.CALM),
+        "interpreter-resource-deleted": ("none", Weight.CALM),
+        "alert-removal-of-binary-change-entry": ("none", Weight.CALM),
+        "configuration-change": ("none", Weight.CALM),
         "spool-area-full": ("memory-full", _B),
         "interpreter-resource-unavailable": ("memory-full", _W),
         "identify-printer-requested": ("none", Weight.CALM),
@@ -98,10 +117,34 @@ CONDITIONS: tuple[tuple[str, tuple[str, Weight]], ...] = (  # endings; the longe
     ("-power-saver", ("none", Weight.CALM)),
     ("-added", ("none", Weight.CALM)),
     ("-closed", ("none", Weight.CALM)),
+    ("-turned-on", ("none", Weight.CALM)),
+    ("-configuration-change", ("none", Weight.CALM)),
+    ("-turned-off", ("part-off", _W)),
+    ("-offline", ("part-off", _B)),
+    ("-opened", ("cover-open", _B)),
+    ("-removed", ("part-missing", _B)),
+    ("-memory-exhausted", ("memory-full", _B)),
+    ("-unrecoverable-storage", ("part-failed", _B)),
+    ("-recoverable-storage", ("storage", _W)),
+    ("-at-limit", ("at-limit", _B)),
+    ("-near-limit", ("near-limit", _W)),
+    ("-at-eol", ("part-dead", _B)),
+    ("-near-eol", ("part-old", _W)),
+    ("-roller-life-warn", ("part-old", _W)),
+    ("-feed", ("feed", _B)),  # ...-feed-error: its suffix is part of the registered name
+    ("-temperature-high", ("too-hot", _B)),
+    ("-cooling", ("warming", _W)),
+    ("-cooling-down", ("warming", _W)),
+    ("-heating", ("warming", _W)),
+    ("-color-change", ("paper-changed", _W)),
+    ("-parts-change", ("paper-changed", _W)),
+    ("-size-change", ("paper-changed", _W)),
+    ("-type-change", ("paper-changed", _W)),
+    ("-weight-change", ("paper-changed", _W)),
 )
 
 REASON_KEYS: tuple[str, ...] = tuple(
-    sorted({key for key, _ in (*KNOWN.values(), *(words for _, words in CONDITIONS))} - {"none"})
+    sorted({"other", *(key for key, _ in (*KNOWN.values(), *(words for _, words in CONDITIONS)))} - {"none"})
 )
 
 
@@ -117,6 +160,7 @@ def read_reason(keyword: str, *, stopped: bool) -> Reason | None:
 
 
 def _words(base: str) -> tuple[str, Weight]:
+    base = base.lower()  # "subunit-timing-Failure" is registered just so
     known = KNOWN.get(base)
     if known is not None:
         return known

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Protocol
@@ -23,7 +24,7 @@ from agent.live import LiveDevice, LiveSupply
 from agent.memory.ledger import Ledger
 from agent.rules import pages
 from agent.rules.attempts import Notebook
-from agent.rules.books import Books
+from agent.rules.books import ACTIVE, Books
 from agent.rules.facts import CardKey, Fact
 from agent.rules.members import Alias, Roster
 from agent.rules.pages import Claim, PagesCounted, Witness, attempt
@@ -82,7 +83,7 @@ class PaperPolicy:
     poll_s: float = 15.0  # between looks when nothing happens
     visit_idle_s: float = 90.0  # a copy visit ends after this long without a copy
     busy_s: float = 1.0  # between looks while something happens
-    settle_s: float = 5.0  # how long a badge waits for the copier to finish before the counters are split
+    settle_s: float = 5.0  # how long a badge waits for the copies of whoever stood there before
 
 
 class Desk:
@@ -163,15 +164,19 @@ class Clerk:
             newest = entry.at.utc if self.books.epoch else newest
         self._witness = Witness(newest.timestamp())
 
-    async def look(self, *, split: bool = False) -> DeviceReading:
-        """Look at the device once and book all it shows. Raises DriverError, LedgerError."""
+    async def look(self, split: Callable[[DeviceReading], bool] | None = None) -> DeviceReading:
+        """Look at the device once and book all it shows. Raises DriverError, LedgerError.
+
+        `split` says of what is seen whether copies are booked up to here although the device is busy.
+        """
         reading, spooled = await self._printer.read(), self._desk.spooled
         news = (reading.jobs, spooled) != self._judged
         if news or self._claims:
             self._claims = (*await self._book_records(reading), *self._missing(reading, spooled))
             self._judged = (reading.jobs, spooled)
         calm = self.books.balanced
-        for fact in self.books.judge(reading, self._claims, hold=self._desk.printing, split=split):
+        here = split is not None and split(reading)
+        for fact in self.books.judge(reading, self._claims, hold=self._desk.printing, split=here):
             await self._write(fact, reading.at)
         if self.books.balanced and (news or not calm):
             self._witness.balanced(spooled)
@@ -222,13 +227,26 @@ class Clerk:
         return None
 
     async def _settle(self, since: Moment) -> None:
-        """Book up to now: at a settled look if one comes soon, else by splitting the counters where they stand."""
+        """Book what was copied up to this badge to whose it was; what comes out later belongs to the badge.
+
+        A machine that prints says nothing about who copies: the counters are split where they stand. One that is busy
+        without a job is still copying for whoever stood there before, and is waited for, but not for ever.
+        """
         while True:
-            enough = self._clock.now().mono_s - since.mono_s > self._policy.settle_s
-            reading = await self.look(split=enough)
-            if enough or reading.settled:
+            late = self._clock.now().mono_s - since.mono_s > self._policy.settle_s
+            reading = await self.look(lambda seen: late or not self._copying(seen))
+            if late or not (self._copying(reading) or self.books.copied(reading)):
                 return
             await asyncio.sleep(min(0.2, self._policy.busy_s))
+
+    def _copying(self, reading: DeviceReading) -> bool:
+        """Tell whether copies of somebody before this badge may still be coming out.
+
+        Nobody badged in and nothing copied since the last row: whoever badges now has pressed the button.
+        """
+        if reading.settled or any(job.state in ACTIVE for job in reading.jobs):
+            return False
+        return self.books.visit is not None or self.books.copied(reading)
 
     def rest_s(self) -> float:
         """Return how long until the next look, if nothing is laid on the desk before."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +51,44 @@ from agent.rules.reasons import CONDITIONS, KNOWN, REASON_KEYS, Reason, read_rea
 )
 def test_a_keyword_is_read(keyword: str, stopped: bool, key: str, blocking: bool) -> None:
     assert read_reason(keyword, stopped=stopped) == Reason(key, blocking, keyword)
+
+
+REGISTERED = tuple(
+    line
+    for line in (Path(__file__).parent / "printer_state_reasons.txt").read_text(encoding="ascii").splitlines()
+    if not line.startswith("#")
+)
+
+
+def test_every_registered_keyword_has_words_of_its_own_but_the_two_that_say_nothing() -> None:
+    assert len(REGISTERED) == 795
+    read = {keyword: read_reason(keyword, stopped=False) for keyword in REGISTERED}
+    assert [keyword for keyword, reason in read.items() if reason and reason.key == "other"] == ["other", "unknown"]
+    calm = 145 + 10  # added, closed, turned on, reconfigured, saving power; and ten by their own names
+    assert sum(reason is None for reason in read.values()) == calm
+
+
+@pytest.mark.parametrize(
+    ("keyword", "key", "blocking"),
+    [
+        ("subunit-timing-Failure", "part-failed", True),
+        ("bander-unrecoverable-storage-error", "part-failed", True),
+        ("stapler-recoverable-storage-report", "storage", False),
+        ("stacker-at-limit-error", "at-limit", True),
+        ("stacker-near-limit-warning", "near-limit", False),
+        ("input-media-tray-feed-error", "feed", True),
+        ("media-path-pick-roller-life-warn", "part-old", False),
+        ("input-media-size-change-report", "paper-changed", False),
+        ("media-path-cannot-duplex-media-selected-error", "wrong-paper", True),
+        ("power-down", "offline", True),
+        ("puncher-offline-warning", "part-off", False),
+        ("puncher-turned-off-error", "part-off", False),
+        ("chamber-temperature-high-error", "too-hot", True),
+        ("laser-at-eol-error", "part-dead", True),
+    ],
+)
+def test_a_registered_keyword_says_what_it_means(keyword: str, key: str, *, blocking: bool) -> None:
+    assert read_reason(keyword, stopped=False) == Reason(key, blocking, keyword)
 
 
 @pytest.mark.parametrize("keyword", ["none", "identify-printer-requested-report", "marker-power-saver", "tray-added"])

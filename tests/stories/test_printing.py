@@ -208,3 +208,38 @@ def test_a_list_without_its_newest_job_started_over():
     assert not cursor.broken((replace(newest, state=JobState.CANCELED),))
     assert cursor.broken(())
     assert cursor.broken((spooled(7, created_s=2000),))
+
+
+def test_copies_right_after_a_badge_are_the_members_though_a_print_still_runs(tmp_path):
+    async def story(space: Space) -> None:
+        async with space.minded():
+            space.building.obey(PrintVerb("alice", 60, colour=False, two_sided=False, copies=1))  # 30 s of paper
+            await asyncio.sleep(2)
+            space.building.obey(BadgeVerb(READER, CARD))
+            await asyncio.sleep(0.5)
+            space.building.obey(CopyVerb(12, colour=False))
+            await asyncio.sleep(60)
+            assert [(fact.member, fact.mono) for fact in space.facts(CopiesCounted)] == [("m001", 12)]
+            assert [fact.sides_mono for fact in space.facts(PagesCounted)] == [60]
+            assert space.facts(PrintsUnmatched) == []
+
+    virtually(tmp_path, story)
+
+
+def test_a_badge_during_a_print_ends_the_visit_before_at_once(tmp_path):
+    async def story(space: Space) -> None:
+        async with space.minded():
+            space.building.obey(BadgeVerb(READER, CARD))
+            await asyncio.sleep(1)
+            space.building.obey(CopyVerb(2, colour=True))
+            space.building.obey(PrintVerb("alice", 60, colour=False, two_sided=False, copies=1))
+            await asyncio.sleep(2)
+            out = space.clock.now().mono_s
+            space.building.obey(BadgeVerb(READER, CARD))
+            await asyncio.sleep(10)
+            (ended,) = space.ledger.entries(CopyVisitEnded)
+            assert (ended.fact.why, space.building.printer(DEVICE)._copier.busy) == ("badge-out", True)
+            assert ended.at.mono_s - out <= 10
+            assert [(fact.member, fact.mono, fact.colour) for fact in space.facts(CopiesCounted)] == [("m001", 0, 2)]
+
+    virtually(tmp_path, story)
