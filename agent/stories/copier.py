@@ -234,7 +234,7 @@ class Clerk:
         """
         while True:
             late = self._clock.now().mono_s - since.mono_s > self._policy.settle_s
-            reading = await self.look(lambda seen: late or not self._copying(seen))
+            reading = await self.look((lambda _: True) if late else (lambda seen: not self._copying(seen)))
             if late or not (self._copying(reading) or self.books.copied(reading)):
                 return
             await asyncio.sleep(min(0.2, self._policy.busy_s))
