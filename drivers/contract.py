@@ -204,6 +204,41 @@ class Supply:
 
 
 @dataclass(frozen=True, slots=True)
+class Tray:
+    """One tray of paper (PWG 5100.13 printer-input-tray, RFC 3805 prtInput)."""
+
+    name: str  # "Tray 1", as the device calls it
+    media: str  # "iso_a4_210x297mm" (PWG 5101.1), or as the device says it; "" if it does not
+    level_share: float | None  # 0..1; None if the device cannot say
+    empty: bool = False  # the device says that there is none left, or no tray
+
+
+@dataclass(frozen=True, slots=True)
+class LifeCount:
+    """What a device's meters say besides `Counters`: all it can tell, by function, colour and size.
+
+    `total` is every side it ever put out, prints and copies together (RFC 3805 prtMarkerLifeCount, PWG 5100.22
+    printer-impressions-completed); None if it does not say. `rows` are named as `METERS`, or by the vendor's own name.
+    """
+
+    total: int | None
+    total_colour: int | None = None  # of these in colour; None if it does not say
+    rows: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Meters:
+    """One look at a device's meters."""
+
+    serial: str  # "" if it does not say
+    counters: Counters | None  # None if it does not tell print from copy
+    life: LifeCount
+    supplies: tuple[Supply, ...] = ()
+    trays: tuple[Tray, ...] = ()
+    reasons: tuple[str, ...] = ()  # printer-state-reasons keywords of its alerts
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceReading:
     """One look at a device. Counters and jobs were read so that no job moved between them if `settled`."""
 
@@ -216,6 +251,24 @@ class DeviceReading:
     counters: Counters | None  # None if the device does not tell print from copy
     jobs: tuple[DeviceJob, ...]  # active and finished records the device still keeps
     settled: bool  # idle before and after, same counters: the books may be closed here
+    life: LifeCount | None = None  # what its meters say besides; None if they are not asked or do not answer
+    trays: tuple[Tray, ...] = ()
+    queued: int | None = None  # jobs waiting in the device itself (queued-job-count); None if it does not say
+    faults: tuple[str, ...] = ()  # what could not be read, by name: "snmp"; the rest of the look is good
+
+
+METERS = (  # the names of a LifeCount's rows that every vendor's data file uses
+    *("total", "total-large", "total-colour", "total-colour-large"),
+    *("print-mono", "print-colour", "copy-mono", "copy-colour", "fax", "scan"),
+    *("print-mono-large", "print-colour-large", "copy-mono-large", "copy-colour-large"),
+)
+
+
+class MeterSource(Protocol):
+    """The meters of a device, where IPP does not tell them: asked over SNMP."""
+
+    async def meters(self) -> Meters:
+        """Return what the meters say now. Raises DriverError when the device is silent or talks nonsense."""
 
 
 class Printer(Protocol):

@@ -9,19 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from drivers.contract import (
     BadgeRead,
     CardNumber,
     Clock,
-    Counters,
     DeviceId,
-    DeviceJob,
-    DeviceReading,
-    DeviceState,
     InputChanged,
     InputId,
     JobState,
@@ -29,15 +24,14 @@ from drivers.contract import (
     ReaderId,
     SpoolAttempt,
     SpoolJob,
-    Supply,
 )
 from drivers.probing import Ask, Outcome, ProbeKind, ProbeReply
+from drivers.simcopier import KEPT_JOBS, SimCopier, SimPrinter
 from drivers.simlock import SimLock
 from drivers.verbs import BadgeVerb, CopyVerb, DeviceVerb, DoorVerb, LinkVerb, PrintVerb, Verb, VerbError
 
 DEADLINE_S = 1.0  # a lost probe's fate is known after this, or after the interval if that is shorter
 SIDE_S = 0.5  # one printed side takes this long
-KEPT_JOBS = 500  # records the simulated device keeps
 QUEUE = 1000
 
 
@@ -51,21 +45,6 @@ class _Line:
     mending: asyncio.TimerHandle | None = None
 
 
-@dataclass
-class _Copier:
-    """One printing device: counters, records, supplies."""
-
-    serial: str
-    counters: Counters = field(default_factory=lambda: Counters(1000, 200, 300, 50, 1400))
-    jobs: deque[DeviceJob] = field(default_factory=lambda: deque(maxlen=KEPT_JOBS))
-    next_job: int = 1
-    paper: bool = True
-    toner: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("black", "cyan", "magenta", "yellow"), 0.6))
-    waiting: deque[tuple[PrintVerb, int]] = field(default_factory=deque)
-    busy: bool = False
-    active: tuple[DeviceJob, ...] = ()  # the record of the job being printed
-
-
 class SimBuilding:
     """The building. Make one per event loop; hand its role objects to stories; send it verbs."""
 
@@ -73,7 +52,7 @@ class SimBuilding:
         self.clock = clock
         self._dice = random.Random(seed)  # noqa: S311  (a seeded model, not a secret)
         self._lines: dict[str, _Line] = {}
-        self._copiers: dict[str, _Copier] = {}
+        self._copiers: dict[str, SimCopier] = {}
         self._readers: dict[str, asyncio.Queue[BadgeRead]] = {}
         self._inputs: dict[str, bool] = {"contact": False, "exit_button": False}
         self._input_news: asyncio.Queue[InputChanged] = asyncio.Queue(QUEUE)
@@ -89,7 +68,7 @@ class SimBuilding:
 
     def printer(self, device: DeviceId) -> SimPrinter:
         """Return one printing device."""
-        return SimPrinter(self, device, self._copiers.setdefault(device, _Copier(f"SIM-{device}")))
+        return SimPrinter(self.clock, device, self._copiers.setdefault(device, SimCopier(f"SIM-{device}")))
 
     def spooler(self) -> SimSpooler:
         """Return the spooler in front of the first device."""
@@ -145,7 +124,7 @@ class SimBuilding:
             line.mending = asyncio.get_running_loop().call_later(verb.for_s, self.obey, mend)
         return f"{verb.name} {verb.link}"
 
-    def _first_copier(self) -> tuple[str, _Copier]:
+    def _first_copier(self) -> tuple[str, SimCopier]:
         for name, copier in self._copiers.items():
             return name, copier
         raise VerbError("this building has no printing device")
@@ -172,22 +151,22 @@ class SimBuilding:
         self._start(device, copier)
         return f"job {job} from {verb.user}"
 
-    def _start(self, device: str, copier: _Copier) -> None:
+    def _start(self, device: str, copier: SimCopier) -> None:
         if copier.busy or not copier.paper or not copier.waiting:
             return
         verb, job = copier.waiting.popleft()
         copier.busy = True
         self._spooled[job] = replace(self._spooled[job], state=JobState.PROCESSING)
-        copier.active = (self._record(device, copier, verb, 0, 0),)
+        copier.active = (copier.record(device, verb, self.clock.now().utc, 0, 0),)
         sides = verb.pages * verb.copies
         asyncio.get_running_loop().call_later(sides * SIDE_S, self._printed, device, copier, verb, job)
 
-    def _printed(self, device: str, copier: _Copier, verb: PrintVerb, job: int) -> None:
+    def _printed(self, device: str, copier: SimCopier, verb: PrintVerb, job: int) -> None:
         sides = verb.pages * verb.copies
         sheets = -(-verb.pages // 2) * verb.copies if verb.two_sided else sides
         colour = sides if verb.colour else 0
         copier.active = ()
-        copier.jobs.append(self._record(device, copier, verb, sides, sheets))
+        copier.jobs.append(copier.record(device, verb, self.clock.now().utc, sides, sheets))
         copier.next_job += 1
         now = copier.counters
         copier.counters = replace(
@@ -202,22 +181,6 @@ class SimBuilding:
         )
         self._bell.set()
         self._start(device, copier)
-
-    def _record(self, device: str, copier: _Copier, verb: PrintVerb, sides: int, sheets: int) -> DeviceJob:
-        return DeviceJob(
-            device=DeviceId(device),
-            serial=copier.serial,
-            job=copier.next_job,
-            uuid=f"urn:uuid:{copier.serial}-{copier.next_job}",
-            user=verb.user,
-            state=JobState.COMPLETED if sides else JobState.PROCESSING,
-            created_utc=self.clock.now().utc,
-            sides=sides,
-            sides_colour=sides if verb.colour else 0,
-            sheets=sheets,
-            copies=verb.copies,
-            two_sided=verb.two_sided,
-        )
 
     def _copy(self, verb: CopyVerb) -> str:
         _, copier = self._first_copier()
@@ -331,32 +294,6 @@ class SimProber:
         if line.fault == "box" or (beyond and (line.fault == "cut" or self._building.rolls_loss(line.loss_share))):
             return Outcome.LOST, None
         return Outcome.REPLIED, line.delay_s if beyond else 0.0004
-
-
-class SimPrinter:
-    """`contract.Printer` over a simulated copier."""
-
-    def __init__(self, building: SimBuilding, device: DeviceId, copier: _Copier) -> None:
-        self._building, self._device, self._copier = building, device, copier
-
-    async def read(self) -> DeviceReading:
-        """Return one look."""
-        copier = self._copier
-        reasons = [] if copier.paper else ["media-empty-error"]
-        low = [share for share in copier.toner.values() if share < 0.1]
-        reasons += [f"toner-{'empty-error' if share == 0 else 'low-warning'}" for share in low]
-        state = DeviceState.PROCESSING if copier.busy else DeviceState.IDLE
-        return DeviceReading(
-            at=self._building.clock.now(),
-            device=self._device,
-            serial=copier.serial,
-            state=DeviceState.STOPPED if reasons and not copier.paper else state,
-            reasons=tuple(dict.fromkeys(reasons)),
-            supplies=tuple(Supply(f"{name} toner", name, share) for name, share in copier.toner.items()),
-            counters=copier.counters,
-            jobs=(*copier.jobs, *copier.active),
-            settled=not copier.busy,
-        )
 
 
 class SimSpooler:
