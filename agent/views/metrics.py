@@ -185,6 +185,7 @@ class _Books(Collector):
     def __init__(self, declare: Callable[[], Families], parts: Mapping[str, Callable[[Families], None]]) -> None:
         self._declare = declare
         self._parts = parts
+        self._failing: set[str] = set()  # told once, until it is read again
 
     def describe(self) -> Iterator[Metric]:
         yield from self._declare().made.values()
@@ -196,9 +197,12 @@ class _Books(Collector):
             try:
                 part(families)
             except Exception:  # whatever fails: the other parts must still be seen, and this one told
-                log.warning("the metrics part %r could not be read", name, exc_info=True)
+                level = logging.DEBUG if name in self._failing else logging.WARNING
+                log.log(level, "the metrics part %r could not be read", name, exc_info=True)
+                self._failing.add(name)
                 failed = True
             else:
+                self._failing.discard(name)
                 for key, family in families.made.items():
                     whole.made[key].samples += family.samples
             whole.set("scrape_error", failed, name)

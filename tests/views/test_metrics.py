@@ -148,7 +148,9 @@ def test_accounts_stand_on_the_billing_page_alone(home: House) -> None:
     assert found["gardien_member_visit_seconds_total", (("member", "m007"),)] == 7800
 
 
-def test_a_part_that_fails_leaves_the_others_whole(tmp_path: Path) -> None:
+def test_a_part_that_fails_leaves_the_others_whole_and_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with house(tmp_path / "leaving") as home:
         home.paint(pictures(home.clock.now()))
         whole = exposition(home)
@@ -156,6 +158,9 @@ def test_a_part_that_fails_leaves_the_others_whole(tmp_path: Path) -> None:
     assert found["gardien_scrape_error", (("part", "ledger"),)] == 1
     assert found["gardien_scrape_error", (("part", "live"),)] == 0
     assert found["gardien_link_up", (("link", "adsl1"),)] == 1
+    whole.plain()  # the next scrape, fifteen seconds later
+    told = [one.args for one in caplog.records if one.levelname == "WARNING" and one.name == "agent.views.metrics"]
+    assert told == [("ledger",), ("roster",)]
 
 
 def test_every_metric_is_documented_in_the_module() -> None:
