@@ -91,6 +91,12 @@ CALENDAR = frozenset(
 )  # the actions that change when the place is open, not who may enter
 
 
+PEOPLE = (
+    *("member-added", "member-changed", "member-erased", "alias-given", "alias-taken", "card-given", "card-taken"),
+    *("card-blocked", "visitor-card-added", "visitor-card-removed", "visitor-lent", "visitor-returned", "visitor-lost"),
+)  # the other actions a page tells by their own words
+
+
 def fold_user(user: str) -> str:
     r"""Fold a print user name: `DOMAIN\\user`, `user@laptop.local` and case all mean `user`."""
     return user.rsplit("\\", 1)[-1].split("@", 1)[0].strip().casefold()

@@ -17,7 +17,7 @@ from agent.rules.door import DoorChanged, EntryDecided, EntryRule
 from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceStarted
 from agent.rules.links import Cause, Health, LinkChanged
-from agent.rules.members import CALENDAR, RosterChanged
+from agent.rules.members import CALENDAR, PEOPLE, RosterChanged
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
@@ -148,8 +148,11 @@ def _(fact: VisitEnded, words: Words, labels: Labels) -> str:
 
 @tell.register
 def _(fact: RosterChanged, words: Words, labels: Labels) -> str:
-    del labels
-    return words("event.calendar" if fact.action in CALENDAR else "event.roster")
+    if fact.action in CALENDAR:
+        return words("event.calendar")
+    action = fact.action if fact.action in PEOPLE else "other"
+    formula = f" ({labels.formula(fact.formula, words)})" if fact.action == "member-added" and fact.formula else ""
+    return words(f"event.roster.{action}", formula=formula)
 
 
 @tell.register

@@ -16,6 +16,7 @@ from agent.rules.incidents import KEYS, Area, Level
 from agent.rules.kinds import FACTS, KINDS
 from agent.rules.leaving import Doubt
 from agent.rules.links import Cause, Health
+from agent.rules.members import PEOPLE
 from agent.rules.presence import Reason
 from agent.rules.reasons import REASON_KEYS
 from agent.rules.remote import Whom, WindowEnd
@@ -56,6 +57,7 @@ FAMILIES: set[str] = {
     *(f"whom.{whom}" for whom in Whom),
     *(f"doubt.{why}" for why in Doubt),
     *(f"correction.{why}" for why in Reason),
+    *(f"event.roster.{action}" for action in (*PEOPLE, "other")),
     *(f"certificate.{system}{part}" for system in ("android", "apple", "windows", "mac") for part in ("", "_how")),
 }
 
