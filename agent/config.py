@@ -61,6 +61,7 @@ class PrinterConfig:
     queues: tuple[str, ...] = ()  # the CUPS queues that print to it
     poll_s: float = 15.0  # how often the device is looked at when no bell rings
     visit_idle_s: float = 90.0  # a copy visit ends after this long without a copy
+    a3_clicks: int = 1  # 2: this device's counters move by two for each A3 side
 
 
 @dataclass(frozen=True, slots=True)

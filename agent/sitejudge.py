@@ -221,6 +221,7 @@ def _judge_printers(site: Site) -> Iterator[Fault]:
         yield from _one_of((*path, "kind"), printer.kind, ("ipp", "sim"))
         yield from _within((*path, "poll_s"), printer.poll_s, 0.5, 3600)
         yield from _within((*path, "visit_idle_s"), printer.visit_idle_s, 5, 3600)
+        yield from _within((*path, "a3_clicks"), printer.a3_clicks, 1, 2)
         if printer.kind == "ipp" and not _is_ipp(printer.uri):
             yield Fault((*path, "uri"), "attend une adresse ipp://HÔTE/CHEMIN", "expects ipp://HOST/PATH")
         for queue in printer.queues:

@@ -165,13 +165,26 @@ class DeviceJob:
     sheets: int | None  # job-media-sheets-completed
     copies: int
     two_sided: bool | None
+    media: str = ""  # PWG 5101.1 self-describing name, "iso_a3_297x420mm"; "" if the device does not say
+    reasons: tuple[str, ...] = ()  # job-state-reasons without "none": "job-canceled-at-device", "aborted-by-system"
+
+
+@dataclass(frozen=True, slots=True)
+class LargeSides:
+    """How many sides of a device's life were on A3 or larger."""
+
+    print_mono: int
+    print_colour: int
+    copy_mono: int
+    copy_colour: int
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """A device's life counters, in sides (PWG 5100.22 printer-impressions-completed-col and vendor splits).
+    """A device's life counters (PWG 5100.22 printer-impressions-completed-col and vendor splits), as it shows them.
 
-    They only grow, except at a reset or swap: a fall, or another serial, opens a new device epoch.
+    In *clicks*: a side is one, but a device set to count A3 twice moves by two for each A3 side. They only grow, except
+    at a reset, a wrap or a swap: a fall, or another serial, opens a new device epoch.
     """
 
     print_mono: int
@@ -179,6 +192,7 @@ class Counters:
     copy_mono: int
     copy_colour: int
     sheets: int
+    large: LargeSides | None = None  # in sides, each once; None if the device does not tell sizes apart
 
     @property
     def sides(self) -> int:

@@ -73,8 +73,11 @@ _OF_JOB = (
     "job-impressions-completed",
     "job-impressions-completed-col",
     "job-media-sheets-completed",
+    "job-state-reasons",
     "copies",
     "sides",
+    "media",
+    "media-col",
 )
 
 
@@ -170,6 +173,8 @@ class IppPrinter:
             sheets=_count(record, "job-media-sheets-completed"),
             copies=_count(record, "copies") or 1,
             two_sided=None if sides is None else sides != "one-sided",
+            media=_media(record),
+            reasons=tuple(reason for reason in record.texts("job-state-reasons") if reason != "none"),
         )
 
 
@@ -289,6 +294,18 @@ def _serial(printer: Attributes) -> str:
     device_id = {key.strip().upper(): value.strip() for key, _, value in pairs}
     known = (device_id.get(key, "") for key in ("SN", "SERN", "SERIALNUMBER"))
     return next(filter(None, known), "") or (printer.text("printer-uuid") or "").removeprefix("urn:uuid:")
+
+
+def _media(record: Attributes) -> str:
+    """Return the PWG 5101.1 name of the paper: as it stands, else as the size in media-col spells it."""
+    named = record.text("media")
+    asked = record.collection("media-col")
+    if named or asked is None:
+        return named or ""
+    size = asked.collection("media-size")
+    wide, high = (size.integer("x-dimension"), size.integer("y-dimension")) if size else (None, None)
+    spelled = "" if not wide or not high else f"custom_{wide / 100:g}x{high / 100:g}mm"  # 1/100 mm (PWG 5100.7)
+    return asked.text("media-size-name") or spelled
 
 
 def _count(attributes: Attributes, name: str) -> int | None:

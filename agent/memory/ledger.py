@@ -37,6 +37,7 @@ from agent.memory.redaction import redact
 from agent.memory.verify import Verdict, export_lines, verify
 from agent.memory.writer import Writer
 from agent.rules.facts import Fact
+from agent.rules.kinds import with_successors
 from drivers.contract import Moment
 
 __all__ = ["Entry", "Head", "Ledger", "LedgerError", "Verdict", "export_lines", "verify"]
@@ -161,10 +162,11 @@ class Ledger:
     def entries(self, *kinds: type[Fact], since: int = 0) -> Iterator[Entry]:
         """Yield the facts after seq `since`, ascending, of these kinds (none: of all), up to the head at the call.
 
+        A kind that succeeded another is a subclass of it, and comes with it.
         Redacted ones are left out; so are kinds this version does not know, with a warning once. Raises LedgerError.
         """
         top = self.head().seq
-        names = sorted({kind.kind for kind in kinds})
+        names = sorted({each.kind for kind in kinds for each in with_successors(kind)})
         if not names:
             return self._pages("", (), since, top)
         each = [self._pages("kind = ? AND", (name,), since, top) for name in names]

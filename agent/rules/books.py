@@ -26,13 +26,32 @@ watched: the box was off) is nobody's: we do not bill on a doubt.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, date, timedelta, tzinfo
 
+from agent.rules.columns import (
+    Accounts,
+    Sides,
+    Suspicion,
+    Visit,
+    clicks_of,
+    copies_of,
+    halved,
+    large_copies_of,
+    prints_of,
+)
 from agent.rules.facts import Fact, FormulaId, MemberId
 from agent.rules.members import Member
 from agent.rules.pages import Claim, PagesCounted, attempt, believe, settle
-from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
+from agent.rules.paper import (
+    BooksClosed,
+    BooksOpened,
+    CopiesCounted,
+    CopiesMetered,
+    CopyVisitEnded,
+    CopyVisitStarted,
+    PrintsUnmatched,
+)
 from drivers.contract import Counters, DeviceJob, DeviceReading, JobState, Moment
 
 CARRIED_DAYS = 30  # well under facts.TIMED_DAYS
@@ -42,44 +61,6 @@ REST_S = 30.0  # copy counters that stood still this long are booked, whatever e
 ACTIVE = frozenset({JobState.PROCESSING, JobState.STOPPED})  # a job at the device that may have printed a part
 
 
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """Two colours of one account."""
-
-    mono: int = 0
-    colour: int = 0
-
-    def __add__(self, other: Sides) -> Sides:
-        return Sides(self.mono + other.mono, self.colour + other.colour)
-
-    def __sub__(self, other: Sides) -> Sides:
-        return Sides(self.mono - other.mono, self.colour - other.colour)
-
-    def below(self, other: Sides) -> bool:
-        """Return True if either colour is less than in `other`."""
-        return self.mono < other.mono or self.colour < other.colour
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """The open copy visit, and when it was last seen active."""
-
-    visit: str
-    member: MemberId
-    formula: FormulaId
-    active: Moment
-
-
-@dataclass(frozen=True, slots=True)
-class Suspicion:
-    """Print movement that no record explains, seen once at these counters since `since`."""
-
-    rest: Sides
-    counters: Sides
-    claims: tuple[str, ...]
-    since: Moment
-
-
 class Books:
     """The books of one device. `learn` folds facts in; all else proposes facts and changes nothing but its memory.
 
@@ -87,14 +68,19 @@ class Books:
     next look is judged.
     """
 
-    def __init__(self, device: str, visit_idle_s: float) -> None:
+    def __init__(self, device: str, visit_idle_s: float, *, a3_clicks: int = 1, zone: tzinfo = UTC) -> None:
         self.device = device
+        self.a3_clicks = a3_clicks
         self.epoch = 0
         self.serial = ""
         self.visit: Visit | None = None
         self.balanced = False  # nothing unexplained at the last settled look
         self._idle_s = visit_idle_s
+        self._zone = zone
         self._metered = False
+        self._accounts = Accounts()
+        self._closed: tuple[date, int] | None = None  # the day and counter of the last closing or opening
+        self._large: Sides | None = None  # where the device's A3 copies stood when all copies were booked
         self._opened: Moment | None = None
         self._attempts: set[str] = set()
         self._prints = Sides()  # where the print counters stand by what is booked
@@ -116,18 +102,26 @@ class Books:
                 self._open(fact, at)
             case PagesCounted():
                 self._attempts.add(fact.attempt)
-                self._prints += Sides(fact.sides_mono, fact.sides_colour)
+                moved = Sides(fact.sides_mono, fact.sides_colour) * clicks_of(fact)
+                self._prints += moved
+                self._accounts.prints += moved.all
+                self._accounts.open_sides += fact.high - fact.low
             case PrintsUnmatched():
                 self._prints += Sides(fact.mono, fact.colour)
+                self._accounts.unattributed += fact.mono + fact.colour
                 self._floor = Sides(fact.to_mono, fact.to_colour)
                 self._unmatched += 1
             case CopiesCounted():
+                moved = Sides(fact.to_mono, fact.to_colour) - self._copies
+                self._accounts.copied(moved.all, somebodys=bool(fact.member))
                 self._copies = Sides(fact.to_mono, fact.to_colour)
                 self.visit = replace(self.visit, active=at) if self.visit and fact.visit else self.visit
             case CopyVisitStarted():
                 self.visit = Visit(fact.visit, fact.member, fact.formula, at)
             case CopyVisitEnded():
                 self.visit = None
+            case BooksClosed():
+                self._closed = (fact.day, fact.counter)
             case _:
                 pass
 
@@ -136,6 +130,8 @@ class Books:
         self._prints = self._floor = Sides(fact.print_mono, fact.print_colour)
         self._copies = Sides(fact.copy_mono, fact.copy_colour)
         self._attempts.update(fact.closed)
+        self._accounts = Accounts(opening=(self._prints + self._copies).all)
+        self._closed = (self._day(at), self._accounts.opening)
         self._unmatched = 0
         self._suspicion = None
 
@@ -152,6 +148,8 @@ class Books:
                 return f"{self.device}/{self.serial}/{self.epoch}/{self._unmatched}"
             case CopyVisitStarted() | CopyVisitEnded():
                 return fact.visit
+            case BooksClosed():
+                return f"{self.device}/{fact.epoch}/{fact.day}"
             case _:
                 raise TypeError(f"not a fact of these books: {fact.kind}")
 
@@ -186,7 +184,7 @@ class Books:
         self.balanced = False
         opened = self._opening(reading) if reading.settled else None
         if opened is not None:
-            return (opened,)
+            return (*self._left_over(claims, opened), opened)
         if reading.serial != self.serial:
             return ()
         if reading.counters is None:
@@ -194,9 +192,13 @@ class Books:
         copied = self._copied(reading, reading.counters, split=split)
         if not reading.settled or any(job.state in ACTIVE for job in reading.jobs):
             return copied
-        self._floor = _prints(reading.counters)
+        self._floor = prints_of(reading.counters)
         printed = self._printed(reading, reading.counters, claims, hold=hold)
         return copied + printed
+
+    def _left_over(self, claims: tuple[Claim, ...], opened: BooksOpened) -> tuple[Fact, ...]:
+        """Return the rows of what the books before could have proven, and the new counters cannot."""
+        return () if opened.why == "first" else believe(claims)
 
     def _newer(self, at: Moment) -> bool:
         return self._last is None or at.boot != self._last.boot or at.mono_s > self._last.mono_s
@@ -211,7 +213,7 @@ class Books:
             return None
         elif not self._metered:
             why = "metered"
-        elif _prints(counters).below(self._floor) or _copies(counters).below(self._copies):
+        elif prints_of(counters).below(self._floor) or copies_of(counters).below(self._copies):
             why = "fell"
         else:
             return None
@@ -241,32 +243,48 @@ class Books:
     # copies -----------------------------------------------------------------------------------------------
 
     def _copied(self, reading: DeviceReading, counters: Counters, *, split: bool) -> tuple[Fact, ...]:
-        stand = _copies(counters)
+        stand = copies_of(counters)
         if stand.below(self._copies):
             return ()  # it fell: the next settled look opens new books
         moved = stand - self._copies
         if moved == Sides():
+            self._large = large_copies_of(counters)
             return self._idle(reading.at)
         rests = self._rests(stand, reading.at)
         if not (reading.settled or split or rests or self._quiet(reading.at, self._idle_s / 2)):
             return ()  # still copying: one row at the end of it
         late = self._quiet(reading.at, self._idle_s + LATE_S)
-        visit = None if late else self.visit
-        return (
-            CopiesCounted(
-                device=self.device,
-                serial=self.serial,
-                epoch=self.epoch,
-                visit="" if visit is None else visit.visit,
-                member=MemberId("") if visit is None else visit.member,
-                formula=FormulaId("") if visit is None else visit.formula,
-                mono=moved.mono,
-                colour=moved.colour,
-                to_mono=stand.mono,
-                to_colour=stand.colour,
-            ),
-            *(self._idle(reading.at) if late else ()),
+        row = self._copies_row(counters, moved, None if late else self.visit)
+        return (row, *(self._idle(reading.at) if late else ()))
+
+    def _copies_row(self, counters: Counters, moved: Sides, visit: Visit | None) -> CopiesMetered:
+        stand, large = copies_of(counters), self._large_moved(counters, moved)
+        self._large = large_copies_of(counters)
+        sides = moved - large * (self.a3_clicks - 1)
+        return CopiesMetered(
+            device=self.device,
+            serial=self.serial,
+            epoch=self.epoch,
+            visit="" if visit is None else visit.visit,
+            member=MemberId("") if visit is None else visit.member,
+            formula=FormulaId("") if visit is None else visit.formula,
+            mono=sides.mono,
+            colour=sides.colour,
+            to_mono=stand.mono,
+            to_colour=stand.colour,
+            large_mono=large.mono,
+            large_colour=large.colour,
+            clicks_mono=moved.mono,
+            clicks_colour=moved.colour,
         )
+
+    def _large_moved(self, counters: Counters, moved: Sides) -> Sides:
+        """Return how many of the copies were on A3; none where that is not known, or cannot be."""
+        now = large_copies_of(counters)
+        if now is None or self._large is None or now.below(self._large):
+            return Sides()
+        large = now - self._large
+        return Sides() if moved.below(large * self.a3_clicks) else large
 
     def _rests(self, stand: Sides, at: Moment) -> bool:
         if self._stood is None or self._stood[0] != stand or self._stood[1].boot != at.boot:
@@ -309,12 +327,12 @@ class Books:
     def _printed(
         self, reading: DeviceReading, counters: Counters, claims: tuple[Claim, ...], *, hold: bool
     ) -> tuple[Fact, ...]:
-        stand = _prints(counters)
+        stand = prints_of(counters)
         rest = stand - self._prints
         self.balanced = rest == Sides() and not claims
         if self.balanced:
             self._suspicion = None
-            return self._carried(reading)
+            return (*self._closing(reading, counters), *self._carried(reading))
         names = tuple(sorted(claim.attempt for claim in claims))
         since = reading.at if self._suspicion is None else self._suspicion.since
         seen, self._suspicion = self._suspicion, Suspicion(rest, stand, names, since)
@@ -324,7 +342,9 @@ class Books:
             return ()
         self._suspicion = None
         self.balanced = True  # once these are written
-        rows = settle(claims, rest.mono, rest.colour)
+        rows = settle(claims, rest.mono, rest.colour, f"{self.device}/{self.epoch}/{self._unmatched}")
+        if self.a3_clicks > 1:
+            rows = tuple(halved(row) for row in rows)
         for row in rows:
             rest -= Sides(row.sides_mono, row.sides_colour)
         if rest == Sides():
@@ -342,16 +362,33 @@ class Books:
             to_colour=stand.colour,
         )
 
+    def _day(self, at: Moment) -> date:
+        return at.utc.astimezone(self._zone).date()
+
+    def _closing(self, reading: DeviceReading, counters: Counters) -> tuple[Fact, ...]:
+        """Return the day's closing, once a day, where anything moved since the last one."""
+        day = self._day(reading.at)
+        if self._closed is None or day <= self._closed[0] or counters.sides == self._closed[1]:
+            return ()
+        sums = self._accounts
+        if (copies_of(counters) - self._copies) != Sides():
+            return ()  # a copy of this very look is booked first
+        closed = BooksClosed(
+            device=self.device,
+            serial=self.serial,
+            epoch=self.epoch,
+            day=day,
+            counter=counters.sides,
+            opening=sums.opening,
+            prints=sums.prints,
+            copies=sums.copies,
+            unattributed=sums.unattributed,
+            open_sides=sums.open_sides,
+        )
+        return (closed,)
+
     def _carried(self, reading: DeviceReading) -> tuple[Fact, ...]:
         """Return a new opening on the same counters when the books are old; copies of this look must be booked."""
         assert self._opened is not None
         old = reading.at.utc - self._opened.utc >= timedelta(days=CARRIED_DAYS)
         return (self._opened_at(reading, "carried"),) if old else ()
-
-
-def _prints(counters: Counters) -> Sides:
-    return Sides(counters.print_mono, counters.print_colour)
-
-
-def _copies(counters: Counters) -> Sides:
-    return Sides(counters.copy_mono, counters.copy_colour)

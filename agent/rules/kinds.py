@@ -13,8 +13,17 @@ from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceStarted
 from agent.rules.links import LinkChanged, LinkMeasured
 from agent.rules.members import RosterChanged
-from agent.rules.pages import PagesCounted
-from agent.rules.paper import BooksOpened, CardSeen, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
+from agent.rules.pages import AttemptCounted, PagesCounted
+from agent.rules.paper import (
+    BooksClosed,
+    BooksOpened,
+    CardSeen,
+    CopiesCounted,
+    CopiesMetered,
+    CopyVisitEnded,
+    CopyVisitStarted,
+    PrintsUnmatched,
+)
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
 from agent.rules.retention import DayCounted, Redacted
@@ -51,6 +60,14 @@ FACTS: tuple[type[Fact], ...] = (
     BoxRestarted,
     AlarmRaised,
     AlarmTold,
+    AttemptCounted,
+    CopiesMetered,
+    BooksClosed,
 )
 
 KINDS: Mapping[str, type[Fact]] = MappingProxyType({fact.kind: fact for fact in FACTS})
+
+
+def with_successors(kind: type[Fact]) -> tuple[type[Fact], ...]:
+    """Return a kind and those that say more about the same thing: a shape that changed became a subclass."""
+    return tuple(fact for fact in FACTS if issubclass(fact, kind)) or (kind,)

@@ -5,9 +5,10 @@ job-media-sheets-completed), and one record is one physical attempt. What CUPS s
 queues, it adds up attempts that never printed and counts the blank backs it padded.
 
 Nothing here ever guesses zero. Where the record does not say, the attempt becomes a `Claim` that waits for the device's
-counters: alone on the counters' movement it is counted exactly (evidence COUNTER); among others it is booked with its
-interval and its lower bound, and the movement stays unattributed. Without counters the interval is [0, what the spooler
-claims] (evidence CLAIMED). A statement bills the lower bound.
+counters: alone on the counters' movement it is counted exactly (evidence COUNTER); among others it is booked with what
+the others leave of the movement as its interval, and the rest of the movement stays unattributed. Without counters a
+document the device says it completed is its counted sides (FORECAST), anything else is [0, what is claimed] (CLAIMED).
+A statement bills the lower bound.
 
 Two roundings are in the member's favour: sides whose colour the device does not tell are mono, and sheets it does not
 tell are as few as the job's two-sidedness allows, each copy starting a new sheet.
@@ -15,15 +16,16 @@ tell are as few as the job's two-sidedness allows, each copy starting a new shee
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
 
 from agent.rules.facts import TIMED_DAYS, AliasId, Fact, FormulaId, MemberId, Total, total
 from agent.rules.members import Alias, Roster, fold_user
-from drivers.contract import DeviceJob, SpoolJob
+from drivers.contract import DeviceJob, JobState, SpoolJob
 
 
 class Evidence(StrEnum):
@@ -67,6 +69,47 @@ class PagesCounted(Fact):
         return tuple(rows)
 
 
+class Free(StrEnum):
+    """Why sides of an attempt are on paper but on nobody's bill."""
+
+    NOT = ""
+    SYSTEM = "system"  # printed again because something of ours died: the whole attempt
+    BANNER = "banner"  # the sheet that says whose job it is
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptCounted(PagesCounted):
+    """One physical print attempt ended, with its paper, what of it is free, and the job it carried out.
+
+    What the device's counter moves by is `clicks` for each side: a device set to count A3 twice has two.
+    """
+
+    kind: ClassVar[str] = "attempt-counted"
+
+    spooled: str = ""  # the spooled job it carried out, pages.spooled_name; "" if nobody saw which
+    large: bool = False  # A3 or larger
+    clicks: int = 1
+    free: int = 0  # sides nobody pays, mono first
+    why_free: Free = Free.NOT
+    group: str = ""  # uncertain attempts that share one movement of the counters: its name
+    moved: int = 0  # and its sides
+
+    def totals(self) -> tuple[Total, ...]:
+        """Add what is large and what is free; a member's sides are those they pay."""
+        sides = self.sides_mono + self.sides_colour
+        rows = [step for step in PagesCounted.totals(self) if step.name != "member_sides"]
+        free_mono = min(self.free, self.sides_mono)
+        paid = {"mono": self.sides_mono - free_mono, "colour": self.sides_colour - (self.free - free_mono)}
+        for colour, count_ in paid.items():
+            if self.member:
+                rows.append(total("member_sides", count_, member=self.member, kind="print", colour=colour))
+        if self.large and sides:
+            rows.append(total("large_sides", sides, device=self.device, kind="print"))
+        if self.free:
+            rows.append(total("free_sides", self.free, device=self.device, why=self.why_free.value))
+        return tuple(rows)
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """Whose attempt it is: the name it came under, and the member that name is given to, if any."""
@@ -97,13 +140,46 @@ def attempt(job: DeviceJob) -> str:
     return f"{job.serial}/{job.job}/{job.uuid or created}"
 
 
-def count(job: DeviceJob, whose: Owner) -> PagesCounted | None:
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What the spooler's side knows of an attempt, beyond whose it is."""
+
+    spooled: str = ""  # the job it carried out (spooled_name)
+    system: bool = False  # printed again because something of ours died
+    banners: int = 0  # sides of banner pages in it
+    forecast: int | None = None  # sides counted in the document, times copies
+
+
+PLAIN = Errand()
+
+
+def spooled_name(job: SpoolJob) -> str:
+    """Return the name of a spooled job: its id alone may be given out twice."""
+    return f"{job.queue}/{job.job}/{job.created_s}"
+
+
+_PWG_SIZE = re.compile(r"_(\d+(?:\.\d+)?)x(\d+(?:\.\d+)?)(mm|in)$", re.ASCII)
+_LARGE_MM = 400.0  # A3 is 297 x 420, tabloid 279 x 432; B4 (364) and legal (356) are not
+
+
+def large(media: str) -> bool:
+    """Return True for paper the size of A3 or more, by its PWG 5101.1 name; an unknown size is not."""
+    found = _PWG_SIZE.search(media)
+    if found is None:
+        return False
+    inches = found[3] == "in"
+    return max(float(found[1]), float(found[2])) * (25.4 if inches else 1.0) >= _LARGE_MM
+
+
+def count(job: DeviceJob, whose: Owner, errand: Errand = PLAIN, *, a3_clicks: int = 1) -> AttemptCounted | None:
     """Count an ended attempt by its own record; None if the record does not say (make it a Claim)."""
     if job.sides is None:
         return None
     colour = min(job.sides, job.sides_colour or 0)
-    sheets = job.sheets if job.sheets is not None else _sheets(job.sides, job.copies, two_sided=bool(job.two_sided))
-    return PagesCounted(
+    sheets = job.sheets if job.sheets is not None else sheets_of(job.sides, job.copies, two_sided=bool(job.two_sided))
+    free, why_free = _free(errand, job.sides)
+    big = large(job.media)
+    return AttemptCounted(
         device=job.device,
         serial=job.serial,
         attempt=attempt(job),
@@ -117,7 +193,20 @@ def count(job: DeviceJob, whose: Owner) -> PagesCounted | None:
         high=job.sides,
         evidence=Evidence.DEVICE,
         state=job.state,
+        spooled=errand.spooled,
+        large=big,
+        clicks=a3_clicks if big else 1,
+        free=free,
+        why_free=why_free,
     )
+
+
+def _free(errand: Errand, sides: int) -> tuple[int, Free]:
+    """Return how many of an attempt's sides are free, and why."""
+    if errand.system:
+        return sides, Free.SYSTEM if sides else Free.NOT
+    banners = min(errand.banners, sides)
+    return banners, Free.BANNER if banners else Free.NOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +217,19 @@ class Claim:
     serial: str
     attempt: str
     whose: Owner
-    most: int | None  # what the spooler claims, in sides; None if nobody claims anything
+    most: int | None  # no more sides than this: what the spooler claims, or the document has; None if nobody says
     state: str
     copies: int = 1
     two_sided: bool = False
+    errand: Errand = PLAIN
+    recorded: bool = False  # the device has a record of it, which does not say
 
-    def row(self, mono: int, colour: int, high: int, evidence: Evidence) -> PagesCounted:
-        """Return the fact: at least `mono` + `colour` sides, at most `high`."""
-        return PagesCounted(
+    def row(
+        self, mono: int, colour: int, high: int, evidence: Evidence, shared: Shared | None = None
+    ) -> AttemptCounted:
+        """Return the fact: at least `mono` + `colour` sides, at most `high`, of a movement `shared` with others."""
+        free, why_free = _free(self.errand, mono + colour)
+        return AttemptCounted(
             device=self.device,
             serial=self.serial,
             attempt=self.attempt,
@@ -144,63 +238,98 @@ class Claim:
             formula=self.whose.formula,
             sides_mono=mono,
             sides_colour=colour,
-            sheets=_sheets(mono + colour, self.copies, two_sided=self.two_sided),
+            sheets=sheets_of(mono + colour, self.copies, two_sided=self.two_sided),
             low=mono + colour,
             high=high,
             evidence=evidence,
             state=self.state,
+            spooled=self.errand.spooled,
+            free=free,
+            why_free=why_free,
+            group="" if shared is None else shared.name,
+            moved=0 if shared is None else shared.sides,
         )
 
 
-def unsaid(job: DeviceJob, whose: Owner) -> Claim:
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A movement of the counters that several attempts have a part in."""
+
+    name: str
+    sides: int
+
+
+def unsaid(job: DeviceJob, whose: Owner, errand: Errand = PLAIN) -> Claim:
     """Return the claim of a record that does not say how many sides it printed."""
     return Claim(
         device=job.device,
         serial=job.serial,
         attempt=attempt(job),
         whose=whose,
-        most=None,
+        most=errand.forecast,
         state=job.state,
         copies=job.copies,
         two_sided=bool(job.two_sided),
+        errand=errand,
+        recorded=True,
     )
 
 
-def unrecorded(device: str, serial: str, job: SpoolJob, whose: Owner) -> Claim:
+def unrecorded(device: str, serial: str, job: SpoolJob, whose: Owner, errand: Errand = PLAIN) -> Claim:
     """Return the claim of a spooled job that ended but left no record at the device (it lost its memory, say)."""
-    name = f"spool/{job.queue}/{job.job}/{job.created_s}"
-    return Claim(device, serial, name, whose, most=job.claimed_sides, state=job.state)
+    most = job.claimed_sides if errand.forecast is None else errand.forecast
+    known = replace(errand, spooled=errand.spooled or spooled_name(job))
+    return Claim(device, serial, f"spool/{spooled_name(job)}", whose, most=most, state=job.state, errand=known)
 
 
-def settle(claims: tuple[Claim, ...], mono: int, colour: int) -> tuple[PagesCounted, ...]:
+def narrow(bounds: tuple[tuple[int, int], ...], moved: int) -> tuple[tuple[int, int], ...]:
+    """Bound each part of a movement by what the other parts leave of it.
+
+    Where all parts together cannot be that much, somebody else printed too: then only the upper bounds are sure.
+    """
+    lows, highs = sum(low for low, _ in bounds), sum(high for _, high in bounds)
+    if highs < moved or lows > moved:
+        return tuple((low, max(low, min(high, moved))) for low, high in bounds)
+    return tuple((max(low, moved - (highs - high)), min(high, moved - (lows - low))) for low, high in bounds)
+
+
+def settle(claims: tuple[Claim, ...], mono: int, colour: int, name: str = "") -> tuple[AttemptCounted, ...]:
     """Count claims by a movement of the print counters that no record explains (`mono`, `colour` sides).
 
-    One claim alone, and no larger than it may be: it is that movement. Several whose upper bounds together make just
-    that movement, in one colour: each is its bound, for none could be more. Several otherwise: each is [0, the
-    movement]. No movement: a record that did not say printed nothing, the counters witness; a spooled job never
-    reached the device.
+    Each is bounded by what it may be, and by what the others leave of the movement; one alone, no larger than it may
+    be, is that movement. Where several share mono and colour sides, which is whose is not known: none is certain. No
+    movement: a record that did not say printed nothing, the counters witness; a spooled job never reached the device.
+    `name` is the movement's own, so that what is still open can be settled with its neighbours.
     """
     moved = mono + colour
     if mono < 0 or colour < 0 or moved == 0:
-        return tuple(claim.row(0, 0, 0, Evidence.COUNTER) for claim in claims if claim.most is None)
-    if len(claims) == 1 and (claims[0].most is None or moved <= claims[0].most):
-        return (claims[0].row(mono, colour, moved, Evidence.COUNTER),)
-    bounds = [claim.most for claim in claims if claim.most is not None]
-    if len(bounds) == len(claims) and sum(bounds) == moved and not (mono and colour):
-        shares = [(most, 0) if mono else (0, most) for most in bounds]
-        return tuple(
-            claim.row(*share, sum(share), Evidence.COUNTER) for claim, share in zip(claims, shares, strict=True)
-        )
-    return tuple(claim.row(0, 0, min(moved, claim.most or moved), Evidence.COUNTER) for claim in claims)
+        return tuple(claim.row(0, 0, 0, Evidence.COUNTER) for claim in claims if claim.recorded)
+    bounds = narrow(tuple((0, moved if claim.most is None else claim.most) for claim in claims), moved)
+    if len(claims) > 1 and mono and colour:
+        bounds = tuple((0, high) for _, high in bounds)
+    shared = Shared(name, moved)
+    rows = []
+    for claim, (low, high) in zip(claims, bounds, strict=True):
+        of_mono = min(low, mono)
+        open_ = shared if low < high else None
+        rows.append(claim.row(of_mono, low - of_mono, high, Evidence.COUNTER, open_))
+    return tuple(rows)
 
 
-def believe(claims: tuple[Claim, ...]) -> tuple[PagesCounted, ...]:
-    """Count claims where there are no counters: between nothing and what the spooler claims.
+def believe(claims: tuple[Claim, ...]) -> tuple[AttemptCounted, ...]:
+    """Count claims that no counters can settle: as the document has it, or between nothing and what is claimed.
 
-    A record that does not say, and of which nobody claims anything, has no upper bound and is not counted: its
-    spooled job is.
+    The device's own word that it completed a document whose sides were counted is taken. A record that does not say,
+    and of which nobody claims anything, has no upper bound and is not counted: its spooled job is.
     """
-    return tuple(claim.row(0, 0, claim.most, Evidence.CLAIMED) for claim in claims if claim.most is not None)
+    rows = []
+    for claim in claims:
+        counted = claim.errand.forecast is not None
+        evidence = Evidence.FORECAST if counted and claim.recorded else Evidence.CLAIMED
+        if claim.most is not None:
+            whole = evidence is Evidence.FORECAST and claim.state == JobState.COMPLETED
+            rows.append(claim.row(claim.most if whole else 0, 0, claim.most, evidence))
+    return tuple(rows)
 
 
 class Witness:
@@ -238,7 +367,7 @@ class Witness:
     def balanced(self, jobs: Iterable[SpoolJob]) -> None:
         """Note that the counters hold nothing unexplained: whatever has no record now printed nothing, or is booked."""
         for job in self._ended(jobs):
-            self._void.add(_name(job))
+            self._void.add(spooled_name(job))
             user = fold_user(job.user)
             record = next((name for name, whose in self._records.items() if whose == user), None)
             if record is not None:
@@ -248,14 +377,12 @@ class Witness:
     def _ended(self, jobs: Iterable[SpoolJob]) -> list[SpoolJob]:
         """Return the jobs that claim to have printed and are not judged yet, oldest first."""
         ours = (job for job in jobs if job.state.ended and job.claimed_sides and job.created_s >= self._since_s)
-        return sorted((job for job in ours if _name(job) not in self._void), key=lambda job: (job.created_s, job.job))
+        return sorted(
+            (job for job in ours if spooled_name(job) not in self._void), key=lambda job: (job.created_s, job.job)
+        )
 
 
-def _name(job: SpoolJob) -> str:
-    return f"{job.queue}/{job.job}/{job.created_s}"
-
-
-def _sheets(sides: int, copies: int, *, two_sided: bool) -> int:
+def sheets_of(sides: int, copies: int, *, two_sided: bool) -> int:
     """Return the fewest sheets for `sides` in `copies` equal parts, each starting on a new sheet."""
     if not two_sided:
         return sides

@@ -86,6 +86,53 @@ class CopiesCounted(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class CopiesMetered(CopiesCounted):
+    """The copy counters moved, with the sizes and sheets where the device tells them.
+
+    `mono` and `colour` are sides, `to_mono` and `to_colour` the counters: a device set to count A3 twice moved by
+    `clicks_mono` and `clicks_colour`, which are then more than the sides.
+    """
+
+    kind: ClassVar[str] = "copies-metered"
+
+    large_mono: int = 0  # of the sides, on A3 or larger
+    large_colour: int = 0
+    clicks_mono: int = 0
+    clicks_colour: int = 0
+    sheets: int | None = None  # None: the device does not tell
+
+    def totals(self) -> tuple[Total, ...]:
+        """Add what is large."""
+        rows, big = CopiesCounted.totals(self), self.large_mono + self.large_colour
+        if not big:
+            return rows
+        kind = "copy" if self.member else "unattributed"
+        return (*rows, total("large_sides", big, device=self.device, kind=kind))
+
+
+@dataclass(frozen=True, slots=True)
+class BooksClosed(Fact):
+    """A device's counters at the first quiet moment of a day, and what every account has had since the books opened.
+
+    All in clicks of the device's own counters, which is what closes: counter = opening + prints + copies +
+    unattributed. Kept for ever: a balance needs no row that was forgotten.
+    """
+
+    kind: ClassVar[str] = "books-closed"
+
+    device: str
+    serial: str
+    epoch: int
+    day: date  # on the site's calendar: the day that begins here
+    counter: int  # the device's own total
+    opening: int
+    prints: int
+    copies: int
+    unattributed: int  # may be negative while a record said more than the counter
+    open_sides: int  # between `low` and `high` of the attempts of this epoch as they were counted
+
+
+@dataclass(frozen=True, slots=True)
 class PrintsUnmatched(Fact):
     """The print counters moved by more than the job records explain: the rest belongs to nobody (unattributed).
 

@@ -39,7 +39,7 @@ async def wire(here: Standing) -> None:
 async def _wire_device(here: Standing, name: str, config: PrinterConfig, desk: Desk, zone: ZoneInfo) -> None:
     device = DeviceId(name)
     printer = await drivers.open_printer(config.kind, lambda: here.building, here.clock, here.stack, device, config.uri)
-    policy = PaperPolicy(zone, poll_s=config.poll_s, visit_idle_s=config.visit_idle_s)
+    policy = PaperPolicy(zone, poll_s=config.poll_s, visit_idle_s=config.visit_idle_s, a3_clicks=config.a3_clicks)
     answered = asyncio.Event()
 
     def show(live: LiveDevice) -> None:

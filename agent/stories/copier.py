@@ -29,6 +29,7 @@ from agent.rules.facts import CardKey, Fact
 from agent.rules.members import Alias, Roster
 from agent.rules.pages import Claim, PagesCounted, Witness, attempt
 from agent.rules.paper import (
+    BooksClosed,
     BooksOpened,
     CardSeen,
     CopiesCounted,
@@ -59,7 +60,7 @@ BADGES = 16  # waiting at one desk
 STALE_BADGE_S = 30.0  # whoever badged that long ago has gone
 LAST_S = 10.0  # how long a cancelled story waits for the write it began
 STILL_LOOKS = 60  # looks at a busy device that changes nothing, before it is looked at at leisure
-BOOKED = (BooksOpened, PagesCounted, CopiesCounted, PrintsUnmatched, CopyVisitStarted, CopyVisitEnded)
+BOOKED = (BooksOpened, PagesCounted, CopiesCounted, PrintsUnmatched, CopyVisitStarted, CopyVisitEnded, BooksClosed)
 
 
 class People(Protocol):
@@ -83,6 +84,7 @@ class PaperPolicy:
     poll_s: float = 15.0  # between looks when nothing happens
     visit_idle_s: float = 90.0  # a copy visit ends after this long without a copy
     busy_s: float = 1.0  # between looks while something happens
+    a3_clicks: int = 1  # how far the device's counters move for one A3 side
     settle_s: float = 5.0  # how long a badge waits for the copies of whoever stood there before
 
 
@@ -157,7 +159,7 @@ class Clerk:
         self._reading: DeviceReading | None = None
         self._judged: object = None  # the records and spooled jobs that `_claims` was made from
         self._claims: tuple[Claim, ...] = ()
-        self.books = Books(device, policy.visit_idle_s)
+        self.books = Books(device, policy.visit_idle_s, a3_clicks=policy.a3_clicks, zone=policy.zone)
         newest = clock.now().utc
         for entry in ledger.entries(*BOOKED):
             self.books.learn(entry.fact, entry.at)
@@ -188,7 +190,7 @@ class Clerk:
         claims = []
         for job in self.books.unbooked(reading):
             whose = self._owner(job.user)
-            row = pages.count(job, whose)
+            row = pages.count(job, whose, a3_clicks=self._policy.a3_clicks)
             if row is None:
                 claims.append(pages.unsaid(job, whose))
             else:

@@ -18,8 +18,15 @@ from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceStarted
 from agent.rules.links import Cause, Health, LinkChanged
 from agent.rules.members import CALENDAR, PEOPLE, RosterChanged
-from agent.rules.pages import PagesCounted
-from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
+from agent.rules.pages import AttemptCounted, PagesCounted
+from agent.rules.paper import (
+    BooksOpened,
+    CopiesCounted,
+    CopiesMetered,
+    CopyVisitEnded,
+    CopyVisitStarted,
+    PrintsUnmatched,
+)
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
 from agent.rules.retention import Redacted
@@ -97,6 +104,7 @@ def _(fact: DoorChanged, words: Words, labels: Labels) -> str:
     return words(f"event.door_{fact.now}")
 
 
+@tell.register(AttemptCounted)
 @tell.register
 def _(fact: PagesCounted, words: Words, labels: Labels) -> str:
     name, sides = labels.device(fact.device), fact.sides_mono + fact.sides_colour
@@ -122,6 +130,7 @@ def _(fact: CopyVisitEnded, words: Words, labels: Labels) -> str:
     return words("event.copy_out", name=labels.device(fact.device))
 
 
+@tell.register(CopiesMetered)
 @tell.register
 def _(fact: CopiesCounted, words: Words, labels: Labels) -> str:
     key = "event.copies" if fact.member else "event.copies_nobody"

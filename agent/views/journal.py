@@ -21,13 +21,14 @@ from agent.rules.door import LatchMoved
 from agent.rules.facts import Fact
 from agent.rules.links import LinkMeasured
 from agent.rules.pages import PagesCounted
-from agent.rules.paper import BooksOpened, CardSeen, CopiesCounted, PrintsUnmatched
+from agent.rules.paper import BooksClosed, BooksOpened, CardSeen, CopiesCounted, PrintsUnmatched
 from agent.rules.retention import DayCounted
 from drivers.contract import Moment
 
 SHOWN = 20  # of today's facts
 BLOCK = 1000  # facts looked at per step back
-QUIET: tuple[type[Fact], ...] = (LatchMoved, LinkMeasured, DayCounted, Acted, CardSeen)  # kept, too busy for a page
+# kept, too busy for a page
+QUIET: tuple[type[Fact], ...] = (LatchMoved, LinkMeasured, DayCounted, Acted, CardSeen, BooksClosed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,15 @@ from agent.rules.books import Books
 from agent.rules.facts import AliasId, Fact, FormulaId, MemberId
 from agent.rules.links import Cause, Health, LinkChanged
 from agent.rules.members import Member
-from agent.rules.pages import Claim, Owner, PagesCounted
-from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
+from agent.rules.pages import AttemptCounted, Claim, Owner, PagesCounted
+from agent.rules.paper import (
+    BooksOpened,
+    CopiesCounted,
+    CopiesMetered,
+    CopyVisitEnded,
+    CopyVisitStarted,
+    PrintsUnmatched,
+)
 from drivers.contract import (
     Counters,
     DeviceId,
@@ -207,8 +214,8 @@ def test_a_look_without_counters_says_nothing_about_the_books(corridor):
     corridor.prints(5)
     corridor.copies(1)
     corridor.now_s += 1
-    assert [type(fact) for fact in corridor.see(corridor.reading(counted=False))] == [PagesCounted]
-    assert [type(fact) for fact in corridor.look()] == [CopiesCounted]
+    assert [type(fact) for fact in corridor.see(corridor.reading(counted=False))] == [AttemptCounted]
+    assert [type(fact) for fact in corridor.look()] == [CopiesMetered]
 
 
 def test_a_device_without_counters_has_claims_believed_and_visits_ended():
@@ -252,7 +259,7 @@ def test_a_record_read_late_is_not_booked_as_unmatched(corridor):
     corridor.counters = replace(corridor.counters, print_mono=104)
     assert corridor.look() == []
     corridor.jobs.append(late)
-    assert [type(fact) for fact in corridor.look()] == [PagesCounted]
+    assert [type(fact) for fact in corridor.look()] == [AttemptCounted]
     assert corridor.look() == []
 
 
@@ -316,7 +323,7 @@ def test_an_older_look_adds_nothing_but_records(corridor):
     corridor.look()
     corridor.prints(2)
     late = replace(old, jobs=tuple(corridor.jobs))
-    assert [type(fact) for fact in corridor.see(late)] == [PagesCounted]
+    assert [type(fact) for fact in corridor.see(late)] == [AttemptCounted]
     assert corridor.look() == []
 
 
@@ -327,7 +334,7 @@ def test_copies_with_nobody_badged_are_nobodys(corridor):
     corridor.copies(3)
     assert corridor.look(settled=False) == []
     (fact,) = corridor.look()
-    assert fact == CopiesCounted("copieur", "S1", 1, "", MemberId(""), FormulaId(""), 3, 0, 33, 5)
+    assert fact == CopiesMetered("copieur", "S1", 1, "", MemberId(""), FormulaId(""), 3, 0, 33, 5, 0, 0, 3, 0)
 
 
 def test_copies_do_not_wait_for_a_job_that_hangs_at_the_device(corridor):
@@ -480,7 +487,7 @@ def test_counter_is_prints_plus_copies_plus_unattributed_whatever_happened(steps
     corridor.look()
     corridor.look()
     assert corridor.booked() == corridor.stand()
-    assert corridor.look() == []
+    assert all(isinstance(fact, CopyVisitEnded) for fact in corridor.look())  # an idle visit may end just now
 
 
 @settings(max_examples=200, deadline=None)

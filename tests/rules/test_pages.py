@@ -14,12 +14,16 @@ from agent.rules.members import Alias, Member, Roster
 from agent.rules.pages import (
     NOBODY,
     Claim,
+    Errand,
     Evidence,
+    Free,
     Owner,
     Witness,
     attempt,
     believe,
     count,
+    large,
+    narrow,
     owner,
     settle,
     unrecorded,
@@ -113,8 +117,8 @@ def test_totals_are_by_formula_and_for_the_member():
     assert row is not None
     assert [(total.name, dict(total.labels).get("member", ""), total.amount) for total in row.totals()] == [
         ("sides", "", 10),
-        ("member_sides", "m042", 10),
         ("sides", "", 5),
+        ("member_sides", "m042", 10),
         ("member_sides", "m042", 5),
     ]
     unclaimed = count(JOB, NOBODY)
@@ -151,16 +155,91 @@ def test_one_claim_alone_is_the_movement_of_the_counters():
     assert (row.attempt, row.low, row.high) == ("spool/copieur/3/1000", 10, 10)
 
 
-def test_claims_that_share_a_movement_are_intervals_and_are_billed_nothing_yet():
-    rows = settle((SILENT, LOST), 30, 0)
-    assert [(row.sides_mono, row.low, row.high) for row in rows] == [(0, 0, 30), (0, 0, 20)]
+def test_claims_that_share_a_movement_are_intervals_bounded_by_what_the_others_leave():
+    rows = settle((SILENT, LOST), 30, 0, "copieur/3/1")
+    assert [(row.sides_mono, row.low, row.high) for row in rows] == [(10, 10, 30), (0, 0, 20)]
+    assert [(row.group, row.moved) for row in rows] == [("copieur/3/1", 30), ("copieur/3/1", 30)]
+    assert [(row.low, row.high) for row in settle((LOST, replace(LOST, most=5)), 20, 0)] == [(15, 20), (0, 5)]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "moved", "narrowed"),
+    [
+        (((0, 20),), 10, ((10, 10),)),
+        (((0, 20),), 21, ((0, 20),)),  # somebody else printed too
+        (((0, 20), (0, 5)), 25, ((20, 20), (5, 5))),
+        (((0, 20), (0, 5)), 22, ((17, 20), (2, 5))),
+        (((0, 20), (4, 5)), 10, ((5, 6), (4, 5))),
+        (((8, 20), (4, 5)), 10, ((8, 10), (4, 5))),  # less than both are known to be: nothing follows
+    ],
+)
+def test_each_part_of_a_movement_is_bounded_by_the_others(bounds, moved, narrowed):
+    assert narrow(bounds, moved) == narrowed
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=6))
+def test_the_truth_is_always_between_the_narrowed_bounds(parts):
+    bounds = tuple((0, truth + more) for truth, more in parts)
+    narrowed = narrow(bounds, sum(truth for truth, _ in parts))
+    assert all(low <= truth <= high for (truth, _), (low, high) in zip(parts, narrowed, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("media", "is_large"),
+    [
+        ("iso_a3_297x420mm", True),
+        ("na_ledger_11x17in", True),
+        ("iso_a4_210x297mm", False),
+        ("na_legal_8.5x14in", False),
+        ("jis_b4_257x364mm", False),
+        ("custom_320x450mm", True),
+        ("", False),
+        ("a3", False),
+    ],
+)
+def test_large_is_a3_or_more_by_its_name(media, is_large):
+    assert large(media) is is_large
+
+
+def test_an_a3_side_is_one_side_and_two_clicks_where_the_device_counts_so():
+    row = count(replace(JOB, media="iso_a3_297x420mm", sides=4, copies=1), ALICE, a3_clicks=2)
+    assert row is not None
+    assert (row.sides_mono, row.large, row.clicks) == (4, True, 2)
+    assert [step.amount for step in row.totals() if step.name == "large_sides"] == [4]
+    plain = count(JOB, ALICE, a3_clicks=2)
+    assert plain is not None
+    assert (plain.large, plain.clicks) == (False, 1)
+
+
+def test_what_we_printed_again_is_free_and_a_banner_is_not_the_members():
+    again = count(replace(JOB, sides_colour=5), ALICE, Errand(spooled="q/3/1000", system=True))
+    assert again is not None
+    assert (again.spooled, again.free, again.why_free) == ("q/3/1000", 15, Free.SYSTEM)
+    assert [step.amount for step in again.totals() if step.name == "member_sides"] == [0, 0]
+    banner = count(replace(JOB, sides=6, sides_colour=5), ALICE, Errand(banners=1))
+    assert banner is not None
+    assert (banner.sides_mono, banner.sides_colour, banner.free, banner.why_free) == (1, 5, 1, Free.BANNER)
+    assert [step.amount for step in banner.totals() if step.name == "member_sides"] == [0, 5]
+    nothing = count(replace(JOB, sides=0, sheets=0), ALICE, Errand(system=True))
+    assert nothing is not None
+    assert (nothing.free, nothing.why_free) == (0, Free.NOT)
+
+
+def test_a_silent_device_without_counters_is_believed_by_the_document():
+    told = unsaid(replace(JOB, sides=None), ALICE, Errand(forecast=15))
+    (row,) = believe((told,))
+    assert (row.low, row.high, row.sides_mono, row.evidence) == (15, 15, 15, Evidence.FORECAST)
+    (cut,) = believe((replace(told, state=JobState.CANCELED),))
+    assert (cut.low, cut.high, cut.evidence) == (0, 15, Evidence.FORECAST)
+    (row,) = believe((unrecorded("copieur", "S1", SPOOLED, ALICE, Errand(forecast=5)),))
+    assert (row.low, row.high, row.evidence, row.spooled) == (0, 5, Evidence.CLAIMED, "copieur/3/1000")
 
 
 def test_claims_that_together_make_the_movement_in_one_colour_are_exact():
     pair = (LOST, replace(LOST, attempt="spool/copieur/4/1000", most=5))
     assert [(row.sides_mono, row.low, row.high) for row in settle(pair, 25, 0)] == [(20, 20, 20), (5, 5, 5)]
     assert [(row.sides_colour, row.low, row.high) for row in settle(pair, 0, 25)] == [(20, 20, 20), (5, 5, 5)]
-    assert [(row.low, row.high) for row in settle(pair, 20, 5)] == [(0, 20), (0, 5)]
+    assert [(row.low, row.high) for row in settle(pair, 20, 5)] == [(0, 20), (0, 5)]  # whose is the colour?
     assert [(row.low, row.high) for row in settle((SILENT, *pair), 25, 0)] == [(0, 25), (0, 20), (0, 5)]
 
 

@@ -1,0 +1,105 @@
+"""The columns of a device's books: amounts in two colours, what each account has had, what is suspected.
+
+Values and small sums only; what is booked where is judged in `rules.books`. Amounts are clicks of the device's own
+counters unless they are called sides: a device set to count A3 twice has two clicks for each A3 side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from agent.rules.facts import FormulaId, MemberId
+from agent.rules.pages import AttemptCounted, PagesCounted
+from drivers.contract import Counters, Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Two colours of one account."""
+
+    mono: int = 0
+    colour: int = 0
+
+    def __add__(self, other: Sides) -> Sides:
+        return Sides(self.mono + other.mono, self.colour + other.colour)
+
+    def __sub__(self, other: Sides) -> Sides:
+        return Sides(self.mono - other.mono, self.colour - other.colour)
+
+    def __mul__(self, times: int) -> Sides:
+        return Sides(self.mono * times, self.colour * times)
+
+    @property
+    def all(self) -> int:
+        """Return both colours together."""
+        return self.mono + self.colour
+
+    def below(self, other: Sides) -> bool:
+        """Return True if either colour is less than in `other`."""
+        return self.mono < other.mono or self.colour < other.colour
+
+
+@dataclass(slots=True)
+class Accounts:
+    """What each account has had since the books opened, in clicks."""
+
+    opening: int = 0
+    prints: int = 0
+    copies: int = 0
+    unattributed: int = 0
+    open_sides: int = 0
+
+    def copied(self, clicks: int, *, somebodys: bool) -> None:
+        """Book a movement of the copy counters."""
+        if somebodys:
+            self.copies += clicks
+        else:
+            self.unattributed += clicks
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """The open copy visit, and when it was last seen active."""
+
+    visit: str
+    member: MemberId
+    formula: FormulaId
+    active: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """Print movement that no record explains, seen once at these counters since `since`."""
+
+    rest: Sides
+    counters: Sides
+    claims: tuple[str, ...]
+    since: Moment
+
+
+def clicks_of(fact: PagesCounted) -> int:
+    """Return how many clicks of the counter each side of a row is."""
+    return fact.clicks if isinstance(fact, AttemptCounted) else 1
+
+
+def halved(row: AttemptCounted) -> AttemptCounted:
+    """Allow for A3: at a device that counts it twice, a movement without a record may be half as many sides."""
+    mono, colour = -(-row.sides_mono // 2), -(-row.sides_colour // 2)
+    sheets = min(row.sheets, mono + colour)
+    return replace(row, sides_mono=mono, sides_colour=colour, sheets=sheets, low=mono + colour)
+
+
+def large_copies_of(counters: Counters) -> Sides | None:
+    """Return how many copied sides were on A3; None where the device does not tell."""
+    large = counters.large
+    return None if large is None else Sides(large.copy_mono, large.copy_colour)
+
+
+def prints_of(counters: Counters) -> Sides:
+    """Return where the print counters stand."""
+    return Sides(counters.print_mono, counters.print_colour)
+
+
+def copies_of(counters: Counters) -> Sides:
+    """Return where the copy counters stand."""
+    return Sides(counters.copy_mono, counters.copy_colour)
