@@ -164,7 +164,7 @@ class Books:
     def copied(self, reading: DeviceReading) -> bool:
         """Return True if a look shows copies that no row has yet."""
         counters = reading.counters
-        return counters is not None and reading.serial == self.serial and _copies(counters) != self._copies
+        return counters is not None and reading.serial == self.serial and copies_of(counters) != self._copies
 
     def has(self, name: str) -> bool:
         """Return True if an attempt of this name is booked, or closed to booking."""
