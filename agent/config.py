@@ -39,7 +39,24 @@ class LinkConfig:
     interface: str = ""  # "eth1"
     gateway: str = ""  # the box's IPv4 address
     targets: tuple[str, ...] = ()  # IPv4 addresses of different operators
-    interval_s: float = 1.0  # one round of probes (gateway and every target) per interval
+    interval_s: float = 1.0  # one round of probes (gateway, first hop and every target) per interval
+    gateway_mac: str = ""  # two boxes on one interface: which of them is this link's, "02:aa:bb:cc:dd:ee"
+    resolver: str = ""  # the DNS server this link's box hands out; "": not asked
+
+
+@dataclass(frozen=True, slots=True)
+class InternetConfig:
+    """[internet]: what is known out there, asked by every link. Addresses, so that no DNS is in the way."""
+
+    resolver: str = ""  # a public DNS server's IPv4 address; "": not asked
+    name: str = ""  # asked of each link's resolver and the public one; "": neither is asked
+    answers: tuple[str, ...] = ()  # its known addresses; none: any address will do
+    canary: str = ""  # a page whose content is known: "http://HOST/PATH"; "": portals are not looked for
+    canary_at: str = ""  # its server's IPv4 address
+    canary_says: str = ""  # what it begins with; "": it answers with status 204
+    rate: str = ""  # a file of at least 1 MiB, "http://HOST/PATH", for the rate check; "": not measured
+    rate_at: str = ""  # its server's IPv4 address
+    rate_month_mib: int = 40  # at most so much a month and link for rate checks, also over restarts
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +183,7 @@ class Site:
     hours: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_HOURS)  # "monday" = ["09:00-18:00"]
     formulas: Mapping[str, FormulaConfig] = field(default_factory=lambda: DEFAULT_FORMULAS)
     links: Mapping[str, LinkConfig] = field(default_factory=dict)
+    internet: InternetConfig = field(default_factory=InternetConfig)
     spooler: SpoolerConfig | None = None
     printers: Mapping[str, PrinterConfig] = field(default_factory=dict)
     readers: Mapping[str, ReaderConfig] = field(default_factory=dict)

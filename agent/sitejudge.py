@@ -41,6 +41,7 @@ def judge_site(site: Site, folder: Path) -> Iterator[Fault]:
     yield from _judge_names(site)
     yield from _judge_card(site)
     yield from _judge_web(site)
+    yield from _judge_internet(site)
     yield from _judge_hours(site)
     for name, link in site.links.items():
         yield from _judge_link(("links", name), link)
@@ -201,7 +202,12 @@ def _judge_link(path: Keys, link: LinkConfig) -> Iterator[Fault]:
         yield from _needed((*path, "interface"), link.interface, link.kind)
         yield from _needed((*path, "gateway"), link.gateway, link.kind)
         yield from _needed((*path, "targets"), link.targets, link.kind)
-    for key, value in (("gateway", link.gateway), *(("targets", target) for target in link.targets)):
+    if link.gateway_mac and not re.fullmatch(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", link.gateway_mac):
+        yield Fault(
+            (*path, "gateway_mac"), "attend par exemple 02:aa:bb:cc:dd:ee", "expects for example 02:aa:bb:cc:dd:ee"
+        )
+    addresses = (("gateway", link.gateway), ("resolver", link.resolver))
+    for key, value in (*addresses, *(("targets", target) for target in link.targets)):
         if value:
             yield from _address((*path, key), value)
     if len(set(link.targets)) < len(link.targets) or len(link.targets) > MOST_TARGETS:
@@ -210,6 +216,30 @@ def _judge_link(path: Keys, link: LinkConfig) -> Iterator[Fault]:
             f"chaque cible une seule fois, {MOST_TARGETS} au plus",
             f"each target once only, at most {MOST_TARGETS}",
         )
+
+
+def _judge_internet(site: Site) -> Iterator[Fault]:
+    config = site.internet
+    for key, value in (
+        ("resolver", config.resolver),
+        ("canary_at", config.canary_at),
+        ("rate_at", config.rate_at),
+        *(("answers", answer) for answer in config.answers),
+    ):
+        if value:
+            yield from _address(("internet", key), value)
+    for key, page, at in (("canary", config.canary, config.canary_at), ("rate", config.rate, config.rate_at)):
+        if page and not re.fullmatch(r"http://[A-Za-z0-9.-]{1,253}(?:/[!-~]*)?", page):
+            yield Fault(("internet", key), "attend http://NOM/CHEMIN, sans s", "expects http://NAME/PATH, not https")
+        if bool(page) != bool(at):
+            yield Fault(
+                ("internet", f"{key}_at"),
+                f"{key} et {key}_at vont ensemble : la page, et l'adresse IPv4 de son serveur",
+                f"{key} and {key}_at go together: the page, and its server's IPv4 address",
+            )
+    if config.name and not re.fullmatch(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+", config.name):
+        yield Fault(("internet", "name"), "attend un nom, par exemple example.org", "expects a name, like example.org")
+    yield from _within(("internet", "rate_month_mib"), config.rate_month_mib, 0, 1000)
 
 
 def _judge_printers(site: Site) -> Iterator[Fault]:

@@ -25,7 +25,7 @@ from drivers.contract import (
     ReaderId,
     Spooler,
 )
-from drivers.probing import Prober
+from drivers.probing import ProbePlan, Prober
 
 if TYPE_CHECKING:  # the latch is a tiny process: this package loads no asyncio by itself
     from drivers.sim import SimBuilding
@@ -39,16 +39,14 @@ def open_prober(
     clock: Clock,
     link: LinkId,
     interface: str,
-    gateway: str,
-    targets: tuple[str, ...],
-    interval_s: float,
+    plan: ProbePlan,
 ) -> Prober:
     """Return the prober of one link."""
     if kind == "sim":
-        return building().prober(link, gateway, targets, interval_s)
+        return building().prober(link, plan)
     from drivers.prober import ScapyProber
 
-    return ScapyProber(clock, link, interface, gateway, targets, interval_s)
+    return ScapyProber(clock, link, interface, plan)
 
 
 async def open_spooler(

@@ -108,7 +108,7 @@ class RateMeasured:
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """Asked of a prober: look hard now. Every kind at once, then ARP, HOP and each target at 10 Hz together.
+    """Asked of a prober: look hard now. Every kind at once, then an ECHO each 0.1 s, ARP and HOP each 0.5 s.
 
     Asked again while one runs, it goes on until `for_s` from now; it never gets faster.
     """
@@ -122,6 +122,36 @@ class CheckRate:
 
     max_bytes: int = 1 << 20
     idle_bit_s: float = 200_000.0  # more than this on the interface in the last second is "busy"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A web page at an address, so that no DNS is in its way."""
+
+    at: str  # IPv4 address of its server, port 80
+    host: str  # RFC 9110 section 7.2 Host
+    path: str
+    says: str = ""  # what its content begins with; "": an answer with status 204 (RFC 9110 section 15.3.5)
+
+
+@dataclass(frozen=True, slots=True)
+class ProbePlan:
+    """What is asked of one link, and how often. Where nothing is given, that kind is not asked.
+
+    A round is one ARP, one HOP and one ECHO to each target, spread over `interval_s`. Besides: the name of each
+    resolver every 10 s, a SYN to one target (port 443) every 15 s, the canary and a full-sized ECHO every 60 s; never
+    more often than once in two rounds.
+    """
+
+    gateway: str  # "": the interface's own default route, as DHCP changes it
+    targets: tuple[str, ...]
+    interval_s: float = 1.0
+    gateway_mac: str = ""  # which of the boxes on one LAN: "02:aa:.."; "": the one that answers
+    resolvers: tuple[str, ...] = ()  # the link's own first
+    name: str = ""  # asked of the resolvers
+    answers: tuple[str, ...] = ()  # its known addresses; one of them must be in an answer. None: any will do
+    canary: Page | None = None
+    rate: Page | None = None  # at least 1 MiB
 
 
 Ask = Burst | CheckRate

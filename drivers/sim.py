@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from drivers.contract import (
     BadgeRead,
@@ -25,24 +25,14 @@ from drivers.contract import (
     SpoolAttempt,
     SpoolJob,
 )
-from drivers.probing import Ask, Outcome, ProbeKind, ProbeReply
+from drivers.probing import ProbePlan
 from drivers.simcopier import KEPT_JOBS, SimCopier, SimPrinter
+from drivers.simlink import Line, SimProber
 from drivers.simlock import SimLock
 from drivers.verbs import BadgeVerb, CopyVerb, DeviceVerb, DoorVerb, LinkVerb, PrintVerb, Verb, VerbError
 
-DEADLINE_S = 1.0  # a lost probe's fate is known after this, or after the interval if that is shorter
 SIDE_S = 0.5  # one printed side takes this long
 QUEUE = 1000
-
-
-@dataclass
-class _Line:
-    """One internet link."""
-
-    fault: str = ""  # "", "cut", "box", "unplug"
-    loss_share: float = 0.0
-    delay_s: float = 0.018
-    mending: asyncio.TimerHandle | None = None
 
 
 class SimBuilding:
@@ -51,7 +41,7 @@ class SimBuilding:
     def __init__(self, clock: Clock, seed: int = 1) -> None:
         self.clock = clock
         self._dice = random.Random(seed)  # noqa: S311  (a seeded model, not a secret)
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, Line] = {}
         self._copiers: dict[str, SimCopier] = {}
         self._readers: dict[str, asyncio.Queue[BadgeRead]] = {}
         self._inputs: dict[str, bool] = {"contact": False, "exit_button": False}
@@ -62,9 +52,9 @@ class SimBuilding:
 
     # roles ------------------------------------------------------------------------------------------------
 
-    def prober(self, link: LinkId, gateway: str, targets: tuple[str, ...], interval_s: float) -> SimProber:
+    def prober(self, link: LinkId, plan: ProbePlan) -> SimProber:
         """Return the prober of one link."""
-        return SimProber(self, self._lines.setdefault(link, _Line()), link, gateway, targets, interval_s)
+        return SimProber(self.clock, self._lines.setdefault(link, Line()), self.rolls_loss, link, plan)
 
     def printer(self, device: DeviceId) -> SimPrinter:
         """Return one printing device."""
@@ -106,22 +96,9 @@ class SimBuilding:
         line = self._lines.get(verb.link)
         if line is None:
             raise VerbError(f"no link {verb.link!r}; there are: {', '.join(sorted(self._lines)) or 'none'}")
-        if line.mending is not None:
-            line.mending.cancel()
-            line.mending = None
-        if verb.name == "mend":
-            line.fault, line.loss_share, line.delay_s = "", 0.0, _Line.delay_s
-        elif verb.name == "loss":
-            line.loss_share = verb.amount
-        elif verb.name == "delay":
-            line.delay_s = verb.amount
-        elif verb.name == "rate":
+        if verb.name == "rate":
             raise VerbError("the simulated lines have no rate; the peers have")
-        else:
-            line.fault = verb.name
-        if verb.for_s is not None:
-            mend = replace(verb, name="mend", for_s=None)
-            line.mending = asyncio.get_running_loop().call_later(verb.for_s, self.obey, mend)
+        line.obey(verb)
         return f"{verb.name} {verb.link}"
 
     def _first_copier(self) -> tuple[str, SimCopier]:
@@ -252,48 +229,6 @@ class SimBuilding:
             return False
         self._bell.clear()
         return True
-
-
-class SimProber:
-    """`contract.Prober` over a simulated line."""
-
-    def __init__(
-        self,
-        building: SimBuilding,
-        line: _Line,
-        link: LinkId,
-        gateway: str,
-        targets: tuple[str, ...],
-        interval_s: float,
-    ) -> None:
-        self._building, self._line, self._link = building, line, link
-        self._probes = ((ProbeKind.ARP, gateway), *((ProbeKind.ECHO, target) for target in targets))
-        self._interval_s = interval_s
-
-    def ask(self, ask: Ask) -> None:
-        """See `contract.Prober`."""
-
-    async def replies(self) -> AsyncIterator[ProbeReply]:
-        """Yield one round of fates per interval."""
-        deadline_s = min(DEADLINE_S, self._interval_s)
-        while True:
-            outcomes = [(kind, target, *self._fate(kind)) for kind, target in self._probes]
-            lost = any(outcome is Outcome.LOST for _, _, outcome, _ in outcomes)
-            if lost:
-                await asyncio.sleep(deadline_s)
-            at = self._building.clock.now()
-            for kind, target, outcome, rtt_s in outcomes:
-                yield ProbeReply(at, self._link, kind, target, outcome, rtt_s)
-            await asyncio.sleep(self._interval_s - (deadline_s if lost else 0.0))
-
-    def _fate(self, kind: ProbeKind) -> tuple[Outcome, float | None]:
-        line = self._line
-        if line.fault == "unplug":
-            return Outcome.NO_CARRIER, None
-        beyond = kind is ProbeKind.ECHO
-        if line.fault == "box" or (beyond and (line.fault == "cut" or self._building.rolls_loss(line.loss_share))):
-            return Outcome.LOST, None
-        return Outcome.REPLIED, line.delay_s if beyond else 0.0004
 
 
 class SimSpooler:

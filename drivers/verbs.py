@@ -1,7 +1,8 @@
 """The one-line verbs that the simulated building and the peers obey. Pure.
 
-    cut LINK [90s] · box LINK [90s] · unplug LINK [90s] · mend LINK
-    loss LINK 0.1 · delay LINK 80ms · rate LINK 1000kbit
+    cut LINK [90s] · box LINK [90s] · unplug LINK [90s] · refuse LINK [90s] · isp LINK [90s] · mend LINK
+    portal LINK [90s] · hole LINK [90s] · dns LINK dead|lying [90s] · saturate LINK up|down [90s]
+    silence LINK TARGET [90s] · move LINK · loss LINK 0.1 · delay LINK 80ms · rate LINK 1000kbit
     print USER PAGES [colour] [two-sided] [xCOPIES] · copy SIDES [colour] · paper out|in · toner COLOUR 0.04
     badge READER CARD · arrive MEMBER [HH:MM] · leave MEMBER [HH:MM] · door open|close · exit
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 
 class VerbError(ValueError):
@@ -22,10 +24,11 @@ class VerbError(ValueError):
 class LinkVerb:
     """Do something to a link."""
 
-    name: str  # cut, box, unplug, loss, delay, rate, mend
+    name: str  # cut, box, unplug, refuse, isp, portal, hole, dns, saturate, silence, move, loss, delay, rate, mend
     link: str
     amount: float = 0.0  # loss: share; delay: seconds; rate: bit/s
     for_s: float | None = None  # mended by itself after this
+    what: str = ""  # dns: dead, lying; saturate: up, down; silence: an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,14 @@ GRAMMAR = {
     "cut": "cut LINK [90s]",
     "box": "box LINK [90s]",
     "unplug": "unplug LINK [90s]",
+    "refuse": "refuse LINK [90s]",  # the box lives and says that its line is down
+    "isp": "isp LINK [90s]",  # the provider's first router lives, nothing beyond it
+    "portal": "portal LINK [90s]",  # web pages are the provider's own: a suspended line
+    "hole": "hole LINK [90s]",  # full-sized packets vanish without a word (RFC 2923)
+    "dns": "dns LINK dead|lying [90s]",  # the provider's resolver
+    "saturate": "saturate LINK up|down [90s]",
+    "silence": "silence LINK TARGET [90s]",  # one target is dead
+    "move": "move LINK",  # another box: its MAC is a new one
     "mend": "mend LINK",
     "loss": "loss LINK 0.1",
     "delay": "delay LINK 80ms",
@@ -116,9 +127,19 @@ def parse(line: str) -> Verb:
 
 def _fault(name: str, rest: list[str]) -> Verb:
     link, *span = rest
-    if len(span) > 1 or (name == "mend" and span):
+    if len(span) > 1 or (name in ("mend", "move") and span):
         raise ValueError
     return LinkVerb(name, link, for_s=seconds(span[0]) if span else None)
+
+
+def _ill(name: str, rest: list[str]) -> Verb:
+    link, what, *span = rest
+    known = {"dns": ("dead", "lying"), "saturate": ("up", "down")}.get(name)
+    if len(span) > 1 or (known is not None and what not in known):
+        raise ValueError(what)
+    if known is None:
+        IPv4Address(what)
+    return LinkVerb(name, link, for_s=seconds(span[0]) if span else None, what=what)
 
 
 def _impair(name: str, rest: list[str]) -> Verb:
@@ -188,6 +209,14 @@ _PARSERS = {
     "cut": _fault,
     "box": _fault,
     "unplug": _fault,
+    "refuse": _fault,
+    "isp": _fault,
+    "portal": _fault,
+    "hole": _fault,
+    "move": _fault,
+    "dns": _ill,
+    "saturate": _ill,
+    "silence": _ill,
     "mend": _fault,
     "loss": _impair,
     "delay": _impair,

@@ -24,7 +24,7 @@ SOURCES = sorted([*REPO.glob("agent/**/*.py"), *REPO.glob("drivers/**/*.py")])
 LIVES_IN = {
     "cups": {"drivers/spooler.py"},
     "serial": {"drivers/cardreader.py"},
-    "scapy": {"drivers/prober.py"},
+    "scapy": {"drivers/wire.py"},
     "gpiozero": {"drivers/lock.py", "drivers/latch.py", "drivers/inputs.py", "drivers/pins.py"},
     "gpiod": {"drivers/pins.py"},
     "apprise": {"drivers/messenger.py"},

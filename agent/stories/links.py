@@ -36,7 +36,7 @@ async def mind_link(
     show(live(watch))
     try:
         async for reply in prober.replies():
-            if not isinstance(reply, ProbeReply) or reply.kind not in JUDGED or not reply.outcome.fate:
+            if not isinstance(reply, ProbeReply) or reply.kind not in JUDGED or reply.size or not reply.outcome.fate:
                 continue
             changed = watch.observe(reply)
             write(changed, reply.at)

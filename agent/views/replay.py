@@ -79,7 +79,7 @@ class _Bench:
     def judge(self, seen: Seen) -> Fact | None:
         """Judge one observation."""
         match seen:
-            case ProbeReply(kind=ProbeKind.ARP | ProbeKind.ECHO) if seen.outcome.fate:
+            case ProbeReply(kind=ProbeKind.ARP | ProbeKind.ECHO, size=0) if seen.outcome.fate:
                 watch = self._links.get(seen.link)
                 return watch.observe(seen) if watch else None
             case SeenLoss():

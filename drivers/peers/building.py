@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Self
 
 from drivers.contract import DriverError
-from drivers.peers import cups, providers
+from drivers.peers import cups, namespaces, providers
 from drivers.peers.board import Board
 from drivers.peers.readers import ReaderPeer
 from drivers.verbs import BadgeVerb, CopyVerb, DeviceVerb, DoorVerb, LinkVerb, PrintVerb, Verb, VerbError
@@ -78,7 +78,7 @@ class PeerBuilding:
         self.providers = self.cups = self.copier = None
 
     def _start_providers(self) -> None:
-        why = providers.available() if self._links else ""
+        why = namespaces.available() if self._links else ""
         if why:
             self.missing["links"] = why
         elif self._links:

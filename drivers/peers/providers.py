@@ -15,12 +15,8 @@ removed at the next start. Calls block for some 10 ms. One `threading.Timer` per
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import itertools
 import os
-import re
-import select
-import shutil
 import subprocess
 import sys
 import threading
@@ -30,14 +26,15 @@ from pathlib import Path
 from typing import Self
 
 from drivers.contract import DriverError
+from drivers.peers.namespaces import NETNS, end, enter, entering, expect, namespaces, reclaim, run
 from drivers.verbs import LinkVerb, VerbError
 
 FAR_TARGETS = ("192.0.2.1", "198.51.100.1", "203.0.113.1")  # RFC 5737: three networks that exist nowhere
-WAIT_S = 5.0
-CLONE_NEWNET = 0x40000000
-NETNS = Path("/run/netns")
-_NAME = re.compile(r"^gardien-(\d+)-\d+-")
+UP_BIT_S, DOWN_BIT_S = 1e6, 8e6
 _QUEUE = "burst 16kb limit 96kb"  # an ADSL modem's: 0.8 s at 1 Mbit/s
+_DEEP = """qdisc replace dev lan parent 1:1 handle 2: bfifo limit 256kb
+filter replace dev lan parent 1: protocol ip prio 1 handle 800::800 u32 match u32 0 0 flowid 1:1
+"""
 _serial = itertools.count(1)
 
 _SETTINGS = """
@@ -63,37 +60,17 @@ class _Provider:
     timer: threading.Timer | None = None
 
 
-def available() -> str:
-    """Return "" where providers can run, else the reason in one sentence."""
-    if os.geteuid() != 0:
-        return "network namespaces need root"
-    for program in ("ip", "tc", "nft", "nsenter"):
-        if shutil.which(program) is None:
-            return f"the program {program!r} is missing (iproute2, nftables, util-linux)"
-    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        return "there is no /dev/net/tun"
-    trial = f"gardien-{os.getpid()}-0-trial"
-    try:
-        _run("ip", "netns", "add", trial)
-        try:
-            _run("nsenter", f"--net={NETNS / trial}", "nft", "list", "ruleset")
-        finally:
-            _run("ip", "netns", "del", trial)
-    except DriverError as error:
-        return f"this machine makes no network namespace: {error}"
-    return ""
-
-
 class Providers:
     """The links of one site. A context manager, or `start` and `stop`; the faults may be set from any thread.
 
-    Link N (from 1) has the box 192.168.N.1 and our interface, named like the link, 192.168.N.2. A fault lasts until
+    Link N (from 1) has the box 192.168.N.1 and our interface, named like the link, 192.168.N.2; if `shared`, all boxes
+    are 192.168.1.1 on one LAN, where our interface is lan0, 192.168.1.2. A fault lasts until
     `mend` or, where `for_s` is given, so many seconds. `logs`, where given, is a folder that gets LINK.log: every
     packet that the internet behind that link saw. Raises DriverError where the machine refuses.
     """
 
-    def __init__(self, links: Sequence[str], *, seed: int = 1, logs: Path | None = None) -> None:
-        self.links = tuple(links)
+    def __init__(self, links: Sequence[str], *, seed: int = 1, logs: Path | None = None, shared: bool = False) -> None:
+        self.links, self._shared = tuple(links), shared
         self._seed, self._logs = seed, logs
         self._prefix = f"gardien-{os.getpid()}-{next(_serial)}-"
         self.site = self._prefix + "site"
@@ -114,6 +91,8 @@ class Providers:
         reclaim()
         try:
             self._add_namespace(self.site)
+            if self._shared:
+                self._add_lan()
             for number, link in enumerate(self.links, 1):
                 self._add_provider(number, link)
         except DriverError:
@@ -126,14 +105,14 @@ class Providers:
             for provider in self._providers.values():
                 if provider.timer is not None:
                     provider.timer.cancel()
-                _end(provider.internet)
+                end(provider.internet)
             self._providers.clear()
-        for name in _namespaces():
+        for name in namespaces():
             if name.startswith(self._prefix):
-                _run("ip", "netns", "del", name)
+                run("ip", "netns", "del", name)
 
     def _add_namespace(self, name: str) -> None:
-        _run("ip", "netns", "add", name)
+        run("ip", "netns", "add", name)
         self._in(name, "sh", "-ec", _SETTINGS)
         self._ip(name, "link set lo up")
 
@@ -143,23 +122,29 @@ class Providers:
         log = () if self._logs is None else (str(self._logs / f"{link}.log"),)
         program = (sys.executable, "-I", "-S", str(Path(__file__).with_name("internet.py")), "wan")
         internet = subprocess.Popen(
-            [*_entering(namespace), *program, str(self._seed + number), *log],
+            [*entering(namespace), *program, str(self._seed + number), *log],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             bufsize=1,
         )
         self._providers[link] = _Provider(number, namespace, internet)
-        _expect(internet, "ready")
+        expect(internet, "ready")
+        third = 1 if self._shared else number
+        inside, peer = (self._lan, f"port{number}") if self._shared else (self.site, link)
         self._ip(
             namespace,
-            f"link add lan type veth peer name {link} netns {self.site}",
-            f"addr add 192.168.{number}.1/24 dev lan",
+            f"link add lan address {_mac(number)} type veth peer name {peer} netns {inside}",
+            f"addr add 192.168.{third}.1/24 dev lan",
             "link set lan up",
+            f"neigh add 192.168.{third}.77 lladdr 02:00:00:00:4d:4d dev lan nud permanent",
             f"addr add 100.64.{number}.1/24 dev wan",
             "link set wan up",
             "route add default dev wan",
         )
+        if self._shared:
+            self._ip(self._lan, f"link set {peer} master br0 up")
+            return
         self._ip(
             self.site,
             f"addr add 192.168.{number}.2/24 dev {link}",
@@ -167,28 +152,53 @@ class Providers:
             f"route add default via 192.168.{number}.1 metric {100 * number}",
         )
 
+    def _add_lan(self) -> None:
+        """One switch for all boxes and one interface of ours on it: every box is 192.168.1.1, each with its own MAC."""
+        self._lan = self._prefix + "lan"
+        self._add_namespace(self._lan)
+        self._ip(
+            self._lan,
+            "link add br0 type bridge",
+            "link set br0 up",
+            f"link add port0 type veth peer name lan0 netns {self.site}",
+            "link set port0 master br0 up",
+        )
+        self._ip(self.site, "addr add 192.168.1.2/24 dev lan0", "link set lan0 up", "route add default via 192.168.1.1")
+
     # --- the probing side ----------------------------------------------------------------------------------
 
     def enter_prefix(self) -> list[str]:
         """Return the words to put before a command so that it runs at the site, between its links."""
-        return _entering(self.site)
+        return entering(self.site)
 
     @contextlib.contextmanager
     def inside(self) -> Iterator[None]:
         """Put the calling thread at the site for a while: sockets opened now belong there for ever (setns(2))."""
         home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            _enter(NETNS / self.site)
+            enter(NETNS / self.site)
             try:
                 yield
             finally:
-                _enter(Path(f"/proc/self/fd/{home}"))
+                enter(Path(f"/proc/self/fd/{home}"))
         finally:
             os.close(home)
 
     def gateway(self, link: str) -> str:
         """Return the address of the box of `link`."""
-        return f"192.168.{self._provider(link).number}.1"
+        return f"192.168.{1 if self._shared else self._provider(link).number}.1"
+
+    def gateway_mac(self, link: str) -> str:
+        """Return the MAC of the box of `link`, before any `move`."""
+        return _mac(self._provider(link).number)
+
+    def interface(self, link: str) -> str:
+        """Return our interface on `link`."""
+        return "lan0" if self._shared else link
+
+    def resolver(self, link: str) -> str:
+        """Return the address of the provider's own DNS server."""
+        return f"100.64.{self._provider(link).number}.53"
 
     # --- faults --------------------------------------------------------------------------------------------
 
@@ -197,20 +207,20 @@ class Providers:
         if verb.link not in self._providers:
             raise VerbError(f"no link {verb.link!r}; there are: {', '.join(self._providers)}")
         match verb.name:
-            case "cut":
-                self.cut(verb.link, verb.for_s)
-            case "box":
-                self.box(verb.link, verb.for_s)
-            case "unplug":
-                self.unplug(verb.link, verb.for_s)
-            case "loss":
-                self.loss(verb.link, verb.amount, verb.for_s)
-            case "delay":
-                self.delay(verb.link, verb.amount, verb.for_s)
+            case "box" | "unplug" | "refuse":
+                {"box": self.box, "unplug": self.unplug, "refuse": self.refuse}[verb.name](verb.link, verb.for_s)
+            case "loss" | "delay":
+                self._tell(verb.link, f"{verb.name} {verb.amount}", verb.for_s)
             case "rate":
                 self.rate(verb.link, verb.amount, verb.for_s)
-            case _:
+            case "saturate":
+                self.saturate(verb.link, verb.what, verb.for_s)
+            case "move":
+                self.move(verb.link)
+            case "mend":
                 self.mend(verb.link)
+            case _:
+                self._tell(verb.link, f"{verb.name} {verb.what}", verb.for_s)
         return f"{verb.name} {verb.link}"
 
     def cut(self, link: str, for_s: float | None = None) -> None:
@@ -239,8 +249,44 @@ class Providers:
 
     def rate(self, link: str, bit_per_s: float, for_s: float | None = None) -> None:
         """Shape both directions, with a modem's deep queue."""
-        shape = f"root tbf rate {bit_per_s:.0f}bit {_QUEUE}\n"
-        self._do(link, for_s, ("tc", f"qdisc replace dev wan {shape}qdisc replace dev lan {shape}"))
+        self._shape(link, bit_per_s, bit_per_s, for_s)
+
+    def saturate(self, link: str, where: str, for_s: float | None = None) -> None:
+        """Fill one direction ("up" or "down") with others' traffic, on a line with an ADSL's deep queues."""
+        self._shape(link, DOWN_BIT_S, UP_BIT_S, for_s)
+        self._tell(link, f"flood {where} {1.25 * (UP_BIT_S if where == 'up' else DOWN_BIT_S)}", for_s)
+
+    def refuse(self, link: str, for_s: float | None = None) -> None:
+        """Kill the line behind a box that says so (ICMP host unreachable, at most one a second)."""
+        self._do(link, for_s, ("ip", "route replace unreachable default\n"))
+
+    def ill(self, link: str, line: str, for_s: float | None = None) -> None:
+        """Let the internet be as `internet.py` understands it: "isp", "portal", "hole", "dns dead", ..."""
+        self._tell(link, line, for_s)
+
+    def move(self, link: str) -> None:
+        """Put another box there: same address, a MAC that no other has."""
+        with self._lock:
+            provider = self._provider(link)
+            self._ip(provider.namespace, f"link set lan address {_mac(provider.number, next(_serial))}")
+
+    def renumber(self, link: str, third: int) -> None:
+        """Give the LAN of `link` another subnet, and us the address and route that its DHCP would."""
+        with self._lock:
+            provider, device = self._provider(link), self.interface(link)
+            self._ip(provider.namespace, "addr flush dev lan", f"addr add 192.168.{third}.1/24 dev lan")
+            self._ip(
+                self.site,
+                f"addr flush dev {device}",
+                f"addr add 192.168.{third}.2/24 dev {device}",
+                f"route add default via 192.168.{third}.1 metric {100 * provider.number}",
+            )
+
+    def _shape(self, link: str, down_bit_s: float, up_bit_s: float, for_s: float | None) -> None:
+        """Shape what goes to the line and what comes from it; the box's own ARP waits for nothing (tc-htb(8))."""
+        up = f"qdisc replace dev wan root tbf rate {up_bit_s:.0f}bit {_QUEUE}"
+        down = f"class replace dev lan parent 1: classid 1:1 htb rate {down_bit_s:.0f}bit burst 16kb quantum 1514"
+        self._do(link, for_s, ("tc", f"{up}\nqdisc replace dev lan root handle 1: htb\n{down}\n{_DEEP}"))
 
     def mend(self, link: str) -> None:
         """End every fault of `link`. Harmless on a sound one."""
@@ -249,10 +295,10 @@ class Providers:
             self._forget_timer(provider)
             if "netdev gardien" in self._in(provider.namespace, "nft", "list", "tables"):
                 self._in(provider.namespace, "nft", "delete", "table", "netdev", "gardien")
-            for device in ("wan", "lan"):
-                if " tbf " in self._in(provider.namespace, "tc", "qdisc", "show", "dev", device):
+            for device, shaper in (("wan", " tbf "), ("lan", " htb ")):
+                if shaper in self._in(provider.namespace, "tc", "qdisc", "show", "dev", device):
                     self._in(provider.namespace, "tc", "qdisc", "del", "dev", device, "root")
-            self._ip(provider.namespace, "link set lan up")
+            self._ip(provider.namespace, "link set lan up", "route replace default dev wan")
             self._say(provider, "mend")
 
     def _tell(self, link: str, line: str, for_s: float | None) -> None:
@@ -304,69 +350,15 @@ class Providers:
             provider.internet.stdin.flush()
         except OSError as error:
             raise DriverError("the internet process is gone") from error
-        _expect(provider.internet, "ok")
+        expect(provider.internet, "ok")
 
     @staticmethod
     def _in(namespace: str, *words: str, text: str = "") -> str:
-        return _run(*_entering(namespace), *words, text=text)
+        return run(*entering(namespace), *words, text=text)
 
     def _ip(self, namespace: str, *lines: str) -> None:
         self._in(namespace, "ip", "-batch", "-", text="\n".join(lines) + "\n")
 
 
-def reclaim() -> None:
-    """Remove the namespaces of owners that are dead."""
-    for name in _namespaces():
-        owner = _NAME.match(name)
-        if owner and not Path(f"/proc/{owner[1]}").exists():
-            _run("ip", "netns", "del", name)
-
-
-def _namespaces() -> list[str]:
-    return sorted(file.name for file in NETNS.glob("gardien-*")) if NETNS.exists() else []
-
-
-def _entering(namespace: str) -> list[str]:
-    return ["nsenter", f"--net={NETNS / namespace}", "--"]
-
-
-def _enter(namespace: Path) -> None:
-    handle = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if ctypes.CDLL(None, use_errno=True).setns(handle, CLONE_NEWNET) != 0:
-            raise DriverError(f"setns: {os.strerror(ctypes.get_errno())}")
-    finally:
-        os.close(handle)
-
-
-def _run(*words: str, text: str = "") -> str:
-    """Run one command to its end and return what it printed. Raises DriverError with its own complaint."""
-    try:
-        done = subprocess.run(words, input=text, capture_output=True, text=True, timeout=WAIT_S, check=True)
-    except subprocess.CalledProcessError as error:
-        raise DriverError(f"{' '.join(words)}: {error.stderr.strip()}") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise DriverError(f"{' '.join(words)}: {error}") from error
-    return done.stdout
-
-
-def _expect(process: subprocess.Popen[str], word: str) -> None:
-    assert process.stdout is not None
-    if not select.select([process.stdout], [], [], WAIT_S)[0]:
-        raise DriverError("the internet process does not answer")
-    said = process.stdout.readline().strip()
-    if said != word:
-        raise DriverError(f"the internet process said {said!r} instead of {word!r}")
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with contextlib.suppress(OSError):
-        process.stdin.close()
-    try:
-        process.wait(WAIT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(WAIT_S)
-    process.stdout.close()
+def _mac(number: int, box: int = 1) -> str:
+    return f"02:00:00:00:{number:02x}:{box % 256:02x}"

@@ -22,12 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from drivers.peers import cups, providers
+from drivers.peers import cups, namespaces
 
 REPO = Path(__file__).parents[2]
 SPY = Path(__file__).parent / "spy"
 RELAY = 17  # the demo's site file
-MISSING = providers.available() or cups.available()
+MISSING = namespaces.available() or cups.available()
 
 
 def free_port() -> int:

@@ -16,7 +16,8 @@ import sys
 import time
 from pathlib import Path
 
-from drivers.peers.providers import FAR_TARGETS, Providers, available
+from drivers.peers.namespaces import available
+from drivers.peers.providers import FAR_TARGETS, Providers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,13 +48,14 @@ async def watched(interval_s: float, for_s: float) -> None:
     from drivers.clock import SystemClock  # noqa: PLC0415
     from drivers.contract import LinkId  # noqa: PLC0415
     from drivers.prober import ScapyProber  # noqa: PLC0415
+    from drivers.probing import ProbePlan  # noqa: PLC0415
 
     counts = {1: 0, 2: 0}
 
     async def mind(number: int) -> None:
         link = LinkId(f"adsl{number}")
         watch = LinkWatch(link, LinkPolicy(interval_s), FAR_TARGETS)
-        prober = ScapyProber(SystemClock(), link, link, f"192.168.{number}.1", FAR_TARGETS, interval_s)
+        prober = ScapyProber(SystemClock(), link, link, ProbePlan(f"192.168.{number}.1", FAR_TARGETS, interval_s))
         async for reply in prober.replies():
             watch.observe(reply)
             counts[number] += 1

@@ -13,6 +13,7 @@ from agent.memory.ledger import Ledger
 from agent.rules.links import Cause, Health, LinkChanged, LinkMeasured, LinkPolicy, LinkWatch
 from agent.stories.links import mind_link, recall
 from drivers.contract import DriverError, LinkId
+from drivers.probing import ProbePlan
 from drivers.sim import SimBuilding
 from drivers.verbs import parse
 from drivers.virtual import VirtualClock, VirtualLoop
@@ -42,7 +43,7 @@ class House:
         tasks = []
         for link in map(LinkId, self.links):
             watch = recall(LinkWatch(link, LinkPolicy(self.interval_s), TARGETS), ledger)
-            prober = building.prober(link, GATEWAY, TARGETS, self.interval_s)
+            prober = building.prober(link, ProbePlan(GATEWAY, TARGETS, self.interval_s))
             tasks.append(
                 asyncio.ensure_future(mind_link(link, prober, watch, ledger, self.clock, self.shown[link].append))
             )
@@ -138,7 +139,7 @@ def test_a_lost_prober_is_unknown_and_never_down(tmp_path):
 
     async def play(ledger):
         clock = VirtualClock(loop, MIDNIGHT)
-        prober = BrokenProber(SimBuilding(clock).prober(LinkId("adsl1"), GATEWAY, TARGETS, 1.0))
+        prober = BrokenProber(SimBuilding(clock).prober(LinkId("adsl1"), ProbePlan(GATEWAY, TARGETS)))
         watch = LinkWatch(LinkId("adsl1"), LinkPolicy(), TARGETS)
         for _ in range(3):  # as the supervisor does
             with pytest.raises(DriverError, match="adsl1 is gone"):
