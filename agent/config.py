@@ -66,6 +66,7 @@ class SpoolerConfig:
     kind: str  # "cups" | "sim"
     server: str = "/run/cups/cups.sock"  # socket path or host:port
     attempts: str = "/var/spool/gardien"  # folder where the backend in the print path notes its attempts
+    page_log: str = "/var/log/cups/page_log"  # CUPS's list of what it began to print: a witness
 
 
 @dataclass(frozen=True, slots=True)

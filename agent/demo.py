@@ -111,6 +111,7 @@ class Demo:
             printer="ipp" if real_paper else "sim",
             cups=self.peers.cups.server if self.peers.cups else "",
             attempts=self.peers.cups.attempts if self.peers.cups else "",
+            page_log=self.peers.cups.page_log if self.peers.cups else "",
             copier=self.peers.copier_uri or "ipp://127.0.0.1/ipp/print",
             tty_door=self.peers.readers["door"].path,
             tty_copier=self.peers.readers["copier"].path,

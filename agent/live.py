@@ -70,6 +70,18 @@ class LiveDevice:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveSpool:
+    """The print spooler: what of its settings has drifted (rules.spoolset), and what it last forgot or was told."""
+
+    epoch: int = 0
+    drifts: tuple[str, ...] = ()
+    gap: datetime | None = None  # when jobs were last found missing together with paper
+    gap_jobs: int = 0
+    tamper: datetime | None = None
+    tamper_why: str = ""  # rules.spool.Tamper
+
+
+@dataclass(frozen=True, slots=True)
 class LiveDoor:
     """The door."""
 
@@ -94,6 +106,7 @@ class Picture:
     links: Mapping[str, LiveLink] = field(default_factory=dict)
     devices: Mapping[str, LiveDevice] = field(default_factory=dict)
     door: LiveDoor | None = None
+    spool: LiveSpool | None = None
     ledger_ok: bool = True
     ledger_why: str = ""
     roster_ok: bool = True

@@ -57,13 +57,16 @@ async def open_spooler(
     server: str,
     queues: tuple[str, ...],
     attempts: str,
+    page_log: str,
 ) -> Spooler:
-    """Return the print spooler; `attempts` is the folder where the backend in the print path makes its notes."""
+    """Return the print spooler; `attempts`: the notes of the backend in the print path; `page_log`: CUPS's file."""
     if kind == "sim":
         return building().spooler()
     from drivers.spooler import CupsSpooler
 
-    return await stack.enter_async_context(CupsSpooler(clock, server, queues, attempts=Path(attempts)))
+    return await stack.enter_async_context(
+        CupsSpooler(clock, server, queues, attempts=Path(attempts), page_log=Path(page_log))
+    )
 
 
 async def open_printer(

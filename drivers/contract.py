@@ -22,6 +22,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType, Protocol
 
+from drivers.spooling import PageLogLook, SpoolAttempt, SpoolSettings
+
 LinkId = NewType("LinkId", str)  # the name in the site file, e.g. "adsl1"
 DeviceId = NewType("DeviceId", str)  # a printer's or copier's name in the site file
 ReaderId = NewType("ReaderId", str)  # a card reader's name in the site file
@@ -114,25 +116,6 @@ class SpoolJob:
     device_uri: str  # where the queue prints to
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolAttempt:
-    """One run of the backend in the print path for one job: which job-id the device gave it.
-
-    The same job may be sent several times (the device was busy, CUPS was killed in the middle, somebody printed it
-    again): each is an attempt of its own. A hint where to find the device's record, never a count.
-    """
-
-    name: str  # of this run, unique
-    queue: str
-    job: int  # of the spooler, with `created_s`: see SpoolJob
-    created_s: int
-    user: str  # as claimed
-    began_s: float  # Unix seconds, by this machine's clock
-    device_job: int | None  # the device's job-id; None: it has not taken the job (yet)
-    code: int | None  # how the backend ended, 0 well, negative a signal; None: it has not, or was killed
-    heard: bool = True  # False: it ended when the spooler that had started it was dead
-
-
 class Spooler(Protocol):
     """The print spooler: CUPS."""
 
@@ -147,6 +130,15 @@ class Spooler(Protocol):
 
     async def attempts(self) -> tuple[SpoolAttempt, ...]:
         """Return what the backend in the print path noted, oldest first; () where none stands there."""
+
+    async def listed(self, first_job: int) -> tuple[tuple[int, int], ...]:
+        """Return (job-id, time-at-creation) of every job it remembers from `first_job` on, of whatever queue."""
+
+    async def page_log(self) -> PageLogLook:
+        """Return what its page log says since the last call; the first call tells all that is kept of it."""
+
+    async def settings(self) -> SpoolSettings | None:
+        """Return what it runs by; None for a spooler without settings."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ import os
 import socket
 from pathlib import Path
 
-from drivers.contract import DriverError, SpoolAttempt
+from drivers.contract import DriverError
+from drivers.spooling import SpoolAttempt
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,11 @@ class PrintPath:
             os.close(place)
         self._bell = bell
         asyncio.get_running_loop().add_reader(bell, self._hear)
+
+    @property
+    def hangs(self) -> bool:
+        """Tell whether the bell hangs where the backend rings it."""
+        return self._bell is not None and (self._folder / "bell").is_socket()
 
     def _hear(self) -> None:
         assert self._bell is not None

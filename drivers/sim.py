@@ -22,13 +22,13 @@ from drivers.contract import (
     JobState,
     LinkId,
     ReaderId,
-    SpoolAttempt,
     SpoolJob,
 )
 from drivers.probing import ProbePlan
 from drivers.simcopier import KEPT_JOBS, SimCopier, SimPrinter
 from drivers.simlink import Line, SimProber
 from drivers.simlock import SimLock
+from drivers.simspool import SimSpooler
 from drivers.verbs import BadgeVerb, CopyVerb, DeviceVerb, DoorVerb, LinkVerb, PrintVerb, Verb, VerbError
 
 SIDE_S = 0.5  # one printed side takes this long
@@ -229,25 +229,6 @@ class SimBuilding:
             return False
         self._bell.clear()
         return True
-
-
-class SimSpooler:
-    """`contract.Spooler` over the simulated queue."""
-
-    def __init__(self, building: SimBuilding) -> None:
-        self._building = building
-
-    async def bell(self, timeout_s: float) -> bool:
-        """Wait until a job ended or a device changed."""
-        return await self._building.wait_bell(timeout_s)
-
-    async def jobs(self, first_job: int) -> tuple[SpoolJob, ...]:
-        """Return the jobs from `first_job` on."""
-        return tuple(job for number, job in sorted(self._building.spooled().items()) if number >= first_job)
-
-    async def attempts(self) -> tuple[SpoolAttempt, ...]:
-        """Return nothing: no backend stands in the simulated print path."""
-        return ()
 
 
 class SimCardReader:

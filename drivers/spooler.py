@@ -23,6 +23,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -32,8 +33,10 @@ from typing import Any, Self, TypeVar
 
 import cups
 
-from drivers.contract import Clock, DriverError, JobState, SpoolAttempt, SpoolJob
+from drivers.contract import Clock, DriverError, JobState, SpoolJob
+from drivers.pagelog import PageLog
 from drivers.printpath import PrintPath
+from drivers.spooling import PageLogLook, SpoolAttempt, SpoolSettings
 
 CALL_S = 10.0  # one call; 500 jobs take some 20 ms
 BELL_EVERY_S = 0.25  # asking for notifications costs 0.14 ms
@@ -54,6 +57,7 @@ ATTRIBUTES = [
     "job-impressions-completed",  # not in CUPS's cache: naming it makes CUPS load an old job whole
     "job-media-sheets-completed",
 ]
+NAMES = ["job-id", "time-at-creation"]
 STATES = {
     3: JobState.PENDING,
     4: JobState.HELD,
@@ -75,8 +79,15 @@ class CupsSpooler:
     """
 
     def __init__(
-        self, clock: Clock, server: str, queues: Iterable[str], call_s: float = CALL_S, attempts: Path | None = None
+        self,
+        clock: Clock,
+        server: str,
+        queues: Iterable[str],
+        call_s: float = CALL_S,
+        attempts: Path | None = None,
+        page_log: Path | None = None,
     ) -> None:
+        self._page_log = None if page_log is None else PageLog(page_log)
         self._notes = None if attempts is None else PrintPath(attempts)
         self._clock = clock
         self._server = server
@@ -147,6 +158,30 @@ class CupsSpooler:
                 return tuple(found)
             first_job = max(page) + 1
         raise DriverError(f"CUPS lists more than {PAGE * PAGES_LIMIT} jobs: its history is never pruned")
+
+    async def listed(self, first_job: int) -> tuple[tuple[int, int], ...]:
+        """Return (job-id, time-at-creation) of every job from `first_job` on, ascending. Raises DriverError."""
+        found: list[tuple[int, int]] = []
+        for _ in range(PAGES_LIMIT):
+            start = first_job
+            page = await self._call(lambda worker: worker.page(start, NAMES))  # noqa: B023  (awaited, as above)
+            found += ((job, _number(one.get("time-at-creation"))) for job, one in sorted(page.items()))
+            if len(page) < PAGE:
+                break
+            first_job = max(page) + 1
+        return tuple(found)
+
+    async def page_log(self) -> PageLogLook:
+        """Return what the page log says since the last call."""
+        return PageLogLook() if self._page_log is None else await asyncio.to_thread(self._page_log.read)
+
+    async def settings(self) -> SpoolSettings | None:
+        """Return what CUPS runs by. Raises DriverError."""
+        conf = await self._call(_Worker.configuration)
+        uris = await self._call(_Worker.device_uris)
+        ours = {name: uri for name, uri in uris.items() if name in self._queues}
+        bell = self._notes is not None and self._notes.hangs
+        return SpoolSettings(conf, ours, bell, self._page_log is not None and self._page_log.readable)
 
     async def _call(self, work: Callable[[_Worker], T]) -> T:
         worker = self._worker or self._hire()
@@ -232,10 +267,20 @@ class _Worker:
         """Return where each queue prints to."""
         return {name: str(of.get("device-uri", "")) for name, of in self._connection.getPrinters().items()}
 
-    def page(self, first_job: int) -> dict[int, Mapping[str, object]]:
+    def configuration(self) -> str:
+        """Return the text of cupsd.conf as CUPS itself hands it to its administrators; "" if it refuses us."""
+        with tempfile.TemporaryFile() as file:
+            try:
+                self._connection.getFile("/admin/conf/cupsd.conf", fd=file.fileno())
+            except cups.HTTPError:
+                return ""
+            file.seek(0)
+            return file.read().decode("utf-8", "replace")
+
+    def page(self, first_job: int, attributes: list[str] = ATTRIBUTES) -> dict[int, Mapping[str, object]]:
         """Return at most PAGE jobs from `first_job` on, with the named attributes."""
         found: dict[int, Mapping[str, object]] = self._connection.getJobs(
-            which_jobs="all", my_jobs=False, first_job_id=first_job, limit=PAGE, requested_attributes=ATTRIBUTES
+            which_jobs="all", my_jobs=False, first_job_id=first_job, limit=PAGE, requested_attributes=attributes
         )
         return found
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from agent.rules.members import fold_user
-from drivers.contract import DeviceJob, SpoolAttempt
+from drivers.contract import DeviceJob
+from drivers.spooling import SpoolAttempt
 
 
 @dataclass(frozen=True, slots=True)

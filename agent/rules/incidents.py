@@ -18,6 +18,7 @@ from enum import StrEnum
 from agent.rules.door import Passage
 from agent.rules.links import Cause, Health
 from agent.rules.reasons import REASON_KEYS, read_reason
+from agent.rules.spoolset import Drift
 from drivers.contract import Trust
 
 
@@ -113,6 +114,7 @@ class Seen:
     trust: Trust = Trust.SYNCHRONISED
     certificate_left: timedelta | None = None  # until the certificate of the pages ends; None: plain HTTP, or not read
     alerts_working: bool = True  # messages to people far away can be sent, as far as it is up to us
+    spool_faults: tuple[str, ...] = ()  # rules.spoolset.Drift, "gap", "tamper"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ KEYS: tuple[str, ...] = (
     *(f"all-{cause}" for cause in ("cable", "box", "internet", "mixed", "unknown")),
     *("printer-lost", "printer-unknown", "printer-stopped", "spooler-lost", "copier-reader-lost"),
     *(f"printer-{reason}" for reason in REASON_KEYS),
+    *(f"spool-{fault}" for fault in (*Drift, "gap", "tamper")),
     *("lock-lost", "latch-unknown", "reader-lost", "door-forced", "door-held", "inputs-lost", "contact-silent"),
     *("ledger-fault", "roster-fault", "alerts-lost", "clock-untrusted", "certificate-ends", "certificate-ended"),
 )
@@ -203,6 +206,7 @@ def _paper(seen: Seen) -> list[Incident]:
         incidents += _soften(found) if standing and name not in standing else found
     if not seen.spooler_working:
         incidents.append(Incident(Area.PAPER, Level.DOWN, "spooler-lost"))
+    incidents += [Incident(Area.PAPER, Level.WATCH, f"spool-{fault}") for fault in seen.spool_faults]
     incidents += [
         Incident(Area.PAPER, Level.WATCH, "copier-reader-lost", one.reader, one.since)
         for one in seen.readers

@@ -11,7 +11,8 @@ from agent.config import PrinterConfig
 from agent.live import LiveDevice
 from agent.services.standing import Standing
 from agent.stories.copier import Desk, PaperPolicy, mind_copier_reader
-from agent.stories.printing import mind_paper, mind_spooler
+from agent.stories.printing import mind_paper
+from agent.stories.spool import mind_spooler
 from drivers.contract import DeviceId, DeviceState
 
 LOST_WAIT_S = 10.0  # a device or spooler that comes back is looked at again this soon
@@ -31,9 +32,17 @@ async def wire(here: Standing) -> None:
     if spool is not None:
         by_queue = {queue: desks[name] for name, config in here.site.printers.items() for queue in config.queues}
         spooler = await drivers.open_spooler(
-            spool.kind, lambda: here.building, here.clock, here.stack, spool.server, tuple(by_queue), spool.attempts
+            spool.kind,
+            lambda: here.building,
+            here.clock,
+            here.stack,
+            spool.server,
+            tuple(by_queue),
+            spool.attempts,
+            spool.page_log,
         )
-        here.mind("spooler", lambda: mind_spooler(spooler, by_queue), LOST_WAIT_S)
+        story = partial(mind_spooler, spooler, by_queue, here.ledger, here.clock, here.show_spool)
+        here.mind("spooler", story, LOST_WAIT_S)
 
 
 async def _wire_device(here: Standing, name: str, config: PrinterConfig, desk: Desk, zone: ZoneInfo) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import drivers
 from agent.config import Places, Site
-from agent.live import LiveDevice, LiveDoor, LiveDriver, LiveLink, Picture, gardien_version, write_picture
+from agent.live import LiveDevice, LiveDoor, LiveDriver, LiveLink, LiveSpool, Picture, gardien_version, write_picture
 from agent.memory.ledger import Entry, Ledger, LedgerError
 from agent.memory.roster import RosterStore
 from agent.rules.facts import CardKey, Fact
@@ -68,6 +68,7 @@ class Standing:
         self._links: dict[str, LiveLink] = {}
         self._devices: dict[str, LiveDevice] = {}
         self._door: LiveDoor | None = None
+        self._spool: LiveSpool | None = None
         self._certificate_until: datetime | None = None
         self._news = asyncio.Event()
 
@@ -131,6 +132,12 @@ class Standing:
             self._devices[device] = live
             self._news.set()
 
+    def show_spool(self, live: LiveSpool) -> None:
+        """Show the print spooler."""
+        if self._spool != live:
+            self._spool = live
+            self._news.set()
+
     def show_door(self, live: LiveDoor) -> None:
         """Show the door."""
         self._door = live
@@ -152,6 +159,7 @@ class Standing:
             links=dict(self._links),
             devices=dict(self._devices),
             door=self._door,
+            spool=self._spool,
             ledger_ok=not self.ledger.fault,
             ledger_why=self.ledger.fault,
             roster_ok=not self.roster.fault,

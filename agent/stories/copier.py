@@ -38,6 +38,7 @@ from agent.rules.paper import (
     PrintsUnmatched,
     holder,
 )
+from agent.rules.spool import Stand
 from drivers.contract import (
     BadgeRead,
     CardNumber,
@@ -50,9 +51,9 @@ from drivers.contract import (
     JobState,
     Moment,
     Printer,
-    SpoolAttempt,
     SpoolJob,
 )
+from drivers.spooling import SpoolAttempt
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ class Desk:
         self.notebook = Notebook()  # what the backend in the print path noted
         self.printing = False  # the spooler works on one of them
         self.waiting = 0  # of them, not ended
+        self.stand: Stand | None = None  # how the books stood at the clerk's last look; None: no counters
         self._essence: tuple[object, ...] = ()
         self._badges: deque[BadgeRead] = deque()
         self._bell = asyncio.Event()
@@ -161,8 +163,9 @@ class Clerk:
         self._claims: tuple[Claim, ...] = ()
         self.books = Books(device, policy.visit_idle_s, a3_clicks=policy.a3_clicks, zone=policy.zone)
         newest = clock.now().utc
+        self._strays = 0  # prints nothing explained, in sides, ever
         for entry in ledger.entries(*BOOKED):
-            self.books.learn(entry.fact, entry.at)
+            self._learn(entry.fact, entry.at)
             newest = entry.at.utc if self.books.epoch else newest
         self._witness = Witness(newest.timestamp())
 
@@ -183,6 +186,8 @@ class Clerk:
         if self.books.balanced and (news or not calm):
             self._witness.balanced(spooled)
         self._note(reading)
+        metered = reading.counters is not None
+        self._desk.stand = Stand(self._strays, self.books.balanced and not news) if metered else None
         return reading
 
     async def _book_records(self, reading: DeviceReading) -> list[Claim]:
@@ -291,7 +296,12 @@ class Clerk:
 
     async def _write(self, fact: Fact, at: Moment) -> None:
         await self._append(fact, at, self.books.key(fact))
+        self._learn(fact, at)
+
+    def _learn(self, fact: Fact, at: Moment) -> None:
         self.books.learn(fact, at)
+        if isinstance(fact, PrintsUnmatched) and fact.device == self.books.device:
+            self._strays += fact.mono + fact.colour
 
     async def _append(self, fact: Fact, at: Moment, key: str) -> None:
         written = self._ledger.append(fact, at, key)

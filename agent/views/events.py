@@ -30,6 +30,7 @@ from agent.rules.paper import (
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
 from agent.rules.retention import Redacted
+from agent.rules.spool import SpoolGap, SpoolOpened, SpoolTampered
 from agent.rules.tariff import StatementIssued
 from agent.views.words import Words
 from drivers.contract import JobState
@@ -118,6 +119,26 @@ def _(fact: PagesCounted, words: Words, labels: Labels) -> str:
 def _(fact: BooksOpened, words: Words, labels: Labels) -> str:
     sides = fact.print_mono + fact.print_colour + fact.copy_mono + fact.copy_colour
     return words("event.books_opened", name=labels.device(fact.device), n=sides)
+
+
+@tell.register
+def _(fact: SpoolOpened, words: Words, labels: Labels) -> str:
+    del fact, labels
+    return words("event.spool_opened")
+
+
+@tell.register
+def _(fact: SpoolGap, words: Words, labels: Labels) -> str:
+    del labels
+    if fact.moved is None:
+        return words("event.spool_gap_unknown", first=fact.first, last=fact.last)
+    return words("event.spool_gap", first=fact.first, last=fact.last, n=fact.moved)
+
+
+@tell.register
+def _(fact: SpoolTampered, words: Words, labels: Labels) -> str:
+    del labels
+    return words("event.spool_tampered", job=fact.job, code=fact.why)
 
 
 @tell.register

@@ -23,12 +23,13 @@ from agent.rules.links import LinkMeasured
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import BooksClosed, BooksOpened, CardSeen, CopiesCounted, PrintsUnmatched
 from agent.rules.retention import DayCounted
+from agent.rules.spool import SpoolRead
 from drivers.contract import Moment
 
 SHOWN = 20  # of today's facts
 BLOCK = 1000  # facts looked at per step back
 # kept, too busy for a page
-QUIET: tuple[type[Fact], ...] = (LatchMoved, LinkMeasured, DayCounted, Acted, CardSeen, BooksClosed)
+QUIET: tuple[type[Fact], ...] = (LatchMoved, LinkMeasured, DayCounted, Acted, CardSeen, BooksClosed, SpoolRead)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ From the ledger (never reset):
                                                      gardien_sides_total + moved_here - moved_away; none of them falls
   gardien_paper_unattributed_sides_now{device}       unattributed by now (a gauge: attributing lowers it)
   gardien_paper_unclaimed_sides{device}              printed under a name that is nobody's, by now (a gauge)
+  gardien_spool_gap_jobs_total{paper}                jobs the spooler forgot; paper yes: and something came out
+  gardien_spool_tampered_total{why}                  signs of tampering: log-line|uuid|purged
   gardien_visit_corrected_seconds_total{formula,sign} visits corrected by hand: sign added|removed
   gardien_visit_seconds_total{formula}               ended visits; `alerts.yml` records gardien_visit_minutes_total
   gardien_link_down_seconds_total{link,cause}        measured time down, by cause (cable|box|internet|...)
@@ -33,6 +35,7 @@ From the live pictures:
   gardien_printer_reason{device,reason}              1 for each printer-state-reason (RFC 8011 section 5.4.12)
   gardien_printer_life_sides{device}                 sides on the device's own display (a swap or reset may lower it)
   gardien_supply_level_ratio{device,supply,colour}   0..1; absent if the device cannot say
+  gardien_spool_drift{drift}                         1 for each setting of CUPS that is not as it must be
   gardien_door_leaf{state}                           1 for the present one of closed|open|held|forced|unknown
   gardien_latch_released                             1 while the relay line is active; at rest says nothing of the bolt
   gardien_driver_working{service,driver}             1 or 0
@@ -71,6 +74,7 @@ from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
 from agent.rules.door import Passage
 from agent.rules.links import Cause, Health
+from agent.rules.spoolset import Drift
 from agent.views.journal import Today
 from agent.views.state import DoorLine, SiteState, state_of
 from drivers.contract import Clock, DeviceState, Trust
@@ -80,6 +84,12 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 DEVICE_STATES = (*(str(state) for state in DeviceState), "unknown", "lost")
 REASONS_KEPT = 16  # of one device at once: a device that raves must not flood a database
 REASON_LENGTH = 64
+
+PLAIN_SUMS: Mapping[str, tuple[str, ...]] = {  # sums of the ledger that are told as they stand, and their labels
+    **dict.fromkeys(("link_down_seconds", "link_outages"), ("link", "cause")),
+    **dict.fromkeys(("link_up_seconds", "link_unknown_seconds"), ("link",)),
+    "spool_tampered": ("why",),
+}
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +143,8 @@ def _public() -> Families:
         new.counter(f"sides_moved_{way}", text, "device", "kind", "colour", "formula")
     new.gauge("paper_unattributed_sides_now", "Sides the counter shows and nobody is known for, by now.", "device")
     new.gauge("paper_unclaimed_sides", "Sides printed under a name that is nobody's, by now.", "device")
+    new.counter("spool_gap_jobs", "Jobs the print spooler forgot.", "paper")
+    new.counter("spool_tampered", "Signs of tampering with prints.", "why")
     new.counter("visit_corrected_seconds", "Visits corrected by hand.", "formula", "sign")
     new.counter(
         "visit_seconds", "Length of ended visits (gardien_visit_minutes_total: rules, or this / 60).", "formula"
@@ -155,6 +167,7 @@ def _public() -> Families:
     new.gauge("printer_reason", "1 for each present printer-state-reason.", "device", "reason")
     new.gauge("printer_life_sides", "Sides on the display of the device.", "device")
     new.gauge("supply_level_ratio", "Level of a supply, 0 to 1.", "device", "supply", "colour")
+    new.gauge("spool_drift", "1 for each setting of the print spooler that has drifted.", "drift")
     new.gauge("door_leaf", "1 for the present state of the door leaf.", "state")
     new.gauge("latch_released", "1 while the relay line is active.")
     new.gauge("driver_working", "1 while the driver works.", "service", "driver")
@@ -240,12 +253,12 @@ class Exposition:
         self._moved(totals, into)
         for labels, minutes in _rows(totals, "visit_minutes"):
             into.set("visit_seconds", minutes * 60, labels.get("formula", ""))
-        for name in ("link_down_seconds", "link_outages"):
+        for name, keys in PLAIN_SUMS.items():
             for labels, amount in _rows(totals, name):
-                into.set(name, amount, labels.get("link", ""), labels.get("cause", ""))
-        for name in ("link_up_seconds", "link_unknown_seconds"):
-            for labels, amount in _rows(totals, name):
-                into.set(name, amount, labels.get("link", ""))
+                into.set(name, amount, *(labels.get(key, "") for key in keys))
+        forgotten = {"yes": 0} | {labels["paper"]: amount for labels, amount in _rows(totals, "spool_gap_jobs")}
+        for paper, jobs in forgotten.items():
+            into.set("spool_gap_jobs", jobs, paper)
         head = self._from.ledger.head()
         into.set("ledger_facts", head.seq)
         into.set("ledger_seq", head.seq)
@@ -322,7 +335,14 @@ class Exposition:
                 into.set("link_probes_lost", seen.lost, line.name)
         _links(into, state)
         _devices(into, state)
+        _spool(into, state)
         _door(into, state.door)
+
+
+def _spool(into: Families, state: SiteState) -> None:
+    present = {incident.key for incident in state.incidents}
+    for drift in Drift:
+        into.set("spool_drift", f"spool-{drift}" in present, drift)
 
 
 def _door(into: Families, door: DoorLine | None) -> None:

@@ -30,11 +30,13 @@ from agent.rules.incidents import (
 )
 from agent.rules.links import Cause, Health
 from agent.rules.retention import TRUSTED
+from agent.rules.spoolset import Drift
 from agent.views.journal import Today
 from drivers.contract import DeviceState, LatchState, Moment, Trust
 
 E = TypeVar("E", bound=StrEnum)
 
+FOUND_LATELY = timedelta(hours=24)  # a hole or a forgery is shown this long; the ledger keeps it
 REFUSED = timedelta(minutes=15)  # an alert that is not taken for this long, with internet, is no hiccup
 
 LEAF_LEVELS: Mapping[Passage, Level] = {
@@ -147,7 +149,8 @@ def state_of(
     door = look.door()
     alerts = look.alerts_working(links, now.utc)
     left = look.certificate_left(now)
-    seen = Seen(services, links, devices, look.working("spooler"), door, look.readers(), now.trust, left, alerts)
+    spooler, faults = look.working("spooler"), look.spool_faults(now)
+    seen = Seen(services, links, devices, spooler, door, look.readers(), now.trust, left, alerts, faults)
     incidents = judge(seen, STALE_S)
     return SiteState(
         site=site.site.name,
@@ -225,6 +228,15 @@ class _Look:
     def working(self, driver: str) -> bool:
         known = self.drivers.get(driver)
         return known is None or known.working
+
+    def spool_faults(self, now: Moment) -> tuple[str, ...]:
+        """Return what is wrong with the print spooler's memory: settings that drifted, and what was lately found."""
+        picture = self.fresh.get("paper")
+        if picture is None or picture.spool is None:
+            return ()
+        lately = {"gap": picture.spool.gap, "tamper": picture.spool.tamper}
+        found = (word for word, at in lately.items() if at is not None and now.utc - at < FOUND_LATELY)
+        return (*(one for one in picture.spool.drifts if one in set(Drift)), *found)
 
     def since(self, driver: str) -> datetime | None:
         known = self.drivers.get(driver)

@@ -43,7 +43,7 @@ BACKEND = Path(__file__).parents[1] / "backend.py"
 CUPSD_CONF = """\
 LogLevel warn
 MaxLogSize 0
-PageLogFormat
+PageLogFormat %j %{{time-at-creation}} %p %P %C %{{job-impressions-completed}}
 {socket}Listen 127.0.0.1:{port}
 Browsing No
 WebInterface No
@@ -56,11 +56,26 @@ JobRetryInterval 2
 <Location />
   Order deny,allow
 </Location>
+<Location /admin/conf>
+  AuthType Default
+  Require user @SYSTEM
+  Order deny,allow
+</Location>
 <Policy default>
   JobPrivateAccess default
-  JobPrivateValues none
+  JobPrivateValues default
   SubscriptionPrivateAccess default
-  SubscriptionPrivateValues none
+  SubscriptionPrivateValues default
+  <Limit Get-Jobs CUPS-Move-Job Purge-Jobs Cancel-Jobs Release-Job Set-Job-Attributes Restart-Job>
+    AuthType Default
+    Require user @SYSTEM
+    Order deny,allow
+  </Limit>
+  <Limit Cancel-Job Cancel-My-Jobs>
+    AuthType Default
+    Require user @OWNER @SYSTEM
+    Order deny,allow
+  </Limit>
   <Limit All>
     Order deny,allow
   </Limit>
@@ -131,7 +146,7 @@ class CupsPeer:
         self.home = _reachable(folder)
         self.port = port or _free_port()
         path = self.home / "cups.sock"
-        self.attempts = self.home / "attempts"
+        self.attempts, self.page_log = self.home / "attempts", self.home / "log/page"
         self.server = str(path) if len(os.fsencode(path)) <= SOCKET_LIMIT else f"127.0.0.1:{self.port}"
         self._cupsd: subprocess.Popen[bytes] | None = None
 

@@ -96,6 +96,7 @@ class Night(Page):
             printer="ipp",
             cups=self.peers.cups.server,
             attempts=self.peers.cups.attempts,
+            page_log=self.peers.cups.page_log,
             copier=self.peers.copier_uri,
             tty_door=self.peers.readers["door"].path,
             tty_copier=self.peers.readers["copier"].path,

@@ -61,6 +61,7 @@ targets = ["192.0.2.1", "198.51.100.1"]
 kind = "{spooler}"
 server = "{cups}"
 attempts = "{attempts}"
+page_log = "{page_log}"
 
 [printers.copieur]
 kind = "{printer}"
@@ -173,6 +174,7 @@ class LiveHouse:
             printer="ipp" if self.peers.cups else "sim",
             cups=self.peers.cups.server if self.peers.cups else "",
             attempts=self.peers.cups.attempts if self.peers.cups else "",
+            page_log=self.peers.cups.page_log if self.peers.cups else "",
             uri=self.peers.copier_uri or "ipp://127.0.0.1/ipp/print",
         )
         (self.folder / "billing.token").write_text(TOKEN, encoding="ascii")

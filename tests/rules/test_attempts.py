@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from agent.rules.attempts import Notebook
-from drivers.contract import DeviceId, DeviceJob, JobState, SpoolAttempt
+from drivers.contract import DeviceId, DeviceJob, JobState
+from drivers.spooling import SpoolAttempt
 
 RECORD = DeviceJob(DeviceId("copieur"), "S1", 31, "", "alice", JobState.COMPLETED, None, 5, 0, 5, 1, False)
 NOTE = SpoolAttempt("copieur-7-1000-99", "copieur", 7, 1000, "alice", 1001.0, device_job=31, code=0, heard=True)

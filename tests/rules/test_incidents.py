@@ -24,6 +24,7 @@ from agent.rules.incidents import (
 )
 from agent.rules.links import Cause, Health
 from agent.rules.reasons import KNOWN
+from agent.rules.spoolset import Drift
 from drivers.contract import Trust
 
 STALE_S = 10.0
@@ -192,6 +193,14 @@ def test_the_box() -> None:
         assert one.detail == trust
 
 
+def test_what_the_print_queue_forgets_is_to_watch_and_each_its_own_incident() -> None:
+    expect(
+        Seen(FRESH, spool_faults=("prunes", "gap")), (Level.WATCH, "spool-prunes", ""), (Level.WATCH, "spool-gap", "")
+    )
+    silent = (ServiceSeen("paper", None),)
+    expect(Seen(silent, spool_faults=("prunes",)), (Level.UNKNOWN, "silent-paper", "paper"))
+
+
 names = st.sampled_from(["a", "b", "c"])
 services = st.builds(
     ServiceSeen,
@@ -215,6 +224,7 @@ everything = st.builds(
     st.none() | doors,
     st.lists(st.builds(ReaderSeen, names, st.booleans(), st.booleans()), max_size=3).map(tuple),
     st.sampled_from(Trust),
+    spool_faults=st.lists(st.sampled_from([*Drift, "gap", "tamper"]), max_size=3, unique=True).map(tuple),
 )
 
 

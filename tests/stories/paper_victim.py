@@ -16,7 +16,8 @@ from agent.live import LiveDevice
 from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
 from agent.stories.copier import Desk, PaperPolicy, mind_copier_reader
-from agent.stories.printing import mind_paper, mind_spooler
+from agent.stories.printing import mind_paper
+from agent.stories.spool import mind_spooler
 from drivers.clock import SystemClock
 from drivers.contract import BadgeRead, CardNumber, DeviceId, DriverError, ReaderId
 from drivers.printer import IppPrinter
@@ -38,12 +39,13 @@ class StandardInput:
             yield BadgeRead(clock.now(), ReaderId("copieur"), CardNumber(line.decode().strip()))
 
 
-async def spool(server: str, desk: Desk, attempts: Path) -> None:
+async def spool(server: str, desk: Desk, attempts: Path, ledger: Ledger) -> None:
     """Mind CUPS, again and again: it is killed too."""
     while True:
         try:
-            async with CupsSpooler(SystemClock(), server, [DEVICE], 2.0, attempts) as spooler:
-                await mind_spooler(spooler, {DEVICE: desk}, 1.0)
+            log = attempts.parent / "log/page"
+            async with CupsSpooler(SystemClock(), server, [DEVICE], 2.0, attempts, log) as spooler:
+                await mind_spooler(spooler, {DEVICE: desk}, ledger, SystemClock(), lambda _: None, 1.0)
         except DriverError:
             await asyncio.sleep(0.1)
 
@@ -55,7 +57,7 @@ async def main(folder: Path, server: str, uri: str, attempts: Path) -> None:
     with Ledger.open(folder / "ledger.db") as ledger, RosterStore.open(folder, ledger, clock) as people:
         printer = IppPrinter(clock, DEVICE, uri)
         stories = [
-            asyncio.create_task(spool(server, desk, attempts)),
+            asyncio.create_task(spool(server, desk, attempts, ledger)),
             asyncio.create_task(mind_paper(DEVICE, printer, desk, ledger, people, clock, shown.append, QUICK)),
         ]
         await mind_copier_reader(StandardInput(), desk)

@@ -18,7 +18,8 @@ from agent.rules.facts import Fact, FormulaId
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
 from agent.stories.copier import BADGES, STALE_BADGE_S, Clerk, Desk, PaperPolicy, mind_copier_reader
-from agent.stories.printing import OVERLAP, REACH, SpoolCursor, mind_paper, mind_spooler
+from agent.stories.printing import mind_paper
+from agent.stories.spool import OVERLAP, REACH, SpoolCursor, mind_spooler
 from drivers.contract import BadgeRead, CardNumber, DeviceId, DriverError, JobState, Moment, ReaderId, SpoolJob, Trust
 from drivers.sim import SimBuilding
 from drivers.verbs import BadgeVerb, CopyVerb, PrintVerb
@@ -46,7 +47,7 @@ class Space:
         printer = self.building.printer(DEVICE)
         stories = [
             mind_paper(DEVICE, printer, self.desk, self.ledger, self.people, self.clock, self.shown.append, POLICY),
-            mind_spooler(self.building.spooler(), {DEVICE: self.desk}, 300.0),
+            mind_spooler(self.building.spooler(), {DEVICE: self.desk}, self.ledger, self.clock, lambda _: None, 300.0),
             mind_copier_reader(self.building.reader(READER), self.desk),
         ]
         tasks = [asyncio.create_task(story) for story in stories]

@@ -96,7 +96,7 @@ class Corridor:
         )
         stories = [
             asyncio.create_task(paper),
-            asyncio.create_task(spool(self.cupsd.server, self.desk, self.cupsd.attempts)),
+            asyncio.create_task(spool(self.cupsd.server, self.desk, self.cupsd.attempts, self.ledger)),
         ]
         try:
             await self.until(lambda: bool(self.shown) or stories[0].done())

@@ -15,6 +15,8 @@ ALERTS = {
     "GardienBothLinksDown",
     "GardienPrinterStopped",
     "GardienSupplyEmpty",
+    "GardienSpoolDrift",
+    "GardienSpoolGap",
     "GardienDoorHeldOrForced",
     "GardienServiceSilent",
     "GardienLedgerFault",
