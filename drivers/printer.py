@@ -27,16 +27,25 @@ from urllib.parse import urlsplit
 
 from drivers.contract import (
     Clock,
-    Counters,
     DeviceId,
     DeviceJob,
     DeviceReading,
     DeviceState,
     DriverError,
     JobState,
-    Supply,
 )
 from drivers.ipp import Attribute, Attributes, Group, IppError, Message, Tag, attribute, decode, encode, members
+from drivers.ippdevice import (
+    by_colour,
+    count_of,
+    counters_of,
+    life_of,
+    media_of,
+    serial_of,
+    state_of,
+    supplies_of,
+    trays_of,
+)
 
 GET_JOBS, GET_PRINTER = 0x000A, 0x000B
 VERSION_NOT_SUPPORTED = 0x0503
@@ -46,7 +55,6 @@ _DEEPEST = 5000  # job records in one look
 _LARGEST = 8 * 1024 * 1024  # bytes of one reply
 _WORKING = {JobState.PROCESSING, JobState.STOPPED}
 _JOB_STATES = dict(zip(range(3, 10), JobState, strict=True))  # RFC 8011 section 5.3.7
-_STATES = dict(zip(range(3, 6), DeviceState, strict=True))  # RFC 8011 section 5.4.11
 
 _OF_PRINTER = (
     "printer-state",
@@ -63,6 +71,8 @@ _OF_PRINTER = (
     "marker-names",
     "marker-colors",
     "marker-levels",
+    "printer-input-tray",
+    "media-ready",
 )
 _OF_JOB = (
     "job-id",
@@ -128,37 +138,40 @@ class IppPrinter:
         """Ask the four questions and put the answers together. Blocks, on a thread of its own."""
         try:
             before = wire.printer()
-            said = self._said[1] if self._said[0] == _serial(before) else frozenset()
+            said = self._said[1] if self._said[0] == serial_of(before) else frozenset()
             ended = wire.jobs("completed", self._records, said)
             waiting = wire.jobs("not-completed", self._records, frozenset())
             after = wire.printer()
         finally:
             wire.close()
-        serial, state, counters = _serial(after), _state(after), _counters(after)
-        if _serial(before) != serial:
+        serial, state, counters = serial_of(after), state_of(after), counters_of(after)
+        if serial_of(before) != serial:
             raise DriverError(f"{self._device}: another machine answered in the middle of a look")
         self._said = (serial, frozenset(ended))
         jobs = tuple(self._job(serial, number, record) for number, record in sorted((waiting | ended).items()))
         working = any(job.state in _WORKING for job in jobs)  # a job only held or pending there prints nothing yet
-        still = _state(before) is state is DeviceState.IDLE and not working
+        still = state_of(before) is state is DeviceState.IDLE and not working
         return DeviceReading(
             at=self._clock.now(),
             device=self._device,
             serial=serial,
             state=state,
             reasons=tuple(reason for reason in after.texts("printer-state-reasons") if reason != "none"),
-            supplies=_supplies(after),
+            supplies=supplies_of(after),
             counters=counters,
             jobs=jobs,
-            settled=still and _counters(before) == counters,
+            settled=still and counters_of(before) == counters and life_of(before) == life_of(after),
+            life=life_of(after),
+            trays=trays_of(after),
+            queued=count_of(after, "queued-job-count"),
         )
 
     def _job(self, serial: str, number: int, record: Attributes) -> DeviceJob:
         state = _JOB_STATES.get(record.integer("job-state") or 0)
         if state is None:
             raise DriverError(f"{self._device}: job {number} has no job-state")
-        total = _count(record, "job-impressions-completed")
-        split = _by_colour(record.collection("job-impressions-completed-col"), total)
+        total = count_of(record, "job-impressions-completed")
+        split = by_colour(record.collection("job-impressions-completed-col"), total)
         sides = record.text("sides")
         return DeviceJob(
             device=self._device,
@@ -170,10 +183,10 @@ class IppPrinter:
             created_utc=record.when("date-time-at-creation"),
             sides=sum(split) if split else total,
             sides_colour=split[1] if split else None,
-            sheets=_count(record, "job-media-sheets-completed"),
-            copies=_count(record, "copies") or 1,
+            sheets=count_of(record, "job-media-sheets-completed"),
+            copies=count_of(record, "copies") or 1,
             two_sided=None if sides is None else sides != "one-sided",
-            media=_media(record),
+            media=media_of(record),
             reasons=tuple(reason for reason in record.texts("job-state-reasons") if reason != "none"),
         )
 
@@ -276,102 +289,3 @@ class _Wire:
         if len(data) > _LARGEST:
             raise DriverError(f"{self._uri}: a reply of more than {_LARGEST} bytes")
         return data
-
-
-# --- reading the answers -----------------------------------------------------------------------------------
-
-
-def _state(printer: Attributes) -> DeviceState:
-    state = _STATES.get(printer.integer("printer-state") or 0)
-    if state is None:
-        raise DriverError("the device does not say its printer-state")
-    return state
-
-
-def _serial(printer: Attributes) -> str:
-    """Return what tells this machine from another of its kind: the IEEE 1284 id's serial number, else the UUID."""
-    pairs = (field.partition(":") for field in (printer.text("printer-device-id") or "").split(";"))
-    device_id = {key.strip().upper(): value.strip() for key, _, value in pairs}
-    known = (device_id.get(key, "") for key in ("SN", "SERN", "SERIALNUMBER"))
-    return next(filter(None, known), "") or (printer.text("printer-uuid") or "").removeprefix("urn:uuid:")
-
-
-def _media(record: Attributes) -> str:
-    """Return the PWG 5101.1 name of the paper: as it stands, else as the size in media-col spells it."""
-    named = record.text("media")
-    asked = record.collection("media-col")
-    if named or asked is None:
-        return named or ""
-    size = asked.collection("media-size")
-    wide, high = (size.integer("x-dimension"), size.integer("y-dimension")) if size else (None, None)
-    spelled = "" if not wide or not high else f"custom_{wide / 100:g}x{high / 100:g}mm"  # 1/100 mm (PWG 5100.7)
-    return asked.text("media-size-name") or spelled
-
-
-def _count(attributes: Attributes, name: str) -> int | None:
-    number = attributes.integer(name)
-    return number if number is not None and number >= 0 else None
-
-
-def _by_colour(split: Attributes | None, total: int | None) -> tuple[int, int] | None:
-    """Return (mono, colour) sides of a `-col` collection, blank ones left out; None if they do not add up.
-
-    Devices differ in whether the two-sided members are part of the plain ones, and in whether blank sides are part of
-    the total: the reading that adds up to the device's own total is taken.
-    """
-    if split is None or not split.attributes:
-        return None
-
-    def summed(kinds: tuple[str, ...], endings: tuple[str, ...]) -> int:
-        return sum(_count(split, kind + ending) or 0 for kind in kinds for ending in endings)
-
-    for endings in (("",), ("", "-two-sided")):
-        mono, blank = summed(("monochrome",), endings), summed(("blank",), endings)
-        colour = summed(("full-color", "highlight-color", "highlight-colour"), endings)
-        if total is None or total in {mono + colour, mono + colour + blank}:
-            return mono, colour
-    return None
-
-
-def _counters(printer: Attributes) -> Counters | None:
-    total = _count(printer, "printer-impressions-completed")
-    life = _by_colour(printer.collection("printer-impressions-completed-col"), total)
-    copies = _by_colour(printer.collection("gardien-copy-impressions-completed-col"), None)
-    sheets = _count(printer, "printer-media-sheets-completed")
-    if life is None or copies is None or sheets is None:
-        return None
-    return Counters(life[0] - copies[0], life[1] - copies[1], copies[0], copies[1], sheets)
-
-
-def _supplies(printer: Attributes) -> tuple[Supply, ...]:
-    """Read printer-supply (PWG 5100.13 section 5.6), else the older marker-* attributes."""
-    spelled = [octets for octets in printer.contents("printer-supply") if isinstance(octets, bytes)]
-    names = printer.texts("printer-supply-description")
-    if spelled:
-        return tuple(_supply(octets, name) for octets, name in itertools.zip_longest(spelled, names) if octets)
-    levels = [level for level in printer.contents("marker-levels") if isinstance(level, int)]
-    found = zip(printer.texts("marker-names"), printer.texts("marker-colors"), levels, strict=False)
-    return tuple(Supply(name, _colour(colour.lower()), _share(level, 100)) for name, colour, level in found)
-
-
-def _supply(octets: bytes, name: str | None) -> Supply:
-    pairs = (field.partition("=") for field in octets.decode("utf-8", errors="replace").split(";"))
-    fields = {key.strip(): value.strip() for key, _, value in pairs}
-    full = 100 if fields.get("unit") == "percent" else _number(fields.get("maxcapacity", ""))
-    level = _share(_number(fields.get("level", "")), full)
-    return Supply(name or fields.get("type", ""), _colour(fields.get("colorantname", "")), level)
-
-
-def _colour(said: str) -> str:
-    paints = {"#000000": "black", "#00ffff": "cyan", "#ff00ff": "magenta", "#ffff00": "yellow"}
-    return "" if said in {"unknown", "none"} else paints.get(said, said)
-
-
-def _number(digits: str) -> int:
-    with suppress(ValueError):
-        return int(digits)
-    return -2  # unknown (RFC 3805 prtMarkerSuppliesLevel)
-
-
-def _share(level: int, full: int) -> float | None:
-    return min(1.0, level / full) if level >= 0 and full > 0 else None

@@ -6,6 +6,7 @@ physically printed is on disk before anybody is told (`copier_machine`), so it m
 
     python -m drivers.peers.copier --port 8631 --state DIR [--panel SOCKET] [--sides-per-s 20] [--serial S]
                                    [--name "Copieur"] [--refuse-when-busy] [--formats image/urf,image/pwg-raster]
+                                   [--vendor canon|ricoh|kyocera|acme [--snmp-port 1161]]
 
 It prints one line with its URI when it is ready. The panel takes one JSON object per line, `{"verb": "copy",
 "args": ["3", "colour"]}`, and answers one: `{"ok": true, "said": ...}` or `{"ok": false, "why": ...}`. Verbs:
@@ -14,6 +15,7 @@ It prints one line with its URI when it is ready. The panel takes one JSON objec
     paper out | in | N            N sheets left        toner COLOUR SHARE  0..1
     jam / clear                   paper path           cover open | close
     power off | on                unplugged            swap SERIAL         another machine in its place
+    snmp ok|mute|garbage|circle|text|closed   how its SNMP agent behaves, where `--vendor` gave it one
     settle                        answers once nothing is printed and nothing waits
     status                        serial, counters, state reasons, jobs waiting
 
@@ -43,8 +45,10 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from drivers.ipp import IppError, decode, encode
+from drivers.peers.agent import Agent
 from drivers.peers.copier_face import Face
 from drivers.peers.copier_machine import Machine, Side, physical_sides
+from drivers.peers.copier_mib import VENDORS, mib
 from drivers.peers.copier_pages import interpret
 from drivers.peers.copier_profile import FORMATS
 
@@ -63,7 +67,7 @@ class PanelError(Exception):
 class Copier:
     """One copier on `host`:`port` (0: any free one), with its panel; an async context manager."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what the command line says, one by one)
         self,
         state: Path,
         *,
@@ -75,11 +79,15 @@ class Copier:
         name: str = "Copieur",
         formats: tuple[str, ...] = tuple(FORMATS),
         refuse_when_busy: bool = False,
+        vendor: str = "",
+        snmp_port: int = 0,
     ) -> None:
         self.machine = Machine(state, sides_per_s=sides_per_s, serial=serial)
         self.port = port
         self._host, self._panel_path = host, panel
         self._face = partial(Face, self.machine, name=name, formats=formats, refuse_when_busy=refuse_when_busy)
+        self.agent = Agent(lambda: mib(self.machine, vendor)) if vendor else None
+        self._snmp_port = snmp_port
         self._panel: asyncio.Server | None = None
         self._runner: web.AppRunner | None = None
         self._answers: Face | None = None
@@ -117,10 +125,15 @@ class Copier:
         await site.start()
         self.port = self._runner.addresses[0][1]
         self._answers = self._face(uri=self.uri)
+        if self.agent is not None:
+            await self.agent.start(self._host, self._snmp_port)
+            self._snmp_port = self.agent.port
         self.machine.start()
 
     async def power_off(self) -> None:
         """Pull the plug: connections break, the sheet in hand is lost, unfinished jobs are gone."""
+        if self.agent is not None:
+            self.agent.stop()
         if self._runner is not None:
             runner, self._runner = self._runner, None
             await self.machine.stop()
@@ -156,6 +169,7 @@ class Copier:
             "cover": lambda how: self.machine.set(opened={"open": True, "close": False}[how]),
             "power": lambda how: {"on": self.power_on, "off": self.power_off}[how](),
             "swap": self.machine.swap,
+            "snmp": self._snmp,
             "settle": self.settle,
             "status": self._status,
         }
@@ -175,6 +189,12 @@ class Copier:
     def _paper(self, how: str) -> None:
         left = {"out": 0, "in": None}
         self.machine.set(tray=left[how] if how in left else abs(int(how)))
+
+    def _snmp(self, how: str) -> None:
+        mood = "" if how == "ok" else how
+        if self.agent is None or mood not in Agent.MOODS:
+            raise ValueError(f"snmp ok|{'|'.join(Agent.MOODS[1:])}, with --vendor")
+        self.agent.mood = mood
 
     def _status(self) -> dict[str, Any]:
         machine = self.machine
@@ -309,6 +329,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--sides-per-s", type=float, default=20.0)
     parser.add_argument("--serial", default="GDN0001")
     parser.add_argument("--name", default="Copieur")
+    parser.add_argument("--vendor", choices=VENDORS, default="")
+    parser.add_argument("--snmp-port", type=int, default=0)
     parser.add_argument("--refuse-when-busy", action="store_true")
     parser.add_argument("--formats", type=lambda said: tuple(said.split(",")), default=tuple(FORMATS))
     return parser.parse_args(argv)

@@ -183,7 +183,15 @@ def present(machine: Machine) -> list[Attribute]:
         texts("printer-device-id", f"MFG:Gardien;MDL:Copier;SN:{machine.serial};CMD:PDF,PWG,URF;"),
         *_counters(machine),
         *_supplies(machine),
+        attribute("printer-input-tray", Tag.OCTETS, *_trays(machine)),
     ]
+
+
+def _trays(machine: Machine) -> tuple[bytes, ...]:
+    """Return the trays as PWG 5100.13 section 5.4.2 spells them; level -3: some paper, nobody knows how much."""
+    level = -3 if machine.tray is None else machine.tray
+    head = "type=sheetFeedAutoRemovableTray;mediafeed=2970;mediaxfeed=2100;maxcapacity=500"
+    return f"{head};level={level};status=0;name=Tray 1;".encode(), f"{head};level=-3;status=0;name=Tray 2;".encode()
 
 
 def _counters(machine: Machine) -> list[Attribute]:

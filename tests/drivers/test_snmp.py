@@ -1,0 +1,215 @@
+"""Meters over a real UDP wire: pysnmp here, an agent with its own BER there. Expected numbers are literals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from drivers.clock import SystemClock
+from drivers.contract import METERS, Counters, DeviceId, DriverError
+from drivers.counted import CountedPrinter
+from drivers.peers.agent import Agent, Oid, Value, counter, dotted, integer, octets
+from drivers.peers.copier import Copier
+from drivers.peers.copier_machine import Machine
+from drivers.peers.copier_mib import mib
+from drivers.printer import IppPrinter
+from drivers.printermib import read_meters, vendor_of, vendors
+from drivers.snmp import SnmpMeters
+
+SILENT = "before timeout|no SNMP answer"
+
+
+def run(main: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(main(), 30))  # type: ignore[arg-type]
+
+
+async def walked_up(folder: Path) -> Machine:
+    machine = Machine(folder, sides_per_s=2000)
+    machine.start()
+    machine.copy(12)
+    machine.copy(3, colour=True)
+    await machine.until(lambda: machine.idle)
+    await machine.stop()
+    return machine
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(
+    ("vendor", "counters", "total", "total_colour"),
+    [
+        ("canon", Counters(5000, 0, 12, 3, 0), 5015, 3),
+        ("ricoh", Counters(5000, 0, 12, 3, 0), 5015, None),
+        ("kyocera", Counters(5000, 0, 12, 3, 0), 5015, None),
+        ("acme", None, 5015, None),  # a vendor we have no file of: the standard total, and nothing guessed
+    ],
+)
+def test_a_vendor_is_known_by_its_object_and_read_by_its_file(tmp_path, vendor, counters, total, total_colour, version):
+    async def main() -> None:
+        machine = await walked_up(tmp_path)
+        machine.set(tray=0)
+        agent = Agent(lambda: mib(machine, vendor, 5000))
+        await agent.start()
+        meters = await SnmpMeters("c", "127.0.0.1", port=agent.port, version=version).meters()
+        agent.stop()
+        assert meters.counters == counters
+        assert (meters.life.total, meters.life.total_colour) == (total, total_colour)
+        assert meters.serial == "GDN0001"
+        assert [(one.name, one.colour, one.level_share) for one in meters.supplies[:2]] == [
+            ("Black Toner", "black", 0.8),
+            ("Cyan Toner", "cyan", 0.8),
+        ]
+        assert [(one.name, one.media, one.empty) for one in meters.trays] == [("Cassette 1", "iso_a4_210x297mm", True)]
+        assert meters.reasons == ("media-empty-error",)
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("mood", "why"),
+    [
+        ("mute", "before timeout|no SNMP answer"),
+        ("garbage", "before timeout|no SNMP answer"),
+        ("circle", "circles"),
+        ("closed", "neither"),
+    ],
+)
+def test_an_agent_that_talks_no_sense_is_an_error_that_says_so(tmp_path, mood, why):
+    async def main() -> None:
+        machine = Machine(tmp_path)
+        agent = Agent(lambda: mib(machine, "canon"))
+        await agent.start()
+        agent.mood = mood
+        with pytest.raises(DriverError, match=why):
+            await SnmpMeters("c", "127.0.0.1", port=agent.port, timeout_s=0.9).meters()
+        agent.stop()
+
+    run(main)
+
+
+def test_text_where_a_count_is_due_is_no_count(tmp_path):
+    async def main() -> None:
+        machine = Machine(tmp_path)
+        agent = Agent(lambda: mib(machine, "ricoh"))
+        await agent.start()
+        agent.mood = "text"
+        meters = await SnmpMeters("c", "127.0.0.1", port=agent.port).meters()
+        agent.stop()
+        assert (meters.counters, meters.life.total, meters.life.rows) == (None, None, ())
+
+    run(main)
+
+
+def test_a_stranger_to_the_community_is_not_answered(tmp_path):
+    async def main() -> None:
+        machine = Machine(tmp_path)
+        agent = Agent(lambda: mib(machine, "canon"), community="secret")
+        await agent.start()
+        with pytest.raises(DriverError):
+            await SnmpMeters("c", "127.0.0.1", port=agent.port, timeout_s=0.6).meters()
+        assert (await SnmpMeters("c", "127.0.0.1", port=agent.port, community="secret").meters()).serial == "GDN0001"
+        agent.stop()
+
+    run(main)
+
+
+def test_all_that_a_device_offers_is_shown_to_whoever_adds_a_vendor(tmp_path):
+    async def main() -> None:
+        machine = await walked_up(tmp_path)
+        agent = Agent(lambda: mib(machine, "canon"))
+        await agent.start()
+        vendor, rows = await SnmpMeters("c", "127.0.0.1", port=agent.port).offered()
+        agent.stop()
+        assert (vendor.key, vendor.tried) == ("canon", "untried")
+        assert rows["1.3.6.1.4.1.1602.1.11.1.3.1.4.201"] == 15
+        assert rows["1.3.6.1.2.1.43.5.1.1.17.1"] == "GDN0001"
+
+    run(main)
+
+
+def test_every_vendor_file_is_marked_and_names_its_source():
+    known = vendors()
+    assert set(known) == {"standard", "canon", "ricoh", "kyocera"}
+    for vendor in known.values():
+        assert vendor.tried == "untried" or vendor.tried.startswith("tried: ")
+        assert vendor.source
+        assert set(vendor.counters) <= set(METERS)
+    assert vendor_of({"1.3.6.1.2.1.1.2.0": "1.3.6.1.4.1.16021.1"}, known).key == "standard"  # 1602 is not 16021
+
+
+def rows_of(*rows: tuple[str, int | str]) -> dict[str, int | str]:
+    return dict(rows)
+
+
+def test_sheets_are_not_taken_for_sides():
+    rows = rows_of(("1.3.6.1.2.1.43.10.2.1.4.1.1", 900), ("1.3.6.1.2.1.43.10.2.1.3.1.1", 8))
+    assert read_meters(rows, vendors()["canon"]).life.total is None
+
+
+def test_a_row_that_is_missing_leaves_its_counter_out():
+    base = "1.3.6.1.4.1.1602.1.11.1.3.1.4"
+    meters = read_meters(rows_of((f"{base}.101", 50), (f"{base}.201", 20), (f"{base}.301", 30)), vendors()["canon"])
+    assert meters.counters is None  # a black-and-white iR without rows 229 and 230: its total is all we take
+    assert meters.life.rows == (("total", 50),)
+
+
+def test_a_level_that_is_not_known_is_no_level():
+    mib = "1.3.6.1.2.1.43.11.1.1"
+    rows = rows_of((f"{mib}.6.1.1", "Waste"), (f"{mib}.8.1.1", -2), (f"{mib}.9.1.1", -3))
+    assert [one.level_share for one in read_meters(rows, vendors()["standard"]).supplies] == [None]
+
+
+def test_values_keep_their_types_on_the_wire():
+    tree: dict[Oid, Value] = {
+        dotted("1.3.6.1.2.1.1.2.0"): Value(0x06, dotted("1.3.6.1.4.1.1602.200.300000")),
+        dotted("1.3.6.1.2.1.43.5.1.1.17.1"): octets("é" * 90),
+        dotted("1.3.6.1.2.1.43.10.2.1.4.1.1"): counter(2**32 - 1),
+        dotted("1.3.6.1.2.1.43.10.2.1.3.1.1"): integer(7),
+        dotted("1.3.6.1.2.1.43.18.1.1.7.1.1"): integer(-2147483648),
+    }
+
+    async def main() -> None:
+        agent = Agent(lambda: tree)
+        await agent.start()
+        vendor, rows = await SnmpMeters("c", "127.0.0.1", port=agent.port).offered()
+        agent.stop()
+        assert (vendor.key, rows["1.3.6.1.2.1.1.2.0"]) == ("canon", "1.3.6.1.4.1.1602.200.300000")
+        assert rows["1.3.6.1.2.1.43.10.2.1.4.1.1"] == 4294967295
+        assert rows["1.3.6.1.2.1.43.5.1.1.17.1"] == "é" * 90
+        assert rows["1.3.6.1.2.1.43.18.1.1.7.1.1"] == -2147483648
+
+    run(main)
+
+
+def test_ipp_and_snmp_make_one_look_and_silent_meters_are_a_fault_of_it(tmp_path):
+    async def main() -> None:
+        device = DeviceId("copieur")
+        async with Copier(tmp_path, sides_per_s=2000, vendor="canon") as copier:
+            assert copier.agent is not None
+            ipp = IppPrinter(SystemClock(), device, copier.uri)
+            printer = CountedPrinter(
+                device, ipp, SnmpMeters(device, "127.0.0.1", port=copier.agent.port, timeout_s=0.9)
+            )
+            await copier.press("copy", "4")
+            await copier.settle()
+            reading = await printer.read()
+            assert (reading.settled, reading.faults) == (True, ())
+            assert reading.counters == Counters(0, 0, 4, 0, 0)
+            assert [(tray.name, tray.media) for tray in reading.trays] == [
+                ("Tray 1", "iso_a4_210x297mm"),
+                ("Tray 2", "iso_a3_297x420mm"),
+            ]
+            await copier.press("snmp", "garbage")
+            reading = await printer.read()
+            assert (reading.serial, reading.counters, reading.settled, reading.faults) == (
+                "GDN0001",
+                None,
+                False,
+                ("snmp",),
+            )
+            await copier.press("snmp", "ok")
+            assert (await printer.read()).counters == Counters(0, 0, 4, 0, 0)
+
+    run(main)
