@@ -13,6 +13,8 @@ from agent.rules.attribution import CopiesAttributed, PagesAttributed, Slips
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import CopiesCounted
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
+from agent.rules.review import Doubts
+from agent.rules.settlement import PrintSettled
 from agent.rules.visits import Visits
 from drivers.contract import Clock
 
@@ -33,9 +35,19 @@ def followed_slips(ledger: Ledger, clock: Clock) -> Followed[Slips]:
     """Return the paper that was nobody's when it was counted, kept up."""
     return Followed(
         ledger,
-        (PagesCounted, CopiesCounted, PagesAttributed, CopiesAttributed),
+        (PagesCounted, CopiesCounted, PagesAttributed, CopiesAttributed, PrintSettled),
         Slips(),
         lambda slips, new: slips.after((entry.fact, entry.key, entry.at.utc) for entry in new).since(
             clock.now().utc - KEPT
         ),
+    )
+
+
+def followed_doubts(ledger: Ledger, clock: Clock) -> Followed[Doubts]:
+    """Return the print attempts that were uncertain when they were counted, kept up."""
+    return Followed(
+        ledger,
+        (PagesCounted, PagesAttributed, PrintSettled),
+        Doubts(),
+        lambda doubts, new: doubts.after((entry.fact, entry.at.utc) for entry in new).since(clock.now().utc - KEPT),
     )

@@ -16,6 +16,7 @@ from typing import ClassVar
 from agent.rules.facts import TIMED_DAYS, AliasId, Fact, FormulaId, MemberId, Total, total
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import CopiesCounted
+from agent.rules.settlement import PrintSettled, settled
 
 NOBODY = MemberId("")
 UNCLAIMED = "unclaimed"  # the formula label of a print nobody claimed, as PagesCounted.totals has it
@@ -158,7 +159,7 @@ class Slip:
 def slip_name(fact: Fact, key: str) -> str:
     """Return the name of the paper a fact is about; `key` is the fact's own. "" if it is about none."""
     match fact:
-        case PagesCounted() | PagesAttributed():
+        case PagesCounted() | PagesAttributed() | PrintSettled():
             return f"print:{fact.attempt}"
         case CopiesCounted():
             return f"copy:{key}"
@@ -181,8 +182,13 @@ class Slips:
             name = slip_name(fact, key)
             if isinstance(fact, PagesCounted | CopiesCounted):
                 new = Slip(key, at, fact)
-                if not fact.member and new.sides:
+                doubtful = isinstance(fact, PagesCounted) and fact.low < fact.high
+                if not fact.member and (new.sides or doubtful):
                     slips[name] = new
+            elif isinstance(fact, PrintSettled) and name in slips:
+                was = slips[name].counted
+                assert isinstance(was, PagesCounted)
+                slips[name] = replace(slips[name], counted=settled(was, fact))
             elif isinstance(fact, PagesAttributed | CopiesAttributed) and name in slips:
                 slips[name] = replace(slips[name], member=fact.member, formula=fact.formula, turn=fact.turn)
         return Slips(slips)

@@ -342,7 +342,7 @@ class Books:
             return ()
         self._suspicion = None
         self.balanced = True  # once these are written
-        rows = settle(claims, rest.mono, rest.colour, f"{self.device}/{self.epoch}/{self._unmatched}")
+        rows = settle(claims, rest.mono, rest.colour, self.epoch, f"{self.device}/{self.epoch}/{self._unmatched}")
         if self.a3_clicks > 1:
             rows = tuple(halved(row) for row in rows)
         for row in rows:

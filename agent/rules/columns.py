@@ -86,7 +86,7 @@ def halved(row: AttemptCounted) -> AttemptCounted:
     """Allow for A3: at a device that counts it twice, a movement without a record may be half as many sides."""
     mono, colour = -(-row.sides_mono // 2), -(-row.sides_colour // 2)
     sheets = min(row.sheets, mono + colour)
-    return replace(row, sides_mono=mono, sides_colour=colour, sheets=sheets, low=mono + colour)
+    return replace(row, sides_mono=mono, sides_colour=colour, sheets=sheets, low=mono + colour, group="")
 
 
 def large_copies_of(counters: Counters) -> Sides | None:

@@ -27,6 +27,7 @@ from agent.rules.paper import (
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
 from agent.rules.retention import DayCounted, Redacted
+from agent.rules.settlement import PrintSettled
 from agent.rules.spool import SPOOL_FACTS
 from agent.rules.tariff import StatementIssued
 
@@ -65,6 +66,7 @@ FACTS: tuple[type[Fact], ...] = (
     CopiesMetered,
     BooksClosed,
     *SPOOL_FACTS,
+    PrintSettled,
 )
 
 KINDS: Mapping[str, type[Fact]] = MappingProxyType({fact.kind: fact for fact in FACTS})

@@ -20,9 +20,13 @@ from agent.rules.facts import Fact
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import CopiesCounted
 from agent.rules.presence import VisitCorrected, VisitEnded
-from agent.rules.tariff import ORDER, Item, Line, Statement, Usage, usages
+from agent.rules.settlement import PrintSettled
+from agent.rules.tariff import ORDER, Item, Line, Statement, Usage, prints_used, usages
 
+Correction = PagesAttributed | CopiesAttributed | VisitCorrected | PrintSettled
+CORRECTIONS = (PagesAttributed, CopiesAttributed, VisitCorrected, PrintSettled)
 GIVEN = {Item.UNATTRIBUTED_MONO: Item.COPY_MONO, Item.UNATTRIBUTED_COLOUR: Item.COPY_COLOUR}
+OVERHEAD = {Item.OVERHEAD_MONO, Item.OVERHEAD_COLOUR}
 TAKEN = {copy: own for own, copy in GIVEN.items()}
 
 
@@ -49,7 +53,7 @@ class Months:
         if month > self.month:
             return
         name = _name(fact, key)
-        if isinstance(fact, PagesAttributed | CopiesAttributed | VisitCorrected):
+        if isinstance(fact, CORRECTIONS):
             self._correct(name, fact, written)
         else:
             self._things[name] = _Thing(month, usages(fact, written))
@@ -72,7 +76,7 @@ class Months:
                 found += self._issued[name][1] if before and name in self._issued else thing.uses
         return found
 
-    def _correct(self, name: str, fact: PagesAttributed | CopiesAttributed | VisitCorrected, written: datetime) -> None:
+    def _correct(self, name: str, fact: Correction, written: datetime) -> None:
         month = f"{written:%Y-%m}"
         thing = self._things.get(name)
         if thing is None:
@@ -88,23 +92,43 @@ class Months:
 def _name(fact: Fact, key: str) -> str:
     if isinstance(fact, VisitEnded | VisitCorrected):
         return f"visit:{fact.visit}"
-    if isinstance(fact, PagesCounted | CopiesCounted | PagesAttributed | CopiesAttributed):
+    if isinstance(fact, PagesCounted | CopiesCounted | PagesAttributed | CopiesAttributed | PrintSettled):
         return slip_name(fact, key)
     return f"{fact.kind}:{key}"
 
 
-def _now(
-    uses: tuple[Usage, ...], fact: PagesAttributed | CopiesAttributed | VisitCorrected, written: datetime
-) -> tuple[Usage, ...]:
+def _now(uses: tuple[Usage, ...], fact: Correction, written: datetime) -> tuple[Usage, ...]:
     """Return what a thing counts after a correction."""
     if isinstance(fact, VisitCorrected):
         day = fact.ended.astimezone(written.tzinfo).date()
         return () if fact.annulled else (Usage(day, fact.member, fact.formula, Item.VISIT, fact.minutes),)
-    moved = tuple(replace(use, member=fact.member, formula=fact.formula) for use in uses)
+    if isinstance(fact, PrintSettled):
+        return _settled(uses, fact)
+    moved = tuple(
+        use if use.item in OVERHEAD else replace(use, member=fact.member, formula=fact.formula) for use in uses
+    )
     if isinstance(fact, PagesAttributed):
         return moved
     items = GIVEN if fact.member else TAKEN
     return tuple(replace(use, item=items.get(use.item, use.item)) for use in moved)
+
+
+def _settled(uses: tuple[Usage, ...], fact: PrintSettled) -> tuple[Usage, ...]:
+    """Return what a print counts after somebody said how many sides it had; its owner and its day are as they were."""
+    was = next((use for use in uses if use.item not in OVERHEAD), uses[0] if uses else None)
+    if was is None:
+        return ()  # it was counted with nothing, and nothing open: no settlement follows that
+    return prints_used(
+        was.day,
+        was.member,
+        was.formula,
+        mono=fact.sides_mono,
+        colour=fact.sides_colour,
+        free=fact.free,
+        both=max(0, 2 * (fact.low - fact.sheets)),
+        large="a3" in was.item,
+        open_sides=fact.high - fact.low,
+    )
 
 
 def regularise(before: Statement, after: Statement) -> tuple[Line, ...]:

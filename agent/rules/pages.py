@@ -91,8 +91,9 @@ class AttemptCounted(PagesCounted):
     clicks: int = 1
     free: int = 0  # sides nobody pays, mono first
     why_free: Free = Free.NOT
-    group: str = ""  # uncertain attempts that share one movement of the counters: its name
-    moved: int = 0  # and its sides
+    epoch: int = 0  # of the books it was counted in, where the counters were needed
+    group: str = ""  # uncertain attempts that share one movement of the counters: its name, ".../mono|colour|mixed"
+    moved: int = 0  # and its sides, without those of its certain attempts
 
     def totals(self) -> tuple[Total, ...]:
         """Add what is large and what is free; a member's sides are those they pay."""
@@ -246,6 +247,7 @@ class Claim:
             spooled=self.errand.spooled,
             free=free,
             why_free=why_free,
+            epoch=0 if shared is None else shared.epoch,
             group="" if shared is None else shared.name,
             moved=0 if shared is None else shared.sides,
         )
@@ -253,8 +255,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A movement of the counters that several attempts have a part in."""
+    """A movement of the counters that attempts have a part in."""
 
+    epoch: int
     name: str
     sides: int
 
@@ -293,13 +296,15 @@ def narrow(bounds: tuple[tuple[int, int], ...], moved: int) -> tuple[tuple[int, 
     return tuple((max(low, moved - (highs - high)), min(high, moved - (lows - low))) for low, high in bounds)
 
 
-def settle(claims: tuple[Claim, ...], mono: int, colour: int, name: str = "") -> tuple[AttemptCounted, ...]:
+def settle(
+    claims: tuple[Claim, ...], mono: int, colour: int, epoch: int = 0, name: str = ""
+) -> tuple[AttemptCounted, ...]:
     """Count claims by a movement of the print counters that no record explains (`mono`, `colour` sides).
 
     Each is bounded by what it may be, and by what the others leave of the movement; one alone, no larger than it may
     be, is that movement. Where several share mono and colour sides, which is whose is not known: none is certain. No
     movement: a record that did not say printed nothing, the counters witness; a spooled job never reached the device.
-    `name` is the movement's own, so that what is still open can be settled with its neighbours.
+    `name` is the movement's own in the books of `epoch`, so that what is still open can be settled with its neighbours.
     """
     moved = mono + colour
     if mono < 0 or colour < 0 or moved == 0:
@@ -307,7 +312,8 @@ def settle(claims: tuple[Claim, ...], mono: int, colour: int, name: str = "") ->
     bounds = narrow(tuple((0, moved if claim.most is None else claim.most) for claim in claims), moved)
     if len(claims) > 1 and mono and colour:
         bounds = tuple((0, high) for _, high in bounds)
-    shared = Shared(name, moved)
+    sort = "mixed" if mono and colour else "mono" if mono else "colour"
+    shared = Shared(epoch, f"{name}/{sort}", moved - sum(low for low, high in bounds if low == high))
     rows = []
     for claim, (low, high) in zip(claims, bounds, strict=True):
         of_mono = min(low, mono)

@@ -7,7 +7,8 @@ turns faults into lines of it.
     currency = "EUR"
     [[periods]]
     from = 2026-01-01                       # in force from this day on, until the next period
-    sides = { print_mono = 0.05, ... }      # for the formulas that name no price of their own
+    sides = { print_mono = 0.05, ... }      # for the formulas that name no price of their own; optional beside these
+                                            # are print_mono_a3, print_mono_two_sided, copy_colour_a3 and their like
     [periods.formulas.occasional]
     membership = 24.00                      # per month; subscription too
     hour = 2.50
@@ -23,12 +24,13 @@ from decimal import Decimal
 from itertools import pairwise
 
 from agent.rules.facts import FormulaId
-from agent.rules.tariff import HOUR_MIN, SIDES, Item, Period, Prices, Tariff
+from agent.rules.tariff import HOUR_MIN, PLAINER, SIDES, Item, Period, Prices, Tariff
 
 ZERO = Decimal(0)
 DEAREST = Decimal(100_000)  # nothing in a coworking space costs more: a slip of the keyboard
 DECIMALS = 4
 SIDE_KEYS = {item.value.replace("-", "_"): item for item in SIDES}
+FINER_KEYS = {item.value.replace("-", "_"): item for item in PLAINER}  # optional: print_mono_a3, print_mono_two_sided
 AMOUNTS = ("membership", "subscription", "hour")
 FORMULA_KEYS = (
     *AMOUNTS, "hour_step_min", "day_cap", "month_cap", "free_mono_sides", "free_colour_sides", "sides",
@@ -112,9 +114,20 @@ class _Reader:
 
     def sides(self, path: tuple[str, ...], value: object, shared: Mapping[Item, Decimal]) -> dict[Item, Decimal]:
         table = self.table(path, value)
-        self.known(path, table, tuple(SIDE_KEYS))
-        own = {SIDE_KEYS[key]: self.amount((*path, key), table[key]) for key in table if key in SIDE_KEYS}
+        keys = {**SIDE_KEYS, **FINER_KEYS}
+        self.known(path, table, tuple(keys))
+        own = {keys[key]: self.amount((*path, key), table[key]) for key in table if key in keys}
         return {**shared, **own}
+
+    def backs(self, path: tuple[str, ...], prices: Prices) -> None:
+        """Find the two-sided prices at which printing on the back as well would cost less than not to."""
+        for key, item in FINER_KEYS.items():
+            if item in prices.sides and key.endswith("_two_sided"):
+                front = prices.sides.get(prices.priced_as(PLAINER[item]), ZERO)
+                if prices.sides[item] * 2 < front:
+                    fr = f"au moins la moitié du recto ({front / 2:f}) : sinon une face de plus coûterait moins"
+                    en = f"at least half of a single side ({front / 2:f}): else one side more would cost less"
+                    self.fault((*path, "sides", key), fr, en)
 
     def prices(self, path: tuple[str, ...], value: object, shared: Mapping[Item, Decimal]) -> Prices:
         table = self.table(path, value)
@@ -128,7 +141,7 @@ class _Reader:
                 where = (*path, "sides", key)
                 self.fault(where, "prix manquant, ici ou dans la période", "price missing, here or in the period")
         membership, subscription, hour = (self.amount((*path, key), table.get(key, ZERO)) for key in AMOUNTS)
-        return Prices(
+        prices = Prices(
             membership=membership,
             subscription=subscription,
             hour=hour,
@@ -139,6 +152,8 @@ class _Reader:
             free_mono_sides=self.whole((*path, "free_mono_sides"), table.get("free_mono_sides", 0), 0, 100_000),
             free_colour_sides=self.whole((*path, "free_colour_sides"), table.get("free_colour_sides", 0), 0, 100_000),
         )
+        self.backs(path, prices)
+        return prices
 
     def cap(self, path: tuple[str, ...], table: Mapping[str, object], key: str) -> Decimal | None:
         return self.amount((*path, key), table[key]) if key in table else None

@@ -9,7 +9,9 @@ a formula without a price stops the statement and is named. We write statements 
   (membership, subscription, free sides, month cap) follows the formula and tariff of the first day held that month.
 - A member's minutes of one day are added, then rounded up to `hour_step_min`; the day cap applies to each day, the
   month cap to the month. What the caps take off stands as a line of its own.
-- Free sides are used up in the order of the days, prints before copies on one day.
+- Free sides are used up in the order of the days, prints before copies on one day. An A3 side is one side.
+- A3, and sides that share a sheet, cost as other sides do unless the tariff gives them a price of their own.
+- Banners and what was printed again because something of ours died are the site's own, without a price.
 - A print that is not certain counts with `low`, mono first, and is marked.
 - A negative quantity is a correction: a line of its own, at that day's price, which gives back no free side.
 - Paper nobody claimed is listed as the site's own, without a price.
@@ -18,7 +20,7 @@ a formula without a price stops the statement and is named. We write statements 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
@@ -26,8 +28,8 @@ from typing import ClassVar
 
 from agent.rules.facts import Fact, FormulaId, MemberId
 from agent.rules.members import Member
-from agent.rules.pages import Evidence, PagesCounted
-from agent.rules.paper import CopiesCounted, PrintsUnmatched
+from agent.rules.pages import AttemptCounted, Evidence, PagesCounted
+from agent.rules.paper import CopiesCounted, CopiesMetered, PrintsUnmatched
 from agent.rules.presence import VisitEnded
 
 
@@ -59,10 +61,31 @@ class Item(StrEnum):
     COPY_COLOUR = "copy-colour"
     UNATTRIBUTED_MONO = "unattributed-mono"
     UNATTRIBUTED_COLOUR = "unattributed-colour"
+    PRINT_MONO_A3 = "print-mono-a3"
+    PRINT_COLOUR_A3 = "print-colour-a3"
+    COPY_MONO_A3 = "copy-mono-a3"
+    COPY_COLOUR_A3 = "copy-colour-a3"
+    PRINT_MONO_TWO_SIDED = "print-mono-two-sided"
+    PRINT_COLOUR_TWO_SIDED = "print-colour-two-sided"
+    PRINT_MONO_A3_TWO_SIDED = "print-mono-a3-two-sided"
+    PRINT_COLOUR_A3_TWO_SIDED = "print-colour-a3-two-sided"
+    OVERHEAD_MONO = "overhead-mono"  # banners, and what was printed again because something of ours died
+    OVERHEAD_COLOUR = "overhead-colour"
 
 
 ORDER = {item: place for place, item in enumerate(Item)}
 SIDES = (Item.PRINT_MONO, Item.PRINT_COLOUR, Item.COPY_MONO, Item.COPY_COLOUR)
+PLAINER = {  # what a side is priced as where the tariff has no price of its own for it
+    Item.PRINT_MONO_A3: Item.PRINT_MONO,
+    Item.PRINT_COLOUR_A3: Item.PRINT_COLOUR,
+    Item.COPY_MONO_A3: Item.COPY_MONO,
+    Item.COPY_COLOUR_A3: Item.COPY_COLOUR,
+    Item.PRINT_MONO_TWO_SIDED: Item.PRINT_MONO,
+    Item.PRINT_COLOUR_TWO_SIDED: Item.PRINT_COLOUR,
+    Item.PRINT_MONO_A3_TWO_SIDED: Item.PRINT_MONO_A3,
+    Item.PRINT_COLOUR_A3_TWO_SIDED: Item.PRINT_COLOUR_A3,
+}
+MONO = frozenset(item for item in Item if "mono" in item)
 UNITS = {Item.VISIT: "minute", Item.MEMBERSHIP: "month", Item.SUBSCRIPTION: "month", Item.VISIT_CAP: "month"}
 HOUR_MIN = 60
 
@@ -94,7 +117,11 @@ def usages(fact: Fact, written: datetime) -> tuple[Usage, ...]:
         items = (Item.COPY_MONO, Item.COPY_COLOUR)
         if not fact.member:
             items = (Item.UNATTRIBUTED_MONO, Item.UNATTRIBUTED_COLOUR)
-        return _sides(day, fact.member, fact.formula, items, (fact.mono, fact.colour))
+        big = (fact.large_mono, fact.large_colour) if isinstance(fact, CopiesMetered) and fact.member else (0, 0)
+        small = (fact.mono - big[0], fact.colour - big[1])
+        large_items = (Item.COPY_MONO_A3, Item.COPY_COLOUR_A3)
+        whose = (day, fact.member, fact.formula)
+        return _sides(*whose, items, small) + _sides(*whose, large_items, big)
     if isinstance(fact, PrintsUnmatched):
         items = (Item.UNATTRIBUTED_MONO, Item.UNATTRIBUTED_COLOUR)
         return _sides(day, MemberId(""), FormulaId(""), items, (fact.mono, fact.colour))
@@ -107,13 +134,44 @@ def _prints(fact: PagesCounted, day: date) -> tuple[Usage, ...]:
     colour = min(fact.sides_colour, fact.low - mono)
     doubtful = fact.state == "aborted" or fact.evidence in {Evidence.FORECAST, Evidence.CLAIMED}
     open_sides = max(fact.high - fact.low, 1 if doubtful else 0)
-    items = (Item.PRINT_MONO, Item.PRINT_COLOUR)
-    counted = _sides(day, fact.member, fact.formula, items, (mono, colour))
-    if not open_sides:
-        return counted
-    first = counted[0] if counted else Usage(day, fact.member, fact.formula, Item.PRINT_MONO, 0)
-    marked = Usage(day, fact.member, fact.formula, first.item, first.quantity, open_sides)
-    return (marked, *counted[1:])
+    free = fact.free if isinstance(fact, AttemptCounted) else 0
+    big = isinstance(fact, AttemptCounted) and fact.large
+    both = 2 * (mono + colour - fact.sheets) if isinstance(fact, AttemptCounted) else 0
+    whose = (day, fact.member, fact.formula)
+    return prints_used(*whose, mono=mono, colour=colour, free=free, both=max(0, both), large=big, open_sides=open_sides)
+
+
+def prints_used(
+    day: date,
+    member: MemberId,
+    formula: FormulaId,
+    *,
+    mono: int,
+    colour: int,
+    free: int,
+    both: int,
+    large: bool,
+    open_sides: int,
+) -> tuple[Usage, ...]:
+    """Return what a print counts: what is free is the site's own; `both` sides share a sheet, the colour ones first."""
+    free_mono = min(free, mono)
+    overhead = (Item.OVERHEAD_MONO, Item.OVERHEAD_COLOUR)
+    own = _sides(day, MemberId(""), FormulaId(""), overhead, (free_mono, free - free_mono))
+    mono, colour = mono - free_mono, colour - (free - free_mono)
+    both = min(both, mono + colour)
+    both_colour = min(both, colour)
+    size = "-a3" if large else ""
+    parts = (
+        (f"print-mono{size}", mono - (both - both_colour)),
+        (f"print-colour{size}", colour - both_colour),
+        (f"print-mono{size}-two-sided", both - both_colour),
+        (f"print-colour{size}-two-sided", both_colour),
+    )
+    counted = [Usage(day, member, formula, Item(name), sides) for name, sides in parts if sides]
+    if open_sides:
+        first = counted[0] if counted else Usage(day, member, formula, Item.PRINT_MONO, 0)
+        counted[:1] = [replace(first, uncertain=open_sides)]
+    return (*counted, *own)
 
 
 def _sides(
@@ -132,12 +190,18 @@ class Prices:
     membership: Decimal  # per month
     subscription: Decimal  # per month
     hour: Decimal
-    sides: Mapping[Item, Decimal]  # per side, all of SIDES
+    sides: Mapping[Item, Decimal]  # per side, all of SIDES; of PLAINER those that make a difference
     hour_step_min: int = 1
     day_cap: Decimal | None = None  # the most one day's hours can cost
     month_cap: Decimal | None = None
     free_mono_sides: int = 0  # per month, prints and copies together
     free_colour_sides: int = 0
+
+    def priced_as(self, item: Item) -> Item:
+        """Return what a side is priced as: itself, or the plainer side where this formula makes no difference."""
+        while item not in self.sides and item in PLAINER:
+            item = PLAINER[item]
+        return item
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,8 +383,9 @@ class _Account:
         for use in self.days:
             since, prices = self._prices(use.day, use.formula)
             visit = use.item is Item.VISIT
-            price, per = (prices.hour, HOUR_MIN) if visit else (prices.sides[use.item], 1)
-            key = (ORDER[use.item], use.formula, since, use.quantity < 0, use.item)
+            item = use.item if visit else prices.priced_as(use.item)
+            price, per = (prices.hour, HOUR_MIN) if visit else (prices.sides[item], 1)
+            key = (ORDER[item], use.formula, since, use.quantity < 0, item)
             one = self.sums.setdefault(key, _Sum(price, per))
             one.uncertain += use.uncertain
             if use.quantity < 0:
@@ -331,7 +396,7 @@ class _Account:
                 cost = minutes * price / per
                 self.by_the_day += cost if prices.day_cap is None else min(cost, prices.day_cap)
             else:
-                mono = use.item in {Item.PRINT_MONO, Item.COPY_MONO}
+                mono = use.item in MONO
                 free = min(use.quantity, quota[mono])
                 quota[mono] -= free
                 one.quantity += use.quantity

@@ -3,7 +3,8 @@
 The one idea: every word is answered only once it is committed. Two hands that attribute the same job at once write
 the same turn of it: the ledger takes one, and the other is told. Lives in the web service, on its event loop;
 `answer` is its handler for the action `paper-give` with the arguments `paper` (a name of `rules.attribution.Slips`),
-`member` ("" = nobody) and `always` ("1": the print name is theirs from now on).
+`member` ("" = nobody) and `always` ("1": the print name is theirs from now on); and for `paper-settle` with `attempt`,
+`sides`, `colour` and `why` (`rules.review`).
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import Protocol
 from agent.ask import Answer, Request
 from agent.memory.codec import LedgerError
 from agent.memory.ledger import Ledger
-from agent.memory.open_books import followed_slips
+from agent.memory.open_books import followed_doubts, followed_slips
 from agent.memory.people import RosterError
 from agent.rules.attribution import NOBODY, CopiesAttributed, PagesAttributed
-from agent.rules.facts import AliasId, FormulaId, MemberId
+from agent.rules.facts import AliasId, Fact, FormulaId, MemberId
 from agent.rules.members import Roster
+from agent.rules.settlement import BY_HAND, Why
 from drivers.contract import Clock
 
 COMMIT_S = 5.0
@@ -41,9 +43,12 @@ class PaperBook:
         self._ledger, self._people, self._clock = ledger, people, clock
         self._turn = asyncio.Lock()
         self._slips = followed_slips(ledger, clock)
+        self._doubts = followed_doubts(ledger, clock)
 
     async def answer(self, request: Request) -> Answer | None:
         """Answer a request about paper; None if it is about something else."""
+        if request.action == "paper-settle":
+            return await self._settle(request)
         if request.action != "paper-give":
             return None
         given = request.arguments
@@ -59,6 +64,35 @@ class PaperBook:
             return Answer(False, f"Pas enregistré pour l'instant : {error}.", "not-written")
         return Answer(True, "Attribué." if fact.member else "De nouveau sans personne.", "given")
 
+    async def _settle(self, request: Request) -> Answer:
+        """Write down what somebody says of an uncertain print, and what it leaves of its neighbours."""
+        given = request.arguments
+        try:
+            said, colour = int(given.get("sides", "")), int(given.get("colour", "") or "0")
+            why = Why.NOTHING if said == 0 else Why(given.get("why", ""))
+        except ValueError:
+            return Answer(False, "Un nombre de faces et une raison sont attendus.", "unclear")
+        if why not in BY_HAND or (why is Why.NOTHING and said):
+            return Answer(False, "Un nombre de faces et une raison sont attendus.", "unclear")
+        try:
+            async with self._turn:
+                facts = self._doubts.read().settle(given.get("attempt", ""), said, colour, why, request.actor)
+                for fact in facts:
+                    await self._written(fact, f"settle:{fact.attempt}:{fact.turn}")
+        except LedgerError as error:
+            return Answer(False, f"Pas enregistré pour l'instant : {error}.", "not-written")
+        if not facts:
+            return Answer(False, "Ce nombre n'est pas possible pour ce travail, ou il est trop ancien.", "impossible")
+        return Answer(True, "C'est noté.", "settled")
+
+    async def _written(self, fact: Fact, key: str) -> None:
+        """Wait for one fact to be on the disk. Raises LedgerError."""
+        written = self._ledger.append(fact, self._clock.now(), key)
+        try:
+            await asyncio.wait_for(asyncio.shield(written), COMMIT_S)
+        except TimeoutError as error:
+            raise LedgerError(self._ledger.fault or "the disk is slow; it is written later") from error
+
     async def give(self, paper: str, member: MemberId, actor: str) -> PagesAttributed | CopiesAttributed | None:
         """Say whose a piece of paper is; None if there is no such, or it is theirs already. Raises LedgerError."""
         async with self._turn:
@@ -68,11 +102,7 @@ class PaperBook:
                 return None
             fact = slip.give(member, known.formula if known else FormulaId(""), actor)
             if fact is not None:
-                written = self._ledger.append(fact, self._clock.now(), f"{paper}:{fact.turn}")
-                try:
-                    await asyncio.wait_for(asyncio.shield(written), COMMIT_S)
-                except TimeoutError as error:
-                    raise LedgerError(self._ledger.fault or "the disk is slow; it is written later") from error
+                await self._written(fact, f"{paper}:{fact.turn}")
             return fact
 
     def _always(self, fact: PagesAttributed, actor: str) -> None:

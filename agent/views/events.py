@@ -30,6 +30,7 @@ from agent.rules.paper import (
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
 from agent.rules.retention import Redacted
+from agent.rules.settlement import PrintSettled
 from agent.rules.spool import SpoolGap, SpoolOpened, SpoolTampered
 from agent.rules.tariff import StatementIssued
 from agent.views.words import Words
@@ -109,6 +110,8 @@ def _(fact: DoorChanged, words: Words, labels: Labels) -> str:
 @tell.register
 def _(fact: PagesCounted, words: Words, labels: Labels) -> str:
     name, sides = labels.device(fact.device), fact.sides_mono + fact.sides_colour
+    if fact.low < fact.high:
+        return words("event.pages_uncertain", name=name, low=fact.low, high=fact.high)
     if not fact.member:
         return words("event.pages_unclaimed", name=name, n=sides)
     key = "event.pages" if fact.state == JobState.COMPLETED else "event.pages_stopped"
@@ -149,6 +152,12 @@ def _(fact: CopyVisitStarted, words: Words, labels: Labels) -> str:
 @tell.register
 def _(fact: CopyVisitEnded, words: Words, labels: Labels) -> str:
     return words("event.copy_out", name=labels.device(fact.device))
+
+
+@tell.register
+def _(fact: PrintSettled, words: Words, labels: Labels) -> str:
+    key = "event.print_settled" if fact.low == fact.high else "event.print_narrowed"
+    return words(key, name=labels.device(fact.device), n=fact.low, low=fact.low, high=fact.high)
 
 
 @tell.register(CopiesMetered)

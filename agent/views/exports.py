@@ -31,12 +31,14 @@ from agent.memory.ledger import Entry, Ledger
 from agent.rules.attribution import CopiesAttributed, PagesAttributed
 from agent.rules.door import believed
 from agent.rules.facts import FormulaId, MemberId
+from agent.rules.kinds import with_successors
 from agent.rules.members import Roster, RosterChanged
 from agent.rules.months import Months, merge, regularise
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import CopiesCounted, PrintsUnmatched
 from agent.rules.presence import VisitCorrected, VisitEnded
 from agent.rules.retention import DayCounted
+from agent.rules.settlement import PrintSettled
 from agent.rules.tariff import (
     Item,
     Line,
@@ -52,7 +54,7 @@ from drivers.contract import Clock, Trust
 
 COUNTED = (
     *(VisitEnded, PagesCounted, CopiesCounted, PrintsUnmatched),
-    *(VisitCorrected, PagesAttributed, CopiesAttributed),
+    *(VisitCorrected, PagesAttributed, CopiesAttributed, PrintSettled),
 )
 SCHEMA = "gardien-statement/1"
 
@@ -67,6 +69,16 @@ ARTICLES = {
     Item.COPY_COLOUR: "Copie couleur",
     Item.UNATTRIBUTED_MONO: "Papier non attribué noir et blanc",
     Item.UNATTRIBUTED_COLOUR: "Papier non attribué couleur",
+    Item.PRINT_MONO_A3: "Impression A3 noir et blanc",
+    Item.PRINT_COLOUR_A3: "Impression A3 couleur",
+    Item.COPY_MONO_A3: "Copie A3 noir et blanc",
+    Item.COPY_COLOUR_A3: "Copie A3 couleur",
+    Item.PRINT_MONO_TWO_SIDED: "Impression recto verso noir et blanc",
+    Item.PRINT_COLOUR_TWO_SIDED: "Impression recto verso couleur",
+    Item.PRINT_MONO_A3_TWO_SIDED: "Impression A3 recto verso noir et blanc",
+    Item.PRINT_COLOUR_A3_TWO_SIDED: "Impression A3 recto verso couleur",
+    Item.OVERHEAD_MONO: "Papier offert noir et blanc",
+    Item.OVERHEAD_COLOUR: "Papier offert couleur",
 }
 UNITS = {"minute": "minute", "month": "mois", "side": "face"}
 HEADERS = (
@@ -249,7 +261,7 @@ def in_time(entries: Iterator[Entry], zone: ZoneInfo) -> Iterator[tuple[datetime
 
 def _refuse_redacted(ledger: Ledger, month: str) -> None:
     """Raise LedgerError for a month of which only day sums are left."""
-    kinds = {kind.kind for kind in COUNTED}
+    kinds = {each.kind for kind in COUNTED for each in with_successors(kind)}
     for entry in ledger.entries(DayCounted):
         assert isinstance(entry.fact, DayCounted)
         if entry.fact.of in kinds and f"{entry.fact.day:%Y-%m}" == month:

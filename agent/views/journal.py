@@ -23,6 +23,7 @@ from agent.rules.links import LinkMeasured
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import BooksClosed, BooksOpened, CardSeen, CopiesCounted, PrintsUnmatched
 from agent.rules.retention import DayCounted
+from agent.rules.settlement import PrintSettled
 from agent.rules.spool import SpoolRead
 from drivers.contract import Moment
 
@@ -88,6 +89,10 @@ def sides_of(fact: Fact) -> tuple[tuple[str, str, int], ...]:
             old, new = ("copy" if who else "unattributed" for who in (fact.was, fact.member))
             sides = fact.mono + fact.colour
             return (fact.device, old, -sides), (fact.device, new, sides)
+        case PrintSettled():
+            sides = fact.sides_mono + fact.sides_colour - fact.was_mono - fact.was_colour
+            away = ((fact.device, "unattributed", -sides),) if fact.metered else ()
+            return ((fact.device, "print", sides), *away)
         case _:
             return ()
 
@@ -183,7 +188,7 @@ class Journal:
             self._book(entry)
         later = [entry.seq for entry in self._opened.values() if _epoch(entry) > 1]
         if later:
-            kinds = (PagesCounted, CopiesCounted, PrintsUnmatched, CopiesAttributed)
+            kinds = (PagesCounted, CopiesCounted, PrintsUnmatched, CopiesAttributed, PrintSettled)
             paper = self._ledger.entries(*kinds, since=min(later))
             for entry in takewhile(lambda entry: entry.seq <= end, paper):
                 self._book(entry)
@@ -197,7 +202,7 @@ class Journal:
             opened = self._opened.get(device)
             if opened is None or entry.seq <= opened.seq:
                 continue
-            if isinstance(entry.fact, CopiesAttributed) and entry.fact.epoch != _epoch(opened):
+            if isinstance(entry.fact, CopiesAttributed | PrintSettled) and entry.fact.epoch != _epoch(opened):
                 continue  # these copies are in the books before
             self._later[device] = self._later[device].plus(kind, sides)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from agent.memory.ledger import Entry
@@ -20,12 +20,13 @@ from agent.rules.months import Months, merge, regularise
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import CopiesCounted
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
+from agent.rules.settlement import PrintSettled
 from agent.rules.tariff import Statement, Tariff, UnpricedError, Usage, held_in, statement
 from agent.rules.visits import Visit, Visits
 
 KINDS: tuple[type[Fact], ...] = (
     *(VisitStarted, VisitEnded, VisitCorrected),
-    *(PagesCounted, CopiesCounted, PagesAttributed, CopiesAttributed),
+    *(PagesCounted, CopiesCounted, PagesAttributed, CopiesAttributed, PrintSettled),
     *(EntryDecided, RosterChanged),
 )
 PAPER = PagesCounted | CopiesCounted
@@ -109,6 +110,10 @@ class OwnFold:
         if isinstance(fact, PAPER):
             if fact.member in {self.member, ""}:  # nobody's yet: it may become theirs
                 self._paper[name] = (_paper_row(fact, written), fact.member)
+        elif isinstance(fact, PrintSettled) and name in self._paper:
+            row, whose = self._paper[name]
+            said = replace(row, mono=fact.sides_mono, colour=fact.sides_colour, low=fact.low, high=fact.high)
+            self._paper[name] = (said, whose)
         elif isinstance(fact, GIVEN) and name in self._paper:
             self._paper[name] = (self._paper[name][0], fact.member)
 

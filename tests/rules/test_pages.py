@@ -156,9 +156,9 @@ def test_one_claim_alone_is_the_movement_of_the_counters():
 
 
 def test_claims_that_share_a_movement_are_intervals_bounded_by_what_the_others_leave():
-    rows = settle((SILENT, LOST), 30, 0, "copieur/3/1")
+    rows = settle((SILENT, LOST), 30, 0, 3, "copieur/3/1")
     assert [(row.sides_mono, row.low, row.high) for row in rows] == [(10, 10, 30), (0, 0, 20)]
-    assert [(row.group, row.moved) for row in rows] == [("copieur/3/1", 30), ("copieur/3/1", 30)]
+    assert [(row.group, row.moved) for row in rows] == [("copieur/3/1/mono", 30), ("copieur/3/1/mono", 30)]
     assert [(row.low, row.high) for row in settle((LOST, replace(LOST, most=5)), 20, 0)] == [(15, 20), (0, 5)]
 
 

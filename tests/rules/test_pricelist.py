@@ -97,7 +97,9 @@ def test_every_fault_at_once_with_its_path() -> None:
         "colour": "unknown key; known: currency, periods",
         "periods.0.from": "expects a day: 2026-01-01",
         "periods.0.sides.print_mono": "expects a price from 0 to 100000",
-        "periods.0.sides.scan": "unknown key; known: print_mono, print_colour, copy_mono, copy_colour",
+        "periods.0.sides.scan": "unknown key; known: print_mono, print_colour, copy_mono, copy_colour, "
+        "print_mono_a3, print_colour_a3, copy_mono_a3, copy_colour_a3, print_mono_two_sided, print_colour_two_sided, "
+        "print_mono_a3_two_sided, print_colour_a3_two_sided",
         "periods.0.formulas.occasional.membership": "at most 4 decimals",
         "periods.0.formulas.occasional.subscription": "expects a price, for example 2.50",
         "periods.0.formulas.occasional.hour": "price missing; write 0 for free",
@@ -151,3 +153,30 @@ values = st.recursive(
 def test_no_table_whatever_breaks_the_reader(table: dict[str, object]) -> None:
     with pytest.raises(TariffFaultyError):
         read_tariff(table)
+
+
+def test_a3_and_backs_may_have_their_own_prices_and_a_back_never_makes_it_cheaper() -> None:
+    text = MINIMAL_PAPER.format(
+        more="print_mono_a3 = 0.10, print_mono_two_sided = 0.04, print_mono_a3_two_sided = 0.05"
+    )
+    prices = read_tariff(tomllib.loads(text, parse_float=Decimal)).periods[0].formulas[FormulaId("member")]
+    assert prices.sides[Item.PRINT_MONO_A3] == Decimal("0.10")
+    assert prices.priced_as(Item.PRINT_MONO_TWO_SIDED) is Item.PRINT_MONO_TWO_SIDED
+    assert prices.priced_as(Item.PRINT_COLOUR_A3_TWO_SIDED) is Item.PRINT_COLOUR
+    found = faults(MINIMAL_PAPER.format(more="print_mono_two_sided = 0.02, print_mono_a3_two_sided = 0.03"))
+    assert found == {
+        "periods.0.formulas.member.sides.print_mono_two_sided": (
+            "at least half of a single side (0.025): else one side more would cost less"
+        )
+    }
+
+
+MINIMAL_PAPER = """
+[[periods]]
+from = 2026-01-01
+sides = {{ print_mono = 0.05, print_colour = 0.25, copy_mono = 0.05, copy_colour = 0.25, {more} }}
+[periods.formulas.member]
+membership = 0
+subscription = 0
+hour = 0
+"""

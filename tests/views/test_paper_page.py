@@ -12,7 +12,9 @@ import pytest
 
 from agent.rules.attribution import CopiesAttributed, PagesAttributed
 from agent.rules.facts import AliasId, FormulaId, MemberId
-from agent.rules.pages import Evidence, PagesCounted
+from agent.rules.pages import Claim, Evidence, Owner, PagesCounted, settle
+from agent.rules.paper import PrintsUnmatched
+from agent.rules.settlement import PrintSettled
 from agent.sitefile import read_tariff
 from agent.views.exports import issue_statement, month_statement
 from agent.views.journal import Journal
@@ -245,3 +247,41 @@ def test_today_counts_only_what_was_copied_today(home: House) -> None:
     assert today.paper == {}
     assert (today.books["copieur"].since.unattributed, today.books["copieur"].since.copies) == (2, 10)
     assert Journal(home.ledger, PARIS).read(home.clock.now()).paper == {}
+
+
+def test_an_uncertain_print_is_settled_on_the_page_and_its_neighbour_by_the_counters(tmp_path: Path) -> None:
+    anne = Owner(AliasId("x1"), MemberId("m042"), FormulaId("subscriber"))
+    lost = Claim("copieur", "S1", "lost-1", anne, most=20, state="completed")
+    first, second = settle((lost, replace(lost, attempt="lost-2", most=5)), 22, 0, 1, "copieur/1/7")
+    noon = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
+    unmatched = PrintsUnmatched("copieur", "S1", 1, 3, 0, 9000, 0)
+    before = [(noon, first), (noon.replace(minute=1), second), (noon.replace(minute=2), unmatched)]
+    with acting_house(tmp_path, before=before) as home:
+        assert [line for line in statement(home) if line[0] == "m042"] == [
+            ("m042", "print-mono", 34, 34, "0.00"),  # 15 of the day, at least 17 and at least 2
+            ("m042", "copy-mono", 3, 3, "0.00"),
+        ]
+
+        async def story(hand: Hand) -> None:
+            page = await hand.open("/impressions")
+            assert "2 travaux à vérifier" in page.text
+            assert "de 17 à 20 faces · Le copieur" in page.text
+            form = page.form("/impressions/verifier", attempt="lost-1")
+            page = await hand.send(form, sides="21", why="paper")
+            assert "Ce nombre n'est pas possible pour ce travail" in page.text
+            page = await hand.send(page.form("/impressions/verifier", attempt="lost-1"), sides="18", why="paper")
+            assert "C'est noté : 18 faces." in page.text
+            assert "travail à vérifier" not in page.text  # the other can only have been 4
+
+        act(home, story)
+        said = facts(home, PrintSettled)
+        assert [(one.attempt, one.low, one.high, one.why.value) for one in said] == [
+            ("lost-1", 18, 18, "paper"),
+            ("lost-2", 4, 4, "counters"),
+        ]
+        assert said[0].actor != ""
+        assert said[1].actor == ""
+        assert [line for line in statement(home) if line[0] == "m042"] == [
+            ("m042", "print-mono", 37, 37, "0.00"),
+            ("m042", "copy-mono", 3, 3, "0.00"),
+        ]

@@ -17,9 +17,11 @@ from agent.rules.kinds import FACTS, KINDS
 from agent.rules.leaving import Doubt
 from agent.rules.links import Cause, Health
 from agent.rules.members import PEOPLE
+from agent.rules.pages import Evidence
 from agent.rules.presence import Reason
 from agent.rules.reasons import REASON_KEYS
 from agent.rules.remote import Whom, WindowEnd
+from agent.rules.settlement import BY_HAND
 from agent.rules.tariff import Item
 from agent.views.events import link_words, tell
 from agent.views.journal import QUIET
@@ -47,7 +49,9 @@ FAMILIES: set[str] = {
     *(f"service.{name}" for name in ("links", "paper", "door", "web", "alerts", "other")),
     *(f"driver.{name}" for name in ("links", "printers", "readers", "spooler", "lock", "inputs", "alerts", "other")),
     *(f"formula.{name}" for name in ("subscriber", "occasional", "visitor", "other")),
-    *(f"me.item.{item}" for item in Item if not item.startswith("unattributed")),
+    *(f"me.item.{item}" for item in Item if not item.startswith(("unattributed", "overhead"))),
+    *(f"review.{why}" for why in BY_HAND),
+    *(f"review.proof_{evidence}" for evidence in Evidence),
     *(f"colour.{name}" for name in ("black", "cyan", "magenta", "yellow")),
     *(f"reason.{name}" for name in (*REASONS[1:], "none")),
     *(f"holiday.{name}" for name in (*HOLIDAYS, "other")),

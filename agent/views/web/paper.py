@@ -16,12 +16,14 @@ from aiohttp import web
 
 from agent.memory.followed import Followed
 from agent.memory.ledger import Entry, LedgerError
-from agent.memory.open_books import followed_slips
+from agent.memory.open_books import followed_doubts, followed_slips
 from agent.rules.attribution import Slip, Slips
 from agent.rules.facts import AliasId
 from agent.rules.incidents import Area
-from agent.rules.pages import PagesCounted
+from agent.rules.pages import AttemptCounted, PagesCounted
 from agent.rules.paper import CopiesCounted
+from agent.rules.review import Doubt, Doubts
+from agent.rules.settlement import BY_HAND
 from agent.views.events import Labels
 from agent.views.lately import lately
 from agent.views.sentences import Saying
@@ -33,6 +35,7 @@ from agent.views.words import Words, capital, words
 JOBS = 100  # of today, newest first
 SLIPS = 15  # shown at once, of the last two months, newest first: those nobody has, and those given by hand
 SAID = {"given": "impressions.given", "not-always": "impressions.not_always", "nothing": "impressions.nothing"}
+UNSETTLED = {"impossible": "review.impossible", "unclear": "review.unclear"}
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +47,7 @@ class Job:
     time: str
     what: str
     whose: str
+    proof: str  # who says so; "" for copies: the counters do
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,21 @@ class Waiting:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """One print attempt of which the sides are not certain."""
+
+    attempt: str
+    time: str
+    what: str
+    name: str
+    low: int
+    high: int
+    colour: bool  # somebody must say how many are in colour
+
+
 FOLLOWED = web.AppKey("slips", Followed)
+DOUBTS = web.AppKey("doubts", Followed)
 
 
 def routes(app: web.Application) -> None:
@@ -66,7 +84,9 @@ def routes(app: web.Application) -> None:
     if not app[GATE].site.printers:
         return
     app[FOLLOWED] = followed_slips(app[LEDGER], app[CLOCK])
+    app[DOUBTS] = followed_doubts(app[LEDGER], app[CLOCK])
     app.router.add_get("/impressions", show_paper)
+    app.router.add_post("/impressions/verifier", settle)
     app.router.add_post("/impressions/attribuer", give)
 
 
@@ -79,16 +99,17 @@ async def show_paper(request: web.Request) -> web.StreamResponse:
         t, local_now(request), {name: one.name for name, one in people(request).items()}, Labels.of(watch.site)
     )
     try:
-        slips = request.app[FOLLOWED].read()
+        slips, doubts = request.app[FOLLOWED].read(), request.app[DOUBTS].read()
         midnight = teller.now.replace(hour=0, minute=0, second=0, microsecond=0)
         today = lately(request.app[LEDGER], (PagesCounted, CopiesCounted), midnight, JOBS)
     except LedgerError as error:
         log.warning("the paper cannot be read: %s", error)
         raise web.HTTPServiceUnavailable from error
     assert isinstance(slips, Slips)
+    assert isinstance(doubts, Doubts)
     users = {alias.id: user for user, alias in request.app[ROSTER].roster().aliases.items()}
     newest_first = list(slips.by_name.items())[::-1]
-    waiting = [(name, slip) for name, slip in newest_first if not slip.member]
+    waiting = [(name, slip) for name, slip in newest_first if not slip.member and slip.sides]
     given = [(name, slip) for name, slip in newest_first if slip.member]
     return page(
         request,
@@ -98,6 +119,9 @@ async def show_paper(request: web.Request) -> web.StreamResponse:
         acting=False,
         books=say.books(),
         jobs=[job for entry in today if (job := teller.job(entry, slips)) is not None],
+        unsure=[teller.unsure(one) for one in doubts.open()[:SLIPS]],
+        unsure_count=len(doubts.open()),
+        reasons=[why.value for why in BY_HAND],
         count=len(waiting),
         waiting=[teller.waiting(name, slip, users) for name, slip in waiting[:SLIPS]],
         given=[teller.waiting(name, slip, users) for name, slip in given[:SLIPS]],
@@ -125,12 +149,30 @@ class _Teller:
         if not sides:
             return None
         member = slip.member if slip is not None else fact.member
-        return Job(self.time(entry.at.utc), self.what(fact), self.name(member) or self.t("impressions.nobody"))
+        proof = self.t(f"review.proof_{fact.evidence}") if isinstance(fact, PagesCounted) else ""
+        if isinstance(fact, AttemptCounted) and fact.free == sides:
+            proof = f"{proof}, {self.t('review.free')}"
+        whose = self.name(member) or self.t("impressions.nobody")
+        return Job(self.time(entry.at.utc), self.what(fact), whose, proof)
 
     def waiting(self, name: str, slip: Slip, users: Mapping[AliasId, str]) -> Waiting:
         """Say one piece of paper to be given to somebody."""
         user = users.get(slip.counted.alias, "") if isinstance(slip.counted, PagesCounted) else ""
         return Waiting(name, self.time(slip.at), self.what(slip.counted), user, slip.member, self.name(slip.member))
+
+    def unsure(self, one: Doubt) -> Unsure:
+        """Say one uncertain attempt."""
+        fact = one.counted
+        between = self.t("review.between", low=fact.low, high=fact.high)
+        return Unsure(
+            fact.attempt,
+            self.time(one.at),
+            f"{between} · {capital(self.labels.device(fact.device))}",
+            self.name(one.member),
+            fact.low,
+            fact.high,
+            colour=not one.group.endswith(("/mono", "/colour")),
+        )
 
     def what(self, fact: PagesCounted | CopiesCounted) -> str:
         """Say how much of what: "12 faces, dont 4 en couleur, sur le copieur"."""
@@ -148,6 +190,17 @@ class _Teller:
     def time(self, at: datetime) -> str:
         local = at.astimezone(self.now.tzinfo)
         return f"{local:%H:%M}" if local.date() == self.now.date() else f"{self.t.day(local)}, {local:%H:%M}"
+
+
+@needs(Role.ANIMATOR)
+async def settle(request: web.Request) -> web.StreamResponse:
+    """Say how many sides an uncertain print attempt had."""
+    fields = await form(request)
+    wanted = {name: fields.get(name, "").strip() for name in ("attempt", "sides", "colour", "why")}
+    answer = await asked(request, "web", "paper-settle", wanted)
+    if answer.code == "settled":
+        return back(request, "/impressions", "review.done", n=int(wanted["sides"]))
+    return back(request, "/impressions", UNSETTLED.get(answer.code, "review.not_written"))
 
 
 @needs(Role.ANIMATOR)

@@ -1,0 +1,82 @@
+"""The fact that says how many sides an uncertain print attempt had after all. Who may say so is `rules.review`.
+
+It moves its sides as a signed pair, out of the unattributed account where the device's counters saw them: no summary
+ever falls, and the books stay balanced. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import ClassVar
+
+from agent.rules.facts import TIMED_DAYS, Fact, FormulaId, MemberId, Total, total
+from agent.rules.pages import AttemptCounted, PagesCounted
+
+
+class Why(StrEnum):
+    """How somebody knows."""
+
+    COUNTERS = "counters"  # what is settled of the neighbours leaves just this
+    PAPER = "paper"  # the sheets were counted
+    PANEL = "panel"  # the machine's own list of jobs says so
+    MEMBER = "member"  # whoever printed it says so
+    NOTHING = "nothing"  # nothing came out
+
+
+BY_HAND = (Why.PAPER, Why.PANEL, Why.MEMBER, Why.NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class PrintSettled(Fact):
+    """How many sides an uncertain attempt printed was said, or narrowed."""
+
+    kind: ClassVar[str] = "print-settled"
+    kept_for_days: ClassVar[int | None] = TIMED_DAYS
+
+    attempt: str  # PagesCounted.attempt
+    device: str
+    epoch: int  # of the books it was counted in; 0 if no counters saw it
+    turn: int  # 1, 2, ...: how many times this attempt was settled
+    member: MemberId  # whose it is by now; "" = unclaimed
+    formula: FormulaId
+    was_mono: int
+    was_colour: int
+    sides_mono: int
+    sides_colour: int
+    sheets: int
+    low: int
+    high: int
+    free: int  # of the sides, nobody pays these
+    metered: bool  # the counters saw these sides: they leave the unattributed account
+    why: Why
+    actor: str  # "" = the counters
+
+    def totals(self) -> tuple[Total, ...]:
+        """Move the sides, as a signed pair; what is free moves to no member."""
+        moves = {"mono": self.sides_mono - self.was_mono, "colour": self.sides_colour - self.was_colour}
+        who = self.formula or "unclaimed"
+        rows = []
+        for colour, sides in moves.items():
+            there, back = ("here", "away") if sides >= 0 else ("away", "here")
+            labels = {"device": self.device, "colour": colour}
+            rows.append(total(f"sides_moved_{there}", abs(sides), **labels, kind="print", formula=who))
+            if self.metered:
+                rows.append(total(f"sides_moved_{back}", abs(sides), **labels, kind="unattributed", formula=""))
+            if self.member and not self.free:
+                paid = {"member": self.member, "kind": "print", "colour": colour}
+                rows.append(total(f"member_sides_moved_{there}", abs(sides), **paid))
+        return tuple(rows)
+
+
+def settled(counted: PagesCounted, fact: PrintSettled) -> PagesCounted:
+    """Return a row as a settlement has it."""
+    now = replace(
+        counted,
+        sides_mono=fact.sides_mono,
+        sides_colour=fact.sides_colour,
+        sheets=fact.sheets,
+        low=fact.low,
+        high=fact.high,
+    )
+    return replace(now, free=fact.free) if isinstance(now, AttemptCounted) else now
