@@ -21,7 +21,8 @@ from agent.rules.pages import PagesCounted
 from agent.rules.paper import CopiesCounted
 from agent.rules.presence import VisitCorrected, VisitEnded
 from agent.rules.settlement import PrintSettled
-from agent.rules.tariff import ORDER, Item, Line, Statement, Usage, prints_used, usages
+from agent.rules.tariff import Line, Statement
+from agent.rules.usage import ORDER, Item, Usage, prints_used, usages
 
 Correction = PagesAttributed | CopiesAttributed | VisitCorrected | PrintSettled
 CORRECTIONS = (PagesAttributed, CopiesAttributed, VisitCorrected, PrintSettled)

@@ -24,7 +24,8 @@ from decimal import Decimal
 from itertools import pairwise
 
 from agent.rules.facts import FormulaId
-from agent.rules.tariff import HOUR_MIN, PLAINER, SIDES, Item, Period, Prices, Tariff
+from agent.rules.tariff import HOUR_MIN, Period, Prices, Tariff
+from agent.rules.usage import PLAINER, SIDES, Item
 
 ZERO = Decimal(0)
 DEAREST = Decimal(100_000)  # nothing in a coworking space costs more: a slip of the keyboard

@@ -39,17 +39,8 @@ from agent.rules.paper import CopiesCounted, PrintsUnmatched
 from agent.rules.presence import VisitCorrected, VisitEnded
 from agent.rules.retention import DayCounted
 from agent.rules.settlement import PrintSettled
-from agent.rules.tariff import (
-    Item,
-    Line,
-    Statement,
-    StatementIssued,
-    Tariff,
-    UnpricedError,
-    Usage,
-    held_in,
-    statement,
-)
+from agent.rules.tariff import Line, Statement, StatementIssued, Tariff, UnpricedError, held_in, statement
+from agent.rules.usage import Item, Usage
 from drivers.contract import Clock, Trust
 
 COUNTED = (

@@ -21,7 +21,8 @@ from agent.rules.pages import PagesCounted
 from agent.rules.paper import CopiesCounted
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.settlement import PrintSettled
-from agent.rules.tariff import Statement, Tariff, UnpricedError, Usage, held_in, statement
+from agent.rules.tariff import Statement, Tariff, UnpricedError, held_in, statement
+from agent.rules.usage import Usage
 from agent.rules.visits import Visit, Visits
 
 KINDS: tuple[type[Fact], ...] = (

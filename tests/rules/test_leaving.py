@@ -14,7 +14,8 @@ from agent.rules.facts import FormulaId, MemberId
 from agent.rules.hours import WeeklyHours
 from agent.rules.leaving import Doubt, closing_of, costs_today, doubt, minutes_by_day
 from agent.rules.presence import VisitEvidence
-from agent.rules.tariff import SIDES, Item, Period, Prices, Tariff, Usage, statement
+from agent.rules.tariff import Period, Prices, Tariff, statement
+from agent.rules.usage import SIDES, Item, Usage
 from agent.rules.visits import Visit
 
 PARIS = ZoneInfo("Europe/Paris")

@@ -14,7 +14,8 @@ from agent.rules.months import Months, merge, regularise
 from agent.rules.pages import Evidence, PagesCounted
 from agent.rules.paper import CopiesCounted, PrintsUnmatched
 from agent.rules.presence import Reason, VisitCorrected, VisitEnded, VisitEvidence
-from agent.rules.tariff import SIDES, Item, Line, Period, Prices, Statement, Tariff, Usage, statement
+from agent.rules.tariff import Line, Period, Prices, Statement, Tariff, statement
+from agent.rules.usage import SIDES, Item, Usage
 
 ANNE, BOB, NOBODY = MemberId("m042"), MemberId("m013"), MemberId("")
 OCC, NONE = FormulaId("occasional"), FormulaId("")

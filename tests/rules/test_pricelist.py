@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from agent.rules.facts import FormulaId
 from agent.rules.pricelist import TariffFaultyError, read_tariff
-from agent.rules.tariff import Item, Prices, Tariff
+from agent.rules.tariff import Prices, Tariff
+from agent.rules.usage import Item
 
 D = Decimal
 

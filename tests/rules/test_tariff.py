@@ -16,20 +16,8 @@ from agent.rules.members import Member
 from agent.rules.pages import Evidence, PagesCounted
 from agent.rules.paper import CopiesCounted, PrintsUnmatched
 from agent.rules.presence import VisitEnded, VisitEvidence
-from agent.rules.tariff import (
-    SIDES,
-    Item,
-    Period,
-    Prices,
-    Statement,
-    StatementIssued,
-    Tariff,
-    UnpricedError,
-    Usage,
-    held_in,
-    statement,
-    usages,
-)
+from agent.rules.tariff import Period, Prices, Statement, StatementIssued, Tariff, UnpricedError, held_in, statement
+from agent.rules.usage import SIDES, Item, Usage, usages
 
 PARIS = ZoneInfo("Europe/Paris")
 D = Decimal

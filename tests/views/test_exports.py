@@ -23,7 +23,8 @@ from agent.rules.paper import CopiesCounted, PrintsUnmatched
 from agent.rules.presence import VisitEnded, VisitEvidence
 from agent.rules.pricelist import read_tariff
 from agent.rules.retention import DayCounted
-from agent.rules.tariff import Item, Line, Statement, StatementIssued, Usage, statement
+from agent.rules.tariff import Line, Statement, StatementIssued, statement
+from agent.rules.usage import Item, Usage
 from agent.views import exports
 from agent.views.exports import Issued, issue_statement, month_statement, render
 from drivers.contract import Moment, Trust

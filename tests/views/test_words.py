@@ -22,7 +22,7 @@ from agent.rules.presence import Reason
 from agent.rules.reasons import REASON_KEYS
 from agent.rules.remote import Whom, WindowEnd
 from agent.rules.settlement import BY_HAND
-from agent.rules.tariff import Item
+from agent.rules.usage import Item
 from agent.views.events import link_words, tell
 from agent.views.journal import QUIET
 from agent.views.metrics import DEVICE_STATES
