@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+COPIES = ("counters", "panel", "codes", "connector")  # how walk-up copies are counted: see PrinterConfig.copies
 HOLIDAYS = ("FR", "FR-57", "FR-6AE", "")  # France; with Moselle's or Alsace's two more days (Code du travail L3134-13)
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: systemd is told not to retry
 
@@ -80,6 +81,13 @@ class PrinterConfig:
     poll_s: float = 15.0  # how often the device is looked at when no bell rings
     visit_idle_s: float = 90.0  # a copy visit ends after this long without a copy
     a3_clicks: int = 1  # 2: this device's counters move by two for each A3 side
+    copies: str = "counters"  # its counters around a badge | "panel": a monthly relevé typed in | "codes": a CSV of
+    # user codes | "connector": the copy-control connector, see [printers.NAME.connector]
+    snmp: str = ""  # its read-only community ("public"): meters and supplies are asked over SNMP; "" they are not
+    snmp_version: int = 2  # 2 (v2c) | 1
+    snmp_port: int = 161
+    meters: str = ""  # a file of drivers/meters: "canon", "ricoh", "kyocera", "standard"; "" by what the device says
+    off: str = ""  # when nobody wonders that it is switched off: "closed" (outside the hours) | "20:00-07:30" | ""
 
 
 @dataclass(frozen=True, slots=True)

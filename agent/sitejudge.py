@@ -16,11 +16,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from agent.config import HOLIDAYS, LinkConfig, ReaderConfig, Site
+from agent.config import COPIES, HOLIDAYS, LinkConfig, PrinterConfig, ReaderConfig, Site
 from agent.rules.alarms import Quiet
 from agent.rules.hours import WeeklyHours
 
 Keys = tuple[str, ...]
+METER_FILES = ("standard", "canon", "ricoh", "kyocera")  # of drivers/meters
 MOST_TARGETS = 10  # of one link: beyond that the probes themselves are a load
 LAST_LINE = 511  # of a GPIO chip: how many there really are, the chip says when it is opened
 SIGNS = 200  # of a text that is printed on a notice
@@ -252,6 +253,7 @@ def _judge_printers(site: Site) -> Iterator[Fault]:
         yield from _within((*path, "poll_s"), printer.poll_s, 0.5, 3600)
         yield from _within((*path, "visit_idle_s"), printer.visit_idle_s, 5, 3600)
         yield from _within((*path, "a3_clicks"), printer.a3_clicks, 1, 2)
+        yield from _judge_meters(path, printer)
         if printer.kind == "ipp" and not _is_ipp(printer.uri):
             yield Fault((*path, "uri"), "attend une adresse ipp://HÔTE/CHEMIN", "expects ipp://HOST/PATH")
         for queue in printer.queues:
@@ -267,6 +269,24 @@ def _judge_printers(site: Site) -> Iterator[Fault]:
                 "des files mais pas de section [spooler] ; ajoutez-la",
                 "queues but no [spooler] section; add it",
             )
+
+
+def _judge_meters(path: Keys, printer: PrinterConfig) -> Iterator[Fault]:
+    yield from _one_of((*path, "copies"), printer.copies, COPIES)
+    yield from _one_of((*path, "meters"), printer.meters, ("", *METER_FILES))
+    yield from _within((*path, "snmp_port"), printer.snmp_port, 1, 65535)
+    yield from _within((*path, "snmp_version"), printer.snmp_version, 1, 2)
+    if printer.meters and not printer.snmp:
+        yield Fault(
+            (*path, "snmp"),
+            'manque : les compteurs se lisent en SNMP ; ajoutez par exemple snmp = "public"',
+            'is missing: meters are read over SNMP; add for example snmp = "public"',
+        )
+    try:
+        if printer.off != "closed":
+            Quiet.parse(printer.off)
+    except ValueError as error:
+        yield Fault((*path, "off"), 'attend "closed" ou des heures, par exemple "20:00-07:30"', str(error))
 
 
 def _is_ipp(uri: str) -> bool:

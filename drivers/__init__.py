@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from drivers.contract import (
     CardReader,
@@ -69,15 +70,33 @@ async def open_spooler(
     )
 
 
-async def open_printer(
-    kind: str, building: Building, clock: Clock, stack: AsyncExitStack, device: DeviceId, uri: str
+async def open_printer(  # noqa: PLR0913  (the site file's keys, one by one)
+    kind: str,
+    building: Building,
+    clock: Clock,
+    stack: AsyncExitStack,
+    device: DeviceId,
+    uri: str,
+    *,
+    community: str = "",
+    version: int = 2,
+    port: int = 161,
+    meters: str = "",
 ) -> Printer:
-    """Return one printing device."""
+    """Return one printing device; its meters are asked over SNMP where there is a `community`."""
     if kind == "sim":
         return building().printer(device)
     from drivers.printer import IppPrinter
 
-    return await stack.enter_async_context(IppPrinter(clock, device, uri))
+    printer = await stack.enter_async_context(IppPrinter(clock, device, uri))
+    if not community:
+        return printer
+    from drivers.counted import CountedPrinter
+    from drivers.snmp import SnmpMeters
+
+    host = urlsplit(uri).hostname or ""
+    source = SnmpMeters(device, host, port=port, community=community, version=version, profile=meters)
+    return await stack.enter_async_context(CountedPrinter(device, printer, source))
 
 
 def open_reader(  # noqa: PLR0913  (the site file's keys, one by one)

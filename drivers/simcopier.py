@@ -6,7 +6,17 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from drivers.contract import Clock, Counters, DeviceId, DeviceJob, DeviceReading, DeviceState, JobState, Supply
+from drivers.contract import (
+    Clock,
+    Counters,
+    DeviceId,
+    DeviceJob,
+    DeviceReading,
+    DeviceState,
+    JobState,
+    LifeCount,
+    Supply,
+)
 from drivers.verbs import PrintVerb
 
 KEPT_JOBS = 500  # records the simulated device keeps
@@ -24,6 +34,7 @@ class SimCopier:
     toner: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("black", "cyan", "magenta", "yellow"), 0.6))
     waiting: deque[tuple[PrintVerb, int]] = field(default_factory=deque)
     busy: bool = False
+    tells: str = "split"  # "split": copies apart from prints; "total": one total; "nothing": no counters at all
     active: tuple[DeviceJob, ...] = ()  # the record of the job being printed
 
     def record(self, device: str, verb: PrintVerb, at: datetime, sides: int, sheets: int) -> DeviceJob:
@@ -63,7 +74,8 @@ class SimPrinter:
             state=DeviceState.STOPPED if reasons and not copier.paper else state,
             reasons=tuple(dict.fromkeys(reasons)),
             supplies=tuple(Supply(f"{name} toner", name, share) for name, share in copier.toner.items()),
-            counters=copier.counters,
+            counters=copier.counters if copier.tells == "split" else None,
+            life=LifeCount(copier.counters.sides) if copier.tells == "total" else None,
             jobs=(*copier.jobs, *copier.active),
             settled=not copier.busy,
         )

@@ -14,7 +14,7 @@ import sys
 
 import click
 
-from agent.cli import accounts, memory, people, running
+from agent.cli import accounts, memory, paper, people, running
 from agent.cli.where import find
 
 
@@ -31,5 +31,5 @@ def main(context: click.Context, site: str | None, state: str | None, run_: str 
     context.obj = find(site, state, run_)
 
 
-for command in (*running.COMMANDS, *memory.COMMANDS, *people.COMMANDS, *accounts.COMMANDS):
+for command in (*running.COMMANDS, *memory.COMMANDS, *people.COMMANDS, *accounts.COMMANDS, *paper.COMMANDS):
     main.add_command(command)

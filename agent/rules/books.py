@@ -31,6 +31,7 @@ from datetime import UTC, date, timedelta, tzinfo
 
 from agent.rules.columns import (
     Accounts,
+    Booked,
     Sides,
     Suspicion,
     Visit,
@@ -74,6 +75,7 @@ class Books:
         self.epoch = 0
         self.serial = ""
         self.visit: Visit | None = None
+        self.nobodys = False  # set while visits changed and copies could not be told: they are nobody's then
         self.balanced = False  # nothing unexplained at the last settled look
         self._idle_s = visit_idle_s
         self._zone = zone
@@ -166,6 +168,10 @@ class Books:
         counters = reading.counters
         return counters is not None and reading.serial == self.serial and copies_of(counters) != self._copies
 
+    @property
+    def booked(self) -> Booked:  # noqa: D102
+        return Booked(self.serial, self._metered, self._prints, self._copies)
+
     def has(self, name: str) -> bool:
         """Return True if an attempt of this name is booked, or closed to booking."""
         return name in self._attempts
@@ -188,7 +194,7 @@ class Books:
         if reading.serial != self.serial:
             return ()
         if reading.counters is None:
-            return () if self._metered else self._uncounted(reading, claims)
+            return self._idle(reading.at) if self._metered else self._uncounted(reading, claims)
         copied = self._copied(reading, reading.counters, split=split)
         if not reading.settled or any(job.state in ACTIVE for job in reading.jobs):
             return copied
@@ -254,7 +260,7 @@ class Books:
         if not (reading.settled or split or rests or self._quiet(reading.at, self._idle_s / 2)):
             return ()  # still copying: one row at the end of it
         late = self._quiet(reading.at, self._idle_s + LATE_S)
-        row = self._copies_row(counters, moved, None if late else self.visit)
+        row = self._copies_row(counters, moved, None if late or self.nobodys else self.visit)
         return (row, *(self._idle(reading.at) if late else ()))
 
     def _copies_row(self, counters: Counters, moved: Sides, visit: Visit | None) -> CopiesMetered:

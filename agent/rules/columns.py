@@ -39,6 +39,16 @@ class Sides:
         return self.mono < other.mono or self.colour < other.colour
 
 
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """Where the books of a device stand, on its own counters."""
+
+    serial: str
+    metered: bool
+    prints: Sides
+    copies: Sides
+
+
 @dataclass(slots=True)
 class Accounts:
     """What each account has had since the books opened, in clicks."""

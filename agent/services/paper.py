@@ -47,8 +47,25 @@ async def wire(here: Standing) -> None:
 
 async def _wire_device(here: Standing, name: str, config: PrinterConfig, desk: Desk, zone: ZoneInfo) -> None:
     device = DeviceId(name)
-    printer = await drivers.open_printer(config.kind, lambda: here.building, here.clock, here.stack, device, config.uri)
-    policy = PaperPolicy(zone, poll_s=config.poll_s, visit_idle_s=config.visit_idle_s, a3_clicks=config.a3_clicks)
+    printer = await drivers.open_printer(
+        config.kind,
+        lambda: here.building,
+        here.clock,
+        here.stack,
+        device,
+        config.uri,
+        community=config.snmp,
+        version=config.snmp_version,
+        port=config.snmp_port,
+        meters=config.meters,
+    )
+    policy = PaperPolicy(
+        zone,
+        poll_s=config.poll_s,
+        visit_idle_s=config.visit_idle_s,
+        a3_clicks=config.a3_clicks,
+        copies=config.copies,
+    )
     answered = asyncio.Event()
 
     def show(live: LiveDevice) -> None:

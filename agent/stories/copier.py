@@ -16,7 +16,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Protocol
 
@@ -27,6 +27,7 @@ from agent.rules.attempts import Notebook
 from agent.rules.books import ACTIVE, Books
 from agent.rules.facts import CardKey, Fact
 from agent.rules.members import Alias, Roster
+from agent.rules.metering import Metering
 from agent.rules.pages import Claim, PagesCounted, Witness, attempt
 from agent.rules.paper import (
     BooksClosed,
@@ -60,6 +61,7 @@ log = logging.getLogger(__name__)
 BADGES = 16  # waiting at one desk
 STALE_BADGE_S = 30.0  # whoever badged that long ago has gone
 LAST_S = 10.0  # how long a cancelled story waits for the write it began
+BY_HAND = frozenset({"panel", "codes"})  # copies are told by people or by a file: the counters say nothing of them
 STILL_LOOKS = 60  # looks at a busy device that changes nothing, before it is looked at at leisure
 BOOKED = (BooksOpened, PagesCounted, CopiesCounted, PrintsUnmatched, CopyVisitStarted, CopyVisitEnded, BooksClosed)
 
@@ -86,6 +88,7 @@ class PaperPolicy:
     visit_idle_s: float = 90.0  # a copy visit ends after this long without a copy
     busy_s: float = 1.0  # between looks while something happens
     a3_clicks: int = 1  # how far the device's counters move for one A3 side
+    copies: str = "counters"  # how walk-up copies are counted: one of config.COPIES
     settle_s: float = 5.0  # how long a badge waits for the copies of whoever stood there before
 
 
@@ -161,6 +164,7 @@ class Clerk:
         self._reading: DeviceReading | None = None
         self._judged: object = None  # the records and spooled jobs that `_claims` was made from
         self._claims: tuple[Claim, ...] = ()
+        self._metering = Metering()
         self.books = Books(device, policy.visit_idle_s, a3_clicks=policy.a3_clicks, zone=policy.zone)
         newest = clock.now().utc
         self._strays = 0  # prints nothing explained, in sides, ever
@@ -174,21 +178,33 @@ class Clerk:
 
         `split` says of what is seen whether copies are booked up to here although the device is busy.
         """
-        reading, spooled = await self._printer.read(), self._desk.spooled
-        news = (reading.jobs, spooled) != self._judged
+        raw, spooled = await self._printer.read(), self._desk.spooled
+        news = (raw.jobs, spooled) != self._judged
         if news or self._claims:
-            self._claims = (*await self._book_records(reading), *self._missing(reading, spooled))
-            self._judged = (reading.jobs, spooled)
+            self._claims = (*await self._book_records(raw), *self._missing(raw, spooled))
+            self._judged = (raw.jobs, spooled)
+        reading = self._metered(raw, now=split is not None)
         calm = self.books.balanced
         here = split is not None and split(reading)
-        for fact in self.books.judge(reading, self._claims, hold=self._desk.printing, split=here):
+        hold = self._desk.printing or self._metering.pending
+        for fact in self.books.judge(reading, self._claims, hold=hold, split=here):
             await self._write(fact, reading.at)
-        if self.books.balanced and (news or not calm):
+        if reading.settled and not self._metering.pending and not self.books.copied(reading):
+            self.books.nobodys = self.books.nobodys and reading.counters is None
+        told = self.books.balanced and not self._metering.pending
+        if told and (news or not calm):
             self._witness.balanced(spooled)
-        self._note(reading)
+        self._note(raw)
         metered = reading.counters is not None
-        self._desk.stand = Stand(self._strays, self.books.balanced and not news) if metered else None
+        self._desk.stand = Stand(self._strays, told and not news) if metered else None
         return reading
+
+    def _metered(self, raw: DeviceReading, *, now: bool) -> DeviceReading:
+        """Return the look with the counters that the books are kept by."""
+        if self._policy.copies in BY_HAND:
+            return replace(raw, counters=None, life=None)
+        booked, hold = self.books.booked, self._desk.printing
+        return self._metering.read(raw, booked, claims=bool(self._claims), hold=hold, now=now)
 
     async def _book_records(self, reading: DeviceReading) -> list[Claim]:
         """Book every ended attempt by its record; return those whose record does not say."""
@@ -242,9 +258,20 @@ class Clerk:
         while True:
             late = self._clock.now().mono_s - since.mono_s > self._policy.settle_s
             reading = await self.look((lambda _: True) if late else (lambda seen: not self._copying(seen)))
-            if late or not (self._copying(reading) or self.books.copied(reading)):
+            waits = self._copying(reading) or self.books.copied(reading) or self._metering.pending
+            if late or not waits:
+                self.books.nobodys = self.books.nobodys or self._untold(reading)
                 return
             await asyncio.sleep(min(0.2, self._policy.busy_s))
+
+    def _untold(self, reading: DeviceReading) -> bool:
+        """Tell whether nobody can say how much was copied up to this badge: the copies that show later are nobody's."""
+        if self._policy.copies in BY_HAND or not self.books.booked.metered:
+            return False
+        if reading.counters is None or self._metering.pending:
+            return True
+        raw = self._reading
+        return raw is not None and raw.counters is None and self._metering.surplus(raw, self.books.booked)
 
     def _copying(self, reading: DeviceReading) -> bool:
         """Tell whether copies of somebody before this badge may still be coming out.
@@ -267,11 +294,17 @@ class Clerk:
     def _restless(self) -> bool:
         reading = self._reading
         busy = reading is None or not reading.settled or reading.state is not DeviceState.IDLE
-        return busy or self._desk.printing or self.books.suspicious or self.books.visit is not None
+        return (
+            busy
+            or self._desk.printing
+            or self.books.suspicious
+            or self._metering.pending
+            or self.books.visit is not None
+        )
 
     def _note(self, reading: DeviceReading) -> None:
         self._reading = reading
-        device = (reading.state, reading.reasons, reading.counters, reading.jobs)
+        device = (reading.state, reading.reasons, reading.counters, reading.life, reading.jobs)
         seen = (device, self._desk.spooled, self.books.visit)
         self._still = self._still + 1 if seen == self._seen else 0
         self._seen = seen
@@ -285,7 +318,7 @@ class Clerk:
             state=reading.state.value,
             reasons=reading.reasons,
             supplies=tuple(LiveSupply(one.name, one.colour, one.level_share) for one in reading.supplies),
-            counter=None if reading.counters is None else reading.counters.sides,
+            counter=_display(reading),
             visitor=self.books.visit is not None,
             waiting=self._desk.waiting,
             refused=self._refused,
@@ -310,3 +343,10 @@ class Clerk:
         except asyncio.CancelledError:
             await asyncio.wait({written}, timeout=LAST_S)
             raise
+
+
+def _display(reading: DeviceReading) -> int | None:
+    """Return the sides on the device's own display."""
+    if reading.counters is not None:
+        return reading.counters.sides
+    return None if reading.life is None else reading.life.total

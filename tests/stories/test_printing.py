@@ -244,3 +244,114 @@ def test_a_badge_during_a_print_ends_the_visit_before_at_once(tmp_path):
             assert [(fact.member, fact.mono, fact.colour) for fact in space.facts(CopiesCounted)] == [("m001", 0, 2)]
 
     virtually(tmp_path, story)
+
+
+# --- a device that only has a total: what the records do not explain was copied --------------------------------
+
+
+def total_only(space: Space) -> None:
+    space.building.printer(DEVICE)._copier.tells = "total"
+
+
+def test_copies_by_a_total_go_to_whoever_is_badged_in_and_prints_to_theirs(tmp_path):
+    async def story(space: Space) -> None:
+        total_only(space)
+        async with space.minded():
+            space.building.obey(BadgeVerb(READER, CARD))
+            await asyncio.sleep(2)
+            space.building.obey(PrintVerb("alice", 5, colour=False, two_sided=False, copies=1))
+            space.building.obey(CopyVerb(12, colour=False))
+            await asyncio.sleep(60)
+            assert [fact.sides_mono for fact in space.facts(PagesCounted)] == [5]
+            assert [(fact.member, fact.mono) for fact in space.facts(CopiesCounted)] == [("m001", 12)]
+            assert space.facts(PrintsUnmatched) == []
+            assert space.shown[-1].counter == 1550 + 17
+
+    virtually(tmp_path, story)
+
+
+def test_copies_by_a_total_with_nobody_badged_are_nobodys(tmp_path):
+    async def story(space: Space) -> None:
+        total_only(space)
+        async with space.minded():
+            space.building.obey(CopyVerb(7, colour=False))
+            await asyncio.sleep(400)
+            assert [(fact.member, fact.mono) for fact in space.facts(CopiesCounted)] == [("", 7)]
+
+    virtually(tmp_path, story)
+
+
+def test_a_badge_reads_the_total_between_two_visits(tmp_path):
+    async def story(space: Space) -> None:
+        total_only(space)
+        bob = space.people.add_member("Bob", FormulaId("subscriber"), since=date(2026, 1, 1), actor="cli")
+        space.people.give_card(bob, CardNumber("04A2000002"), actor="cli")
+        async with space.minded():
+            space.building.obey(BadgeVerb(READER, CARD))
+            await asyncio.sleep(3)
+            space.building.obey(CopyVerb(4, colour=False))
+            await asyncio.sleep(0.5)
+            space.building.obey(BadgeVerb(READER, "04A2000002"))
+            await asyncio.sleep(3)
+            space.building.obey(CopyVerb(9, colour=False))
+            await asyncio.sleep(200)
+            assert [(fact.member, fact.mono) for fact in space.facts(CopiesCounted)] == [("m001", 4), (bob, 9)]
+            assert [fact.why for fact in space.facts(CopyVisitEnded)] == ["next-badge", "idle"]
+
+    virtually(tmp_path, story)
+
+
+def test_copies_by_a_total_right_after_a_badge_while_a_print_runs_are_the_members(tmp_path):
+    async def story(space: Space) -> None:
+        total_only(space)
+        async with space.minded():
+            space.building.obey(PrintVerb("alice", 60, colour=False, two_sided=False, copies=1))
+            await asyncio.sleep(2)
+            space.building.obey(BadgeVerb(READER, CARD))
+            await asyncio.sleep(0.5)
+            space.building.obey(CopyVerb(12, colour=False))
+            await asyncio.sleep(60)
+            assert [(fact.member, fact.mono) for fact in space.facts(CopiesCounted)] == [("m001", 12)]
+            assert [fact.sides_mono for fact in space.facts(PagesCounted)] == [60]
+
+    virtually(tmp_path, story)
+
+
+def test_what_two_visits_copied_during_one_print_is_nobodys(tmp_path):
+    async def story(space: Space) -> None:
+        total_only(space)
+        async with space.minded():
+            space.building.obey(BadgeVerb(READER, CARD))
+            await asyncio.sleep(3)
+            space.building.obey(PrintVerb("alice", 60, colour=False, two_sided=False, copies=1))
+            await asyncio.sleep(1)
+            space.building.obey(CopyVerb(6, colour=False))
+            await asyncio.sleep(1)
+            space.building.obey(BadgeVerb(READER, CARD))  # out, in the middle of the print
+            await asyncio.sleep(60)
+            assert [(fact.member, fact.mono) for fact in space.facts(CopiesCounted)] == [("", 6)]
+            assert [fact.sides_mono for fact in space.facts(PagesCounted)] == [60]
+
+    virtually(tmp_path, story)
+
+
+def test_a_badge_while_the_meters_are_silent_makes_no_false_statement(tmp_path):
+    async def story(space: Space) -> None:
+        bob = space.people.add_member("Bob", FormulaId("subscriber"), since=date(2026, 1, 1), actor="cli")
+        space.people.give_card(bob, CardNumber("04A2000002"), actor="cli")
+        copier = space.building.printer(DEVICE)._copier
+        async with space.minded():
+            space.building.obey(BadgeVerb(READER, CARD))
+            await asyncio.sleep(3)
+            copier.tells = "nothing"
+            space.building.obey(CopyVerb(10, colour=False))
+            await asyncio.sleep(2)
+            space.building.obey(BadgeVerb(READER, "04A2000002"))
+            await asyncio.sleep(10)
+            copier.tells = "split"
+            await asyncio.sleep(10)
+            space.building.obey(CopyVerb(3, colour=False))
+            await asyncio.sleep(200)
+            assert [(fact.member, fact.mono) for fact in space.facts(CopiesCounted)] == [("", 10), (bob, 3)]
+
+    virtually(tmp_path, story)

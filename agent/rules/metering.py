@@ -1,0 +1,113 @@
+"""Turns what a device's meters tell into counters that tell prints from copies.
+
+The one idea: *what the job records do not explain was copied*. A device that counts copies apart is believed as it
+is. One that only has a total gives it whole; once it has rested, and the spooler too, whatever is left of its movement
+after the records is copies. Until then it is on neither side, and a record may still claim it. A record that comes
+later than that is put right by the books (unmatched prints, negative), never by taking copies back.
+
+Meters are 32 bits wide on many a wire (Counter32, RFC 2578 section 7.1.6): one that starts over just after its end has
+wrapped and goes on; any other fall is a fall, and opens new books. Pure; its memory may be lost at any point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.rules.books import ACTIVE, HOLD_S
+from agent.rules.columns import Booked, Sides, copies_of, prints_of
+from drivers.contract import Counters, DeviceReading, Moment
+
+SETTLE_S = 2.0  # how long an unexplained total must stand still at rest before it is taken for copies
+WRAP = 2**32
+LEAP = 20_000  # sides: more than any device puts out between two looks
+SLACK = 2  # sides that may come out between the total and the record of a job that prints
+
+
+class Metering:
+    """One device's meters."""
+
+    def __init__(self) -> None:
+        self.pending = False  # an unexplained movement waits to be taken for copies
+        self._seen: int | None = None  # the last total
+        self._since: tuple[int, Moment] | None = None  # the total that waits, and since when
+
+    def read(
+        self, reading: DeviceReading, booked: Booked, *, claims: bool, hold: bool, now: bool = False
+    ) -> DeviceReading:
+        """Return the look with counters the books understand; None where the device tells nothing.
+
+        `claims`: attempts wait for the counters. `hold`: the spooler works on a job. `now`: a visit starts or ends.
+        """
+        self.pending = False
+        if reading.counters is not None:
+            return replace(reading, counters=_unwrapped(reading.counters, reading.serial, booked))
+        if reading.life is None or reading.life.total is None:
+            return reading
+        colour = reading.life.total_colour
+        total = reading.life.total
+        if reading.serial == booked.serial and booked.metered:
+            total = unwrapped(total, (booked.prints + booked.copies).all)
+            fell = total < (self._seen if self._seen is not None else 0)
+            self._seen = total
+            if not fell:
+                return replace(reading, counters=self._split(reading, booked, total, claims=claims, hold=hold, now=now))
+        self._seen = total
+        return replace(reading, counters=Counters(total - (colour or 0), colour or 0, 0, 0, 0))
+
+    def surplus(self, reading: DeviceReading, booked: Booked) -> bool:
+        """Tell whether a busy device with only a total has moved by more than its records, done and running, say."""
+        life = reading.life
+        if reading.settled or life is None or life.total is None:
+            return False
+        running = sum(job.sides or 0 for job in reading.jobs if job.state in ACTIVE)
+        return life.total - (booked.prints + booked.copies).all - running > SLACK
+
+    def _split(
+        self, reading: DeviceReading, booked: Booked, total: int, *, claims: bool, hold: bool, now: bool
+    ) -> Counters:
+        assert reading.life is not None
+        prints, copies = booked.prints, booked.copies
+        colour = reading.life.total_colour
+        if colour is None:  # whatever has no colour is mono: in the member's favour
+            rest = Sides(total - (prints + copies).all, 0)
+        else:
+            rest = Sides(total - colour, colour) - prints - copies
+        waits = rest != Sides() and not rest.below(Sides()) and not claims
+        if not waits:
+            prints += rest
+        elif self._ripe(reading, total, hold=hold, now=now):
+            copies += rest
+        else:
+            self.pending = True  # it is on neither side yet: the books stand where they stood
+        return Counters(prints.mono, prints.colour, copies.mono, copies.colour, 0)
+
+    def _ripe(self, reading: DeviceReading, total: int, *, hold: bool, now: bool) -> bool:
+        at = reading.at
+        if not reading.settled or any(job.state in ACTIVE for job in reading.jobs):
+            self._since = None
+            return False
+        if self._since is None or self._since[0] != total or self._since[1].boot != at.boot:
+            self._since = (total, at)
+        rested_s = at.mono_s - self._since[1].mono_s
+        return rested_s >= HOLD_S or (not hold and (now or rested_s >= SETTLE_S))
+
+
+def unwrapped(count: int, known: int) -> int:
+    """Return a 32-bit count as it goes on from `known`, if it wrapped since; itself if it fell otherwise."""
+    here = known // WRAP * WRAP + count
+    if here < known and here + WRAP - known <= LEAP:
+        return here + WRAP
+    return here if known - here <= LEAP else count
+
+
+def _unwrapped(counters: Counters, serial: str, booked: Booked) -> Counters:
+    if serial != booked.serial or not booked.metered:
+        return counters
+    prints, copies = prints_of(counters), copies_of(counters)
+    return replace(
+        counters,
+        print_mono=unwrapped(prints.mono, booked.prints.mono),
+        print_colour=unwrapped(prints.colour, booked.prints.colour),
+        copy_mono=unwrapped(copies.mono, booked.copies.mono),
+        copy_colour=unwrapped(copies.colour, booked.copies.colour),
+    )
