@@ -7,6 +7,7 @@ other box) answers nothing. A probe is remembered for 10 s, so that its late rep
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -83,7 +84,8 @@ class Flights:
     def _candidates(self, heard: Heard) -> Iterator[Flight]:
         """Yield the probes that the numbers in a frame speak of."""
         if heard.sort is Sort.ARP:
-            yield from self._latest(ProbeKind.ARP)
+            waiting = (each for each in self.waiting() if each.kind is ProbeKind.ARP)
+            yield from itertools.islice(itertools.chain(waiting, self._latest(ProbeKind.ARP)), 1)
         elif heard.ident != (self._ident if heard.protocol == ICMP else self._port):
             return
         elif heard.protocol == UDP and heard.number < 0:

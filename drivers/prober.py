@@ -227,7 +227,8 @@ class _Round:
         rtt_s, kernel = round_trip(flight, now, stamp)
         if flight.answered:
             self._prober.strays.double += 1
-            self._tell(flight, now, Outcome.DUPLICATE, rtt_s=rtt_s, kernel=kernel)
+            if heard.sort is not Sort.TCP:  # a server that did not hear our reset says it again: TCP's own way
+                self._tell(flight, now, Outcome.DUPLICATE, rtt_s=rtt_s, kernel=kernel, heard=heard)
             return
         flight.answered = True
         self._learn(flight, heard, now, rtt_s)
@@ -235,7 +236,7 @@ class _Round:
             self._lose(flight, now)
         if flight.told:
             self._prober.strays.late += 1
-            self._tell(flight, now, Outcome.LATE, rtt_s=rtt_s, kernel=kernel)
+            self._tell(flight, now, Outcome.LATE, rtt_s=rtt_s, kernel=kernel, heard=heard)
             return
         flight.told = True
         outcome, says = meaning(flight, heard, self._plan.answers)
@@ -250,7 +251,9 @@ class _Round:
             self._box, self._box_at_s, self._box_silent = heard.mac, now.mono_s, False
             held, self._held = self._held, []
             for number, waiting in held:
-                if not waiting.told:
+                if not waiting.told:  # its time begins now
+                    lasts_s = waiting.due_s - (waiting.sent_s or 0.0)
+                    waiting.sent_s, waiting.due_s = now.mono_s, now.mono_s + lasts_s
                     self._write(number, waiting)
             return
         if flight.kind is ProbeKind.HOP and (heard.error is None or heard.error.type == 11):
