@@ -12,6 +12,7 @@ from pathlib import Path
 
 COPIES = ("counters", "panel", "codes", "connector")  # how walk-up copies are counted: see PrinterConfig.copies
 HOLIDAYS = ("FR", "FR-57", "FR-6AE", "")  # France; with Moselle's or Alsace's two more days (Code du travail L3134-13)
+INPUTS = ("contact", "exit_button", "lock_feedback", "call_point")
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: systemd is told not to retry
 
 
@@ -120,10 +121,10 @@ class LockConfig:
 
 @dataclass(frozen=True, slots=True)
 class InputConfig:
-    """[door.inputs.NAME]: one digital input ("contact", "exit_button")."""
+    """[door.inputs.NAME]: one digital input, one of INPUTS."""
 
     line: int
-    active_high: bool = True  # contact: active = door open; exit_button: active = pressed
+    active_high: bool = True  # active = door open; button pressed; lock unlocked; call point broken
     bounce_s: float = 0.02
     pull: str = ""  # "up" for a contact that switches to ground, "down", "floating"; "" = towards inactive
 
@@ -136,6 +137,17 @@ class DoorConfig:
     inputs: Mapping[str, InputConfig] = field(default_factory=dict)
     label: str = "la porte"
     held_s: float = 60.0  # open longer than this is "held"
+    free_handle: bool = False  # the inside handle opens without the exit button: an opening is then never "forced"
+
+    @property
+    def grace_s(self) -> float:
+        """Return how long after a release an opening still belongs to it: as long as a pulse lasts, and some."""
+        return max(10.0, self.lock.hold_s + 5.0)
+
+    @property
+    def sees_leaving(self) -> bool:
+        """Tell whether an exit button tells of everybody who goes out."""
+        return ("exit_button" in self.inputs or self.lock.kind == "sim") and not self.free_handle
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,12 @@ class LiveDoor:
     last_rule: str = ""  # the rule of the last decision
     window_until: datetime | None = None  # an event window is open until then
     window_fed: bool = False  # and the strike is fed throughout
+    faults: tuple[str, ...] = ()  # rules.leaf.DoorFault
+    lingers: bool = False  # the leaf is open for most of what is allowed
+    deaf: bool = False  # no edge of an input is heard any more: they are only polled
+    malformed: Mapping[str, int] = field(default_factory=dict)  # by reader: bytes that were no card, since the start
+    noisy: tuple[str, ...] = ()  # readers that send much of it
+    strangers: Mapping[str, str] = field(default_factory=dict)  # by reader: rules.readers.Pattern of unknown cards
 
 
 @dataclass(frozen=True, slots=True)

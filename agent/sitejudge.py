@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from agent.config import COPIES, HOLIDAYS, LinkConfig, PrinterConfig, ReaderConfig, Site
+from agent.config import COPIES, HOLIDAYS, INPUTS, LinkConfig, PrinterConfig, ReaderConfig, Site
 from agent.rules.alarms import Quiet
 from agent.rules.hours import WeeklyHours
 
@@ -334,7 +334,7 @@ def _judge_door(site: Site) -> Iterator[Fault]:
         yield from _needed((*path, "chip"), lock.chip, lock.kind)
     taken = {lock.line: "door.lock"}
     for name, wired in site.door.inputs.items():
-        yield from _one_of(("door", "inputs", name), name, ("contact", "exit_button"))
+        yield from _one_of(("door", "inputs", name), name, INPUTS)
         yield from _within(("door", "inputs", name, "line"), wired.line, 0, LAST_LINE)
         yield from _within(("door", "inputs", name, "bounce_s"), wired.bounce_s, 0, 1)
         yield from _one_of(("door", "inputs", name, "pull"), wired.pull, ("", "up", "down", "floating"))

@@ -159,6 +159,11 @@ class TapedReader:
     def __init__(self, reader: CardReader, people: RosterStore, tape: Tape) -> None:
         self._reader, self._people, self._tape = reader, people, tape
 
+    @property
+    def malformed(self) -> int:
+        """See `contract.CardReader`."""
+        return self._reader.malformed
+
     async def badges(self) -> AsyncIterator[BadgeRead]:
         """See `contract.CardReader`."""
         async for read in self._reader.badges():
@@ -171,6 +176,11 @@ class TapedInputs:
 
     def __init__(self, inputs: Inputs, tape: Tape) -> None:
         self._inputs, self._tape = inputs, tape
+
+    @property
+    def deaf(self) -> bool:
+        """See `contract.Inputs`."""
+        return self._inputs.deaf
 
     async def changes(self) -> AsyncIterator[InputChanged]:
         """See `contract.Inputs`."""

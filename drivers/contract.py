@@ -27,7 +27,7 @@ from drivers.spooling import PageLogLook, SpoolAttempt, SpoolSettings
 LinkId = NewType("LinkId", str)  # the name in the site file, e.g. "adsl1"
 DeviceId = NewType("DeviceId", str)  # a printer's or copier's name in the site file
 ReaderId = NewType("ReaderId", str)  # a card reader's name in the site file
-InputId = NewType("InputId", str)  # a digital input's name: "contact", "exit_button"
+InputId = NewType("InputId", str)  # a digital input's name: "contact", "exit_button", "lock_feedback", "call_point"
 
 
 class DriverError(Exception):
@@ -312,6 +312,10 @@ class BadgeRead:
 class CardReader(Protocol):
     """A card reader. Malformed bytes are counted, never raised and never a badge."""
 
+    @property
+    def malformed(self) -> int:
+        """Return how many bytes belonged to no card, since this object was made."""
+
     def badges(self) -> AsyncIterator[BadgeRead]:
         """Yield badges as they are presented. Raises DriverError when the reader is lost."""
 
@@ -360,6 +364,10 @@ class InputChanged:
 
 class Inputs(Protocol):
     """Door contact, exit button, and their like."""
+
+    @property
+    def deaf(self) -> bool:
+        """Say whether edges are no longer heard and levels are only polled: a short change may be missed."""
 
     def changes(self) -> AsyncIterator[InputChanged]:
         """Yield the present level of every input, then every change. Raises DriverError when the chip is lost."""

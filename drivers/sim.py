@@ -234,6 +234,8 @@ class SimBuilding:
 class SimCardReader:
     """`contract.CardReader` fed by verbs."""
 
+    malformed = 0
+
     def __init__(self, queue: asyncio.Queue[BadgeRead]) -> None:
         self._queue = queue
 
@@ -245,6 +247,8 @@ class SimCardReader:
 
 class SimInputs:
     """`contract.Inputs` over the simulated door."""
+
+    deaf = False
 
     def __init__(self, building: SimBuilding) -> None:
         self._building = building

@@ -1,11 +1,10 @@
-"""Decides who may enter, and reads the leaf: shut, open, held, forced.
+"""Decides who may enter, and names what the leaf does (`rules.leaf` judges it).
 
 The one idea: deny by default, and exactly *one named rule* decides, so that every refusal can be explained in one
 sentence at the door. Subscribers enter at any hour, occasional members in opening hours. A clock that cannot be
 believed never shuts out a formula with access "always" and never lets an expired member back in. Going out is never
 refused to a card the roster knows, and the exit button is not judged at all (Code du travail R. 4227-6). Access
-levels and forced/held alarms follow the functions named in IEC 60839-11-1. It reads no clock and waits for nothing:
-`LeafWatch` says with `wakes_at` when it wants to be called.
+levels follow the functions named in IEC 60839-11-1. It reads no clock and waits for nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import ClassVar
 from agent.rules.facts import PASSAGE_DAYS, CardKey, Fact, FormulaId, MemberId
 from agent.rules.hours import WeeklyHours
 from agent.rules.members import Member, Roster, VisitorCard
-from drivers.contract import InputChanged, InputId, Moment, Trust
+from drivers.contract import Trust
 
 
 class Passage(StrEnum):
@@ -28,6 +27,7 @@ class Passage(StrEnum):
     CLOSED = "closed"
     OPEN = "open"  # after a grant or an exit press
     HELD = "held"  # open longer than allowed
+    PROPPED = "propped"  # open, and allowed to stay so until a named time (an event window)
     FORCED = "forced"  # opened with neither
     UNKNOWN = "unknown"  # no contact wired, or the input is lost
 
@@ -209,62 +209,3 @@ def _decided(
         granted=opens,
         rule=rule.value,
     )
-
-
-# --- the leaf ----------------------------------------------------------------------------------------------
-
-CONTACT = InputId("contact")
-EXIT_BUTTON = InputId("exit_button")
-
-
-class LeafWatch:
-    """Judges the leaf from its contact, the exit button and the releases.
-
-    Open within `grace_s` of a release or an exit press is a passage; open without either is forced; a passage longer
-    than `held_s` is held. What a first look finds open is neither: nobody saw it open, so it is only timed. A forced
-    leaf stays forced until it shuts. Times are `mono_s` of one boot.
-    """
-
-    def __init__(self, held_s: float, grace_s: float) -> None:
-        self.leaf = Passage.UNKNOWN
-        self.wakes_at: float | None = None  # mono_s at which `wake` wants to be called
-        self._held_s = held_s
-        self._grace_s = grace_s
-        self._expected_until = float("-inf")
-        self._pressed = False
-
-    def released(self, at: Moment) -> None:
-        """Note a release: whoever opens within `grace_s` was let in."""
-        self._expected_until = max(self._expected_until, at.mono_s + self._grace_s)
-
-    def observe(self, seen: InputChanged) -> DoorChanged | None:
-        """Take in one input change; inputs other than the contact and the exit button say nothing here."""
-        if seen.input == EXIT_BUTTON:
-            if self._pressed or seen.active:
-                self.released(seen.at)
-            self._pressed = seen.active
-            return None
-        if seen.input != CONTACT:
-            return None
-        if not seen.active:
-            self.wakes_at = None
-            return self._become(Passage.CLOSED)
-        if self.leaf not in {Passage.CLOSED, Passage.UNKNOWN}:
-            return None
-        expected = self._pressed or seen.at.mono_s <= self._expected_until
-        if self.leaf is Passage.CLOSED and not expected:
-            return self._become(Passage.FORCED)
-        self.wakes_at = seen.at.mono_s + self._held_s
-        return self._become(Passage.OPEN)
-
-    def wake(self, at: Moment) -> DoorChanged | None:
-        """Judge the passing of time; harmless when called early or for nothing."""
-        if self.wakes_at is None or at.mono_s < self.wakes_at:
-            return None
-        self.wakes_at = None
-        return self._become(Passage.HELD)
-
-    def _become(self, leaf: Passage) -> DoorChanged | None:
-        """Change the leaf, or say nothing."""
-        was, self.leaf = self.leaf, leaf
-        return None if was is leaf else DoorChanged(was, leaf)

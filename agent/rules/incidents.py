@@ -16,7 +16,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from agent.rules.door import Passage
+from agent.rules.leaf import DoorFault
 from agent.rules.links import Cause, Health
+from agent.rules.readers import Pattern
 from agent.rules.reasons import REASON_KEYS, read_reason
 from agent.rules.spoolset import Drift
 from drivers.contract import Trust
@@ -44,6 +46,7 @@ AREA_OF_SERVICE: Mapping[str, Area] = {"links": Area.INTERNET, "paper": Area.PAP
 
 _ORDER = (Level.OK, Level.WATCH, Level.UNKNOWN, Level.DOWN)
 _KEPT = (Level.OK, Level.WATCH)
+_OPEN_OR_SHUT = frozenset({DoorFault.CALL_POINT, DoorFault.STAYS_LOCKED, DoorFault.STAYS_UNLOCKED})
 
 CERTIFICATE_ENDS = timedelta(days=21)  # time for ops to come by; our own is signed anew long before
 
@@ -89,6 +92,11 @@ class DoorSeen:
     contact: bool  # a contact is wired
     lock_working: bool = True
     inputs_working: bool = True
+    faults: tuple[str, ...] = ()  # rules.leaf.DoorFault
+    lingers: bool = False
+    deaf: bool = False  # edges are no longer heard, levels still polled
+    noisy: tuple[str, ...] = ()  # readers
+    strangers: tuple[tuple[str, str], ...] = ()  # (reader, rules.readers.Pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,8 @@ KEYS: tuple[str, ...] = (
     *(f"printer-{reason}" for reason in REASON_KEYS),
     *(f"spool-{fault}" for fault in (*Drift, "gap", "tamper")),
     *("lock-lost", "latch-unknown", "reader-lost", "door-forced", "door-held", "inputs-lost", "contact-silent"),
+    *(f"door-{fault}" for fault in DoorFault),
+    *("door-lingers", "inputs-deaf", "reader-noise", *(f"strangers-{seen}" for seen in Pattern if seen)),
     *("ledger-fault", "roster-fault", "alerts-lost", "clock-untrusted", "certificate-ends", "certificate-ended"),
 )
 
@@ -253,10 +263,26 @@ def _door(door: DoorSeen, readers: list[ReaderSeen]) -> list[Incident]:
         found.append(Incident(Area.DOOR, Level.DOWN, "door-forced"))
     elif door.leaf is Passage.HELD:
         found.append(Incident(Area.DOOR, Level.WATCH, "door-held"))
+    elif door.lingers:
+        found.append(Incident(Area.DOOR, Level.WATCH, "door-lingers"))
+    found += _wiring(door)
     if not door.inputs_working:
         found.append(Incident(Area.DOOR, Level.WATCH, "inputs-lost"))
     elif door.leaf is Passage.UNKNOWN and door.contact:
         found.append(Incident(Area.DOOR, Level.WATCH, "contact-silent"))
+    return found
+
+
+def _wiring(door: DoorSeen) -> list[Incident]:
+    """Judge lock, button and cables: what shuts people out or leaves the door open is down, the rest is to watch."""
+    found = []
+    for fault in door.faults:
+        level = Level.DOWN if fault in _OPEN_OR_SHUT else Level.WATCH
+        found.append(Incident(Area.DOOR, level, f"door-{fault}"))
+    if door.deaf and door.inputs_working:
+        found.append(Incident(Area.DOOR, Level.WATCH, "inputs-deaf"))
+    found += [Incident(Area.DOOR, Level.WATCH, "reader-noise", reader) for reader in door.noisy]
+    found += [Incident(Area.DOOR, Level.WATCH, f"strangers-{seen}", reader) for reader, seen in door.strangers]
     return found
 
 

@@ -11,6 +11,7 @@ from agent.rules.attribution import CopiesAttributed, PagesAttributed
 from agent.rules.door import DoorChanged, EntryDecided, LatchMoved
 from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceStarted
+from agent.rules.leaf import DoorFaultChanged
 from agent.rules.links import LinkChanged, LinkMeasured
 from agent.rules.members import RosterChanged
 from agent.rules.pages import AttemptCounted, PagesCounted
@@ -25,6 +26,7 @@ from agent.rules.paper import (
     PrintsUnmatched,
 )
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
+from agent.rules.readers import StrangersChanged
 from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
 from agent.rules.retention import DayCounted, Redacted
 from agent.rules.settlement import PrintSettled
@@ -37,6 +39,8 @@ FACTS: tuple[type[Fact], ...] = (
     EntryDecided,
     LatchMoved,
     DoorChanged,
+    DoorFaultChanged,
+    StrangersChanged,
     PagesCounted,
     BooksOpened,
     CopyVisitStarted,

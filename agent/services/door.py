@@ -13,10 +13,11 @@ from agent.rules.door import Access, DoorPolicy
 from agent.rules.facts import FormulaId
 from agent.rules.hours import WeeklyHours
 from agent.services.standing import Standing
-from agent.stories.door import Door, Intents, Ways, mind_badges, mind_latch, mind_leaf, newest_known
+from agent.stories.door import Door, Intents, Ways, mind_badges, newest_known
+from agent.stories.leaf import mind_latch, mind_leaf, mind_senses
 from agent.stories.remote import RemoteDesk, Strike
 from agent.tape import TapedInputs, TapedLock
-from drivers.contract import InputId, LatchState
+from drivers.contract import InputId, Inputs, LatchState
 
 LOST_WAIT_S = 2.0  # a reader that comes back is heard again this soon
 
@@ -42,7 +43,8 @@ async def wire(here: Standing) -> None:
         access={FormulaId(name): Access(formula.access) for name, formula in here.site.formulas.items()},
         hours=WeeklyHours.parse(here.site.hours),
     )
-    ways = Ways(policy, ZoneInfo(here.site.site.timezone), leaf.lock.hold_s, leaf.held_s)
+    zone = ZoneInfo(here.site.site.timezone)
+    ways = Ways(policy, zone, leaf.lock.hold_s, leaf.held_s, leaf.grace_s, sees_leaving=leaf.sees_leaving)
     newest = None
     with contextlib.suppress(LedgerError):  # a ledger that cannot be read says so itself; the door goes on without
         newest = newest_known(here.ledger)
@@ -56,17 +58,16 @@ async def wire(here: Standing) -> None:
     here.keep(desk.mind_windows)
     await here.stack.enter_async_context(answering(here.places.run, here.service, here.clock, desk.answer))
     here.mind("door.lock", lambda: mind_latch(door, lock), LOST_WAIT_S)
-    for name, config in here.site.readers.items():
-        if config.at == "door":
-            here.mind(
-                f"readers.{name}",
-                partial(mind_badges, door, here.open_reader(name), lock, config.direction),
-                LOST_WAIT_S,
-            )
+    readers = {name: here.open_reader(name) for name, config in here.site.readers.items() if config.at == "door"}
+    for name, reader in readers.items():
+        way = here.site.readers[name].direction
+        here.mind(f"readers.{name}", partial(mind_badges, door, reader, lock, way), LOST_WAIT_S)
+    heard: Inputs | None = None
     if leaf.inputs or leaf.lock.kind == "sim":
         wired = {
             InputId(name): (pin.line, pin.active_high, pin.bounce_s, pin.pull) for name, pin in leaf.inputs.items()
         }
         inputs = drivers.open_inputs(leaf.lock.kind, lambda: here.building, here.clock, leaf.lock.chip, wired)
         heard = TapedInputs(inputs, here.tape) if here.tape else inputs
-        here.mind("door.inputs", lambda: mind_leaf(door, heard, lock), LOST_WAIT_S)
+        here.mind("door.inputs", partial(mind_leaf, door, heard, lock), LOST_WAIT_S)
+    here.keep(partial(mind_senses, door, heard, readers))

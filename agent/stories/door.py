@@ -1,4 +1,4 @@
-"""The door's stories: a badge is presented, the latch moves, the leaf opens and shuts.
+"""The door's stories: a badge is presented. What latch and leaf do is told in `stories.leaf`.
 
 The one idea: *the door never waits for the disk*. A granted entry is first put down in memory (an intent file in the
 runtime directory, renamed into place, never synced), then the latch is released, then the fact is queued for the
@@ -8,8 +8,8 @@ appends them under the same keys, so nothing is lost and nothing stands twice; a
 With the ledger or the roster out of order the door goes on, judging by the last roster it read. Nothing here is
 ever asked before the exit button releases the latch.
 
-Three coroutines share one `Door` on one event loop: `mind_badges` (one per reader), `mind_latch`, `mind_leaf`.
-A lost reader, latch or input chip ends its own coroutine with DriverError; `supervise` starts it again.
+Its coroutines share one `Door` on one event loop: `mind_badges` (one per reader) here, `mind_latch` and `mind_leaf`
+there. A lost reader, latch or input chip ends its own coroutine with DriverError; `supervise` starts it again.
 """
 
 from __future__ import annotations
@@ -29,23 +29,14 @@ from typing import Protocol
 from agent.live import LiveDoor
 from agent.memory.codec import LedgerError, decode, encode, moment
 from agent.memory.ledger import Ledger
-from agent.rules.door import (
-    EXIT_BUTTON,
-    DoorChanged,
-    DoorPolicy,
-    EntryDecided,
-    LatchMoved,
-    LeafWatch,
-    Passage,
-    admit,
-    believed,
-    let_out,
-)
+from agent.rules.door import DoorChanged, DoorPolicy, EntryDecided, EntryRule, Passage, admit, believed, let_out
 from agent.rules.facts import CardKey, Fact
 from agent.rules.kinds import FACTS
+from agent.rules.leaf import DoorFaultChanged, FaultWatch, LeafWatch
 from agent.rules.members import Roster
+from agent.rules.readers import StrangersChanged, StrangerWatch
 from agent.rules.remote import during_window
-from drivers.contract import BadgeRead, CardNumber, CardReader, Clock, DriverError, Inputs, Lock, Moment, Trust
+from drivers.contract import BadgeRead, CardNumber, CardReader, Clock, DriverError, Lock, Moment, Trust
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +69,7 @@ class Ways:
     hold_s: float = 5.0  # one grant releases this long
     held_s: float = 60.0  # open longer is "held"
     grace_s: float = 10.0  # opening this long after a release or an exit press is not forced
+    sees_leaving: bool = True  # an exit button tells of everybody who goes out: what it did not tell of is forced
     relock_on_open: bool = True  # cut the pulse short once the leaf is open
 
 
@@ -142,7 +134,8 @@ class Door:
     ) -> None:
         self.ways = ways
         self.clock = clock
-        self.leaf = LeafWatch(ways.held_s, ways.grace_s)
+        self.leaf = LeafWatch(ways.held_s, ways.grace_s, sees_leaving=ways.sees_leaving)
+        self.faults = FaultWatch()
         self.live = LiveDoor(latch="unknown", leaf=Passage.UNKNOWN.value)
         self._books = books
         self._people = people
@@ -151,6 +144,9 @@ class Door:
         self.window = False  # an event window is open: every known card enters (`stories.remote`)
         self.fed = False  # and the strike is fed throughout: no relocking behind who enters
         self._openings: set[asyncio.Future[Moment]] = set()  # who waits to see the leaf open
+        self._strangers: dict[str, StrangerWatch] = {}  # by reader
+        self.allowed_s: float | None = None  # mono_s until which the leaf may stand open
+        self.changed = asyncio.Event()  # the leaf's rules want to be called at another time
         self._newest = newest  # the latest instant known to have come: see `newest_known`
         self._roster: Roster | None = None
 
@@ -236,15 +232,54 @@ class Door:
         if fact is not None:
             self.record(fact, at, f"{at.boot}:{at.mono_s:.6f}:{fact.now.value}")
             self.tell(leaf=fact.now.value)
-            if fact.now is Passage.OPEN:
+            if fact.now in {Passage.OPEN, Passage.PROPPED}:
                 for seen in self._openings:
                     if not seen.done():
                         seen.set_result(at)
 
+    def answers(self, read: BadgeRead, entry: EntryDecided) -> bool:
+        """Say whether a badge gets its answer: unknown cards in a row are not answered for a while, members always."""
+        if entry.rule != EntryRule.UNKNOWN_CARD:
+            return True
+        watch = self._strangers.setdefault(read.reader, StrangerWatch(read.reader))
+        answered, fact = watch.refuse(read.card.hex, read.at.mono_s)
+        self._strangers_changed(fact, read.at)
+        return answered
+
+    def strangers_rest(self) -> None:
+        """Let runs of unknown cards end. Call now and then."""
+        at = self.clock.now()
+        for watch in self._strangers.values():
+            self._strangers_changed(watch.rest(at.mono_s), at)
+
+    def _strangers_changed(self, fact: StrangersChanged | None, at: Moment) -> None:
+        if fact is not None:
+            self.record(fact, at, f"{fact.reader}:{at.boot}:{at.mono_s:.6f}:{fact.pattern}")
+            tried = {name: watch.pattern.value for name, watch in self._strangers.items() if watch.pattern}
+            self.show(replace(self.live, strangers=tried))
+
+    def faults_changed(self, facts: list[DoorFaultChanged], at: Moment) -> None:
+        """Write down and show what became of the door's faults, if anything did."""
+        for fact in facts:
+            self.record(fact, at, f"{at.boot}:{at.mono_s:.6f}:{fact.fault}:{fact.present:d}")
+            log.warning("the door's fault %s %s", fact.fault, "began" if fact.present else "ended")
+        live = replace(self.live, faults=tuple(sorted(self.faults.faults)), lingers=self.leaf.lingers)
+        if live != self.live:
+            self.show(live)
+
     def show_window(self, until: datetime | None) -> None:
-        """Show until when an event window lets people in; None: no window."""
-        self.live = replace(self.live, window_until=until, window_fed=self.fed)
-        self._show(self.live)
+        """Show until when an event window lets people in; None: no window. The leaf may stand open until then."""
+        now = self.clock.now()
+        left_s = None if until is None else now.mono_s + (until - now.utc).total_seconds()
+        self.show(replace(self.live, window_until=until, window_fed=self.fed))
+        self.allowed_s = left_s
+        self.leaf_changed(self.leaf.allow(left_s, now), now)
+        self.changed.set()
+
+    def show(self, live: LiveDoor) -> None:
+        """Show the door so."""
+        self.live = live
+        self._show(live)
 
     def tell(self, latch: str | None = None, leaf: str | None = None, entry: EntryDecided | None = None) -> None:
         """Change the live picture and show it."""
@@ -253,15 +288,14 @@ class Door:
         if entry is not None:
             live = replace(live, last_rule=entry.rule)
             live = replace(live, last_granted=now) if entry.granted else replace(live, last_refused=now)
-        self.live = replace(live, latch=latch or live.latch, leaf=leaf or live.leaf)
-        self._show(self.live)
+        self.show(replace(live, latch=latch or live.latch, leaf=leaf or live.leaf))
 
 
 async def mind_badges(door: Door, reader: CardReader, lock: Lock, direction: str = "in") -> None:
     """Judge every badge of one reader. Raises DriverError when the reader is lost."""
     async for read in reader.badges():
         entry = door.judge(read, direction)
-        if entry is None:
+        if entry is None or not door.answers(read, entry):
             continue
         key = f"{read.reader}:{read.at.boot}:{read.at.mono_s:.6f}:{entry.card[:8]}"
         if entry.granted:
@@ -269,69 +303,6 @@ async def mind_badges(door: Door, reader: CardReader, lock: Lock, direction: str
             await door.release(lock)
         door.record(entry, read.at, key)
         door.tell(entry=entry)
-
-
-async def mind_latch(door: Door, lock: Lock) -> None:
-    """Write down every move of the relay line. Raises DriverError when no latch can be kept alive."""
-    try:
-        async for change in lock.changes():
-            at, state = change.at, change.state.value
-            door.record(LatchMoved(state, change.why), at, f"{at.boot}:{at.mono_s:.6f}:{state}:{change.why}")
-            door.tell(latch=state)
-    finally:
-        door.tell(latch="unknown")
-
-
-async def mind_leaf(door: Door, inputs: Inputs, lock: Lock) -> None:
-    """Read contact and exit button: release for who leaves, relock behind who entered, tell a held or forced leaf.
-
-    Raises DriverError when the inputs are lost: the leaf is then unknown.
-    """
-    door.leaf = LeafWatch(door.ways.held_s, door.ways.grace_s)
-    alarm = _HeldAlarm(door)
-    try:
-        async for seen in inputs.changes():
-            if seen.input == EXIT_BUTTON and seen.active:
-                await door.release(lock)
-            fact = door.leaf.observe(seen)
-            door.leaf_changed(fact, seen.at)
-            alarm.arm()
-            if fact is not None and fact.now is Passage.OPEN and door.ways.relock_on_open and not door.fed:
-                await _relock(lock)
-    finally:
-        alarm.disarm()
-        door.tell(leaf=Passage.UNKNOWN.value)
-
-
-class _HeldAlarm:
-    """Calls the leaf's rule at the moment it asked for."""
-
-    def __init__(self, door: Door) -> None:
-        self._door = door
-        self._timer: asyncio.TimerHandle | None = None
-
-    def arm(self) -> None:
-        self.disarm()
-        wakes_at = self._door.leaf.wakes_at
-        if wakes_at is not None:
-            wait_s = max(0.001, wakes_at - self._door.clock.now().mono_s)
-            self._timer = asyncio.get_running_loop().call_later(wait_s, self._ring)
-
-    def disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _ring(self) -> None:
-        at = self._door.clock.now()
-        self._door.leaf_changed(self._door.leaf.wake(at), at)
-        self.arm()
-
-
-async def _relock(lock: Lock) -> None:
-    try:
-        await lock.relock()
-    except DriverError as error:
-        log.error("the latch did not relock behind an open leaf: %s", error)  # noqa: TRY400  (one line)
 
 
 def newest_known(ledger: Ledger) -> datetime | None:

@@ -137,7 +137,7 @@ class RemoteDesk:
                 minutes = max(1, round(wait / 60))
                 return Answer(False, f"Trop d'ouvertures : attendez {minutes} min.", Refusal.TOO_MANY, str(minutes))
             self._opened.append(now.mono_s)
-            already = self._door.live.leaf in {Passage.OPEN, Passage.HELD, Passage.FORCED}
+            already = self._door.live.leaf in {Passage.OPEN, Passage.HELD, Passage.FORCED, Passage.PROPPED}
             watching = asyncio.ensure_future(self._door.next_opening(self._door.ways.hold_s + SEEN_S))
             await asyncio.sleep(0)  # it watches before the latch moves
             fact = OpenedRemotely(request.actor, Whom(request.arguments["whom"]))

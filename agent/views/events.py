@@ -16,6 +16,7 @@ from agent.rules.attribution import CopiesAttributed, PagesAttributed
 from agent.rules.door import DoorChanged, EntryDecided, EntryRule
 from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceStarted
+from agent.rules.leaf import DoorFaultChanged
 from agent.rules.links import Cause, Health, LinkChanged
 from agent.rules.members import CALENDAR, PEOPLE, RosterChanged
 from agent.rules.pages import AttemptCounted, PagesCounted
@@ -28,6 +29,7 @@ from agent.rules.paper import (
     PrintsUnmatched,
 )
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
+from agent.rules.readers import StrangersChanged
 from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
 from agent.rules.retention import Redacted
 from agent.rules.settlement import PrintSettled
@@ -104,6 +106,19 @@ def _(fact: EntryDecided, words: Words, labels: Labels) -> str:
 def _(fact: DoorChanged, words: Words, labels: Labels) -> str:
     del labels
     return words(f"event.door_{fact.now}")
+
+
+@tell.register
+def _(fact: DoorFaultChanged, words: Words, labels: Labels) -> str:
+    del labels
+    what = words.either("fault", fact.fault)
+    return words("event.fault_began" if fact.present else "event.fault_ended", what=what)
+
+
+@tell.register
+def _(fact: StrangersChanged, words: Words, labels: Labels) -> str:
+    del labels
+    return words(f"event.strangers_{fact.pattern or 'over'}", reader=fact.reader, n=fact.cards)
 
 
 @tell.register(AttemptCounted)

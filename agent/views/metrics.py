@@ -36,7 +36,11 @@ From the live pictures:
   gardien_printer_life_sides{device}                 sides on the device's own display (a swap or reset may lower it)
   gardien_supply_level_ratio{device,supply,colour}   0..1; absent if the device cannot say
   gardien_spool_drift{drift}                         1 for each setting of CUPS that is not as it must be
-  gardien_door_leaf{state}                           1 for the present one of closed|open|held|forced|unknown
+  gardien_door_leaf{state}                           1 for the present one of closed|open|held|propped|forced|unknown
+  gardien_door_fault{fault}                          1 while a fault of wiring or lock is present (rules.leaf.DoorFault)
+  gardien_door_inputs_deaf                           1 while edges are not heard and levels are only polled
+  gardien_door_strangers{reader}                     1 while unknown cards are tried in a row
+  gardien_reader_malformed_bytes_total{reader}       bytes that were no card; begins again with the service
   gardien_latch_released                             1 while the relay line is active; at rest says nothing of the bolt
   gardien_driver_working{service,driver}             1 or 0
   gardien_service_up{service}                        1 while its picture is younger than 10 s
@@ -69,10 +73,11 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from agent.config import Site
-from agent.live import read_pictures
+from agent.live import LiveDoor, read_pictures
 from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
 from agent.rules.door import Passage
+from agent.rules.leaf import DoorFault
 from agent.rules.links import Cause, Health
 from agent.rules.spoolset import Drift
 from agent.views.journal import Today
@@ -169,7 +174,11 @@ def _public() -> Families:
     new.gauge("supply_level_ratio", "Level of a supply, 0 to 1.", "device", "supply", "colour")
     new.gauge("spool_drift", "1 for each setting of the print spooler that has drifted.", "drift")
     new.gauge("door_leaf", "1 for the present state of the door leaf.", "state")
-    new.gauge("latch_released", "1 while the relay line is active.")
+    new.gauge("latch_released", "1 while the lock is released.")
+    new.gauge("door_fault", "1 while that fault of the door's wiring or lock is present.", "fault")
+    new.gauge("door_inputs_deaf", "1 while edges of the inputs are not heard and levels are only polled.")
+    new.gauge("door_strangers", "1 while unknown cards are tried in a row.", "reader")
+    new.counter("reader_malformed_bytes", "Bytes that were no card, since the door service started.", "reader")
     new.gauge("driver_working", "1 while the driver works.", "service", "driver")
     new.gauge("service_up", "1 while the service writes its picture.", "service")
     new.gauge("service_picture_timestamp_seconds", "When the service last wrote its picture.", "service")
@@ -337,6 +346,7 @@ class Exposition:
         _devices(into, state)
         _spool(into, state)
         _door(into, state.door)
+        _wiring(into, pictures["door"].door if state.door is not None and "door" in pictures else None)
 
 
 def _spool(into: Families, state: SiteState) -> None:
@@ -350,6 +360,16 @@ def _door(into: Families, door: DoorLine | None) -> None:
         into.enum("door_leaf", Passage, door.leaf)
         if door.latch != "unknown":
             into.set("latch_released", door.latch == "released")
+
+
+def _wiring(into: Families, live: LiveDoor | None) -> None:
+    if live is not None:
+        for fault in DoorFault:
+            into.set("door_fault", fault in live.faults, fault)
+        into.set("door_inputs_deaf", live.deaf)
+        for reader, count in live.malformed.items():
+            into.set("reader_malformed_bytes", count, reader)
+            into.set("door_strangers", reader in live.strangers, reader)
 
 
 def _links(into: Families, state: SiteState) -> None:

@@ -18,9 +18,10 @@ from zoneinfo import ZoneInfo
 
 from agent.config import Site
 from agent.memory.codec import encode
-from agent.rules.door import Access, DoorPolicy, LeafWatch, admit, believed, let_out
+from agent.rules.door import Access, DoorPolicy, admit, believed, let_out
 from agent.rules.facts import Fact, FormulaId
 from agent.rules.hours import WeeklyHours
+from agent.rules.leaf import LeafWatch
 from agent.rules.links import LinkPolicy, LinkWatch
 from agent.rules.members import Roster
 from agent.tape import Seen, SeenBadge, SeenLoss, SeenRelease, SeenRoster, read_tape
@@ -66,15 +67,19 @@ class _Bench:
         """Wake the rules whose time has come before `at`."""
         if self._boot != at.boot:  # the door service starts anew, and its leaf with it
             self._boot, self._leaf = at.boot, self._fresh_leaf()
-        wakes_at = self._leaf.wakes_at
-        if wakes_at is not None and wakes_at <= at.mono_s:
+        while (wakes_at := self._leaf.wakes_at) is not None and wakes_at <= at.mono_s:
             asked = replace(at, mono_s=wakes_at, utc=at.utc - timedelta(seconds=at.mono_s - wakes_at))
             fact = self._leaf.wake(asked)
             if fact is not None:
                 yield asked, fact
 
     def _fresh_leaf(self) -> LeafWatch:
-        return LeafWatch(self._site.door.held_s if self._site.door else 60.0, 10.0)
+        door = self._site.door
+        return (
+            LeafWatch(60.0, 10.0)
+            if door is None
+            else LeafWatch(door.held_s, door.grace_s, sees_leaving=door.sees_leaving)
+        )
 
     def judge(self, seen: Seen) -> Fact | None:
         """Judge one observation."""

@@ -28,7 +28,9 @@ from agent.rules.incidents import (
     judge,
     worst,
 )
+from agent.rules.leaf import DoorFault
 from agent.rules.links import Cause, Health
+from agent.rules.readers import Pattern
 from agent.rules.retention import TRUSTED
 from agent.rules.spoolset import Drift
 from agent.views.journal import Today
@@ -43,6 +45,7 @@ LEAF_LEVELS: Mapping[Passage, Level] = {
     Passage.CLOSED: Level.OK,
     Passage.OPEN: Level.OK,
     Passage.HELD: Level.WATCH,
+    Passage.PROPPED: Level.OK,
     Passage.FORCED: Level.DOWN,
     Passage.UNKNOWN: Level.UNKNOWN,
 }
@@ -321,7 +324,18 @@ class _Look:
         contact = "contact" in self.site.door.inputs or live.leaf != Passage.UNKNOWN
         latch = "unknown" if live.latch not in set(LatchState) else live.latch
         leaf = _word(Passage, live.leaf, Passage.UNKNOWN)
-        return DoorSeen(leaf, latch, contact, self.working("door.lock"), self.working("door.inputs"))
+        return DoorSeen(
+            leaf=leaf,
+            latch=latch,
+            contact=contact,
+            lock_working=self.working("door.lock"),
+            inputs_working=self.working("door.inputs"),
+            faults=tuple(fault for fault in live.faults if fault in set(DoorFault)),
+            lingers=live.lingers,
+            deaf=live.deaf,
+            noisy=live.noisy,
+            strangers=tuple((name, seen) for name, seen in live.strangers.items() if seen in set(Pattern)),
+        )
 
     def door_line(self, seen: DoorSeen | None) -> DoorLine | None:
         if seen is None:

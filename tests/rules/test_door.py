@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,15 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.rules.door import (
-    CONTACT,
-    EXIT_BUTTON,
     Access,
-    DoorChanged,
     DoorPolicy,
     EntryDecided,
     EntryRule,
-    LeafWatch,
-    Passage,
     admit,
     believed,
     let_out,
@@ -27,7 +21,7 @@ from agent.rules.door import (
 from agent.rules.facts import CardKey, FormulaId, MemberId
 from agent.rules.hours import DAYS, WeeklyHours
 from agent.rules.members import Card, Member, Roster, VisitorCard
-from drivers.contract import InputChanged, InputId, Moment, Trust
+from drivers.contract import Trust
 
 PARIS = ZoneInfo("Europe/Paris")
 POLICY = DoorPolicy(
@@ -235,83 +229,3 @@ def test_deny_by_default(
             assert who not in blocked
             assert holder.until is None or local.date() <= holder.until
             assert POLICY.access.get(holder.formula) in {Access.ALWAYS, Access.HOURS}
-
-
-# --- the leaf ----------------------------------------------------------------------------------------------
-
-
-def moment(s: float) -> Moment:
-    return Moment(
-        datetime(2026, 11, 23, 9, 0, tzinfo=UTC) + timedelta(seconds=s), 100.0 + s, "boot", Trust.SYNCHRONISED
-    )
-
-
-def see(watch: LeafWatch, what: str, s: float) -> Passage | None:
-    """Play one word at second `s`; return what the leaf became, None if nothing changed."""
-    fact: DoorChanged | None = None
-    if what == "grant":
-        watch.released(moment(s))
-    elif what == "time":
-        fact = watch.wake(moment(s))
-    else:
-        name, active = {
-            "open": (CONTACT, True),
-            "shut": (CONTACT, False),
-            "press": (EXIT_BUTTON, True),
-            "let-go": (EXIT_BUTTON, False),
-            "pulse": (InputId("copies"), True),
-        }[what]
-        fact = watch.observe(InputChanged(moment(s), name, active))
-    return fact.now if fact else None
-
-
-TRANSCRIPTS: dict[str, list[tuple[str, float, str | None]]] = {
-    "a passage": [("shut", 0, "closed"), ("grant", 5, None), ("open", 7, "open"), ("shut", 12, "closed")],
-    "held": [
-        ("shut", 0, "closed"), ("grant", 5, None), ("open", 7, "open"),
-        ("time", 36.9, None), ("time", 37, "held"), ("time", 90, None), ("shut", 95, "closed"), ("time", 200, None),
-    ],
-    "forced stays forced": [
-        ("shut", 0, "closed"), ("open", 30, "forced"), ("grant", 31, None), ("open", 32, None), ("time", 99, None),
-        ("shut", 100, "closed"),
-    ],
-    "too late after the grant": [("shut", 0, "closed"), ("grant", 5, None), ("open", 15.1, "forced")],
-    "the exit button, then out": [
-        ("shut", 0, "closed"), ("press", 5, None), ("let-go", 6, None), ("open", 16, "open"),
-    ],
-    "a long press, out while pressing": [("shut", 0, "closed"), ("press", 5, None), ("open", 40, "open")],
-    "the button at rest lets nobody out": [("shut", 0, "closed"), ("let-go", 1, None), ("open", 2, "forced")],
-    "open at boot is not forced, but is timed": [("open", 0, "open"), ("time", 30, "held")],
-    "other inputs say nothing": [("pulse", 0, None), ("shut", 1, "closed"), ("shut", 2, None)],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", TRANSCRIPTS)
-def test_the_leaf(name: str) -> None:
-    watch = LeafWatch(held_s=30.0, grace_s=10.0)
-    for what, s, expected in TRANSCRIPTS[name]:
-        assert see(watch, what, s) == expected, (what, s)
-
-
-words = st.sampled_from(["open", "shut", "press", "let-go", "grant", "time"])
-plays = st.lists(st.tuples(words, st.integers(0, 20)), max_size=30)
-
-
-@given(plays)
-def test_the_laws_of_the_leaf(play: list[tuple[str, int]]) -> None:
-    watch = LeafWatch(held_s=30.0, grace_s=10.0)
-    facts: list[DoorChanged] = []
-    now, let_at = 0.0, float("-inf")
-    for what, later in play:
-        now += later
-        before = watch.leaf
-        see(watch, what, now)
-        if watch.leaf is not before:
-            facts.append(DoorChanged(before, watch.leaf))
-        if what in {"press", "grant"}:
-            let_at = now
-        if watch.leaf is Passage.FORCED and before is not Passage.FORCED:
-            assert now - let_at > 10.0  # never forced within the grace of a press or a grant
-            assert before is Passage.CLOSED
-        assert (watch.wakes_at is not None) is (watch.leaf is Passage.OPEN)
-    assert all(earlier.now is later.was for earlier, later in pairwise(facts))

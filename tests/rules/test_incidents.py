@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import given, settings
@@ -174,6 +175,24 @@ def test_the_door() -> None:
     )
     expect(door(DoorSeen(Passage.CLOSED, "unknown", contact=True)), (Level.UNKNOWN, "latch-unknown", ""))
     expect(door(DoorSeen(Passage.CLOSED, "unknown", contact=True, lock_working=False)), (Level.DOWN, "lock-lost", ""))
+
+
+def test_the_doors_wiring() -> None:
+    def shut(**seen: object) -> Seen:
+        return door(replace(CLOSED, **seen))
+
+    expect(shut(faults=("stays-locked",)), (Level.DOWN, "door-stays-locked", ""))
+    expect(shut(faults=("stays-unlocked",)), (Level.DOWN, "door-stays-unlocked", ""))
+    expect(shut(faults=("call-point",)), (Level.DOWN, "door-call-point", ""))
+    expect(shut(faults=("exit-stuck",)), (Level.WATCH, "door-exit-stuck", ""))
+    expect(shut(faults=("no-effect",)), (Level.WATCH, "door-no-effect", ""))
+    expect(shut(deaf=True), (Level.WATCH, "inputs-deaf", ""))
+    expect(shut(deaf=True, inputs_working=False), (Level.WATCH, "inputs-lost", ""))
+    expect(shut(noisy=("porte",)), (Level.WATCH, "reader-noise", "porte"))
+    expect(shut(strangers=(("porte", "sequence"),)), (Level.WATCH, "strangers-sequence", "porte"))
+    expect(shut(leaf=Passage.OPEN, lingers=True), (Level.WATCH, "door-lingers", ""))
+    expect(shut(leaf=Passage.HELD, lingers=True), (Level.WATCH, "door-held", ""))
+    expect(shut(leaf=Passage.PROPPED))
 
 
 def test_the_doors_readers() -> None:

@@ -19,9 +19,12 @@ from agent.memory.ledger import Ledger, LedgerError
 from agent.rules.door import Access, DoorChanged, DoorPolicy, EntryDecided, LatchMoved, Passage
 from agent.rules.facts import CardKey, Fact, FormulaId, MemberId
 from agent.rules.hours import DAYS, WeeklyHours
+from agent.rules.leaf import DoorFaultChanged
 from agent.rules.members import Card, Member, Roster
+from agent.rules.readers import StrangersChanged
 from agent.stories import door as story
-from agent.stories.door import Door, Intents, Ways, mind_badges, mind_latch, mind_leaf, newest_known
+from agent.stories.door import Door, Intents, Ways, mind_badges, newest_known
+from agent.stories.leaf import mind_latch, mind_leaf
 from drivers.contract import (
     BadgeRead,
     CardNumber,
@@ -397,4 +400,33 @@ def test_the_held_alarm_comes_on_time(tmp_path: Path) -> None:
         await mind_leaf(site.door, leaf.as_inputs(), leaf.as_lock())
 
     play(tmp_path, scene)
-    assert times[:3] == [("open", 0.0), ("held", 60.0), ("closed", 100.0)]
+    assert [times[0], *times[2:3], times[4]] == [("open", 0.0), ("held", 60.0), ("closed", 100.0)]
+    assert [time for time in times if time[1] == 48.0] == [("open", 48.0)]  # it lingers
+
+
+def test_a_stuck_button_is_told_and_releases_once(tmp_path: Path) -> None:
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        leaf = Script(clock, (0.0, "shut"), (10.0, "press"), (200.0, "shut"))
+        await mind_leaf(site.door, leaf.as_inputs(), leaf.as_lock())
+        assert leaf.done == [(10.0, "release 5.0")]
+
+    facts, site = play(tmp_path, scene)
+    assert [(fact.fault, fact.present) for fact in facts if isinstance(fact, DoorFaultChanged)] == [
+        ("exit-stuck", True)
+    ]
+    assert ("exit-stuck",) in {live.faults for live in site.shown}
+    assert site.shown[-1].faults == ()  # nobody knows any more
+
+
+def test_a_member_is_let_in_at_once_while_numbers_are_tried(tmp_path: Path) -> None:
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        tried = [(10.0 + n, f"7700{n:02X}") for n in range(40)]
+        badge = Script(clock, *sorted([*tried, (20.5, "AA"), (45.5, "AA")]))
+        await mind_badges(site.door, badge.as_reader(), badge.as_lock())
+        assert badge.done == [(20.5, "release 5.0"), (45.5, "release 5.0")]
+
+    facts, site = play(tmp_path, scene)
+    refused = [fact for fact in facts if isinstance(fact, EntryDecided) and not fact.granted]
+    assert len(refused) == 9  # 10 to 14, then after 2, 4, 8 and 16 seconds
+    assert [fact for fact in facts if isinstance(fact, StrangersChanged)] == [StrangersChanged("porte", "sequence", 5)]
+    assert dict(site.door.live.strangers) == {"porte": "sequence"}

@@ -17,7 +17,8 @@ from agent.memory.ledger import Ledger
 from agent.rules.door import EntryDecided, LatchMoved
 from agent.rules.facts import Fact
 from agent.rules.remote import OpenedRemotely, Whom, WindowClosed, WindowEnd, WindowOpened
-from agent.stories.door import Door, Intents, mind_badges, mind_latch, mind_leaf
+from agent.stories.door import Door, Intents, mind_badges
+from agent.stories.leaf import mind_latch, mind_leaf
 from agent.stories.remote import RemoteDesk, Strike
 from drivers.contract import DriverError, ReaderId
 from drivers.sim import SimBuilding
@@ -128,7 +129,7 @@ def test_it_says_what_cannot_be_seen(tmp_path: Path, before: str, seen: bool, co
             place.door.tell(leaf="unknown")
         elif before:
             place.building.obey(parse(before))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.4)
         began_s = place.clock.now().mono_s
         answer = await place.ask("open", whom="visitor")
         assert (answer.done, answer.code) == (True, code)

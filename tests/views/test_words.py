@@ -14,11 +14,13 @@ from agent.memory.calendar import HOLIDAYS, REASONS
 from agent.rules.door import GRANTS, EntryRule, Passage
 from agent.rules.incidents import KEYS, Area, Level
 from agent.rules.kinds import FACTS, KINDS
+from agent.rules.leaf import DoorFault
 from agent.rules.leaving import Doubt
 from agent.rules.links import Cause, Health
 from agent.rules.members import PEOPLE
 from agent.rules.pages import Evidence
 from agent.rules.presence import Reason
+from agent.rules.readers import Pattern
 from agent.rules.reasons import REASON_KEYS
 from agent.rules.remote import Whom, WindowEnd
 from agent.rules.settlement import BY_HAND
@@ -57,6 +59,8 @@ FAMILIES: set[str] = {
     *(f"holiday.{name}" for name in (*HOLIDAYS, "other")),
     *(f"event.link_{health}" for health in Health),
     *(f"event.door_{leaf}" for leaf in Passage),
+    *(f"fault.{fault}" for fault in (*DoorFault, "other")),
+    *(f"event.strangers_{seen or 'over'}" for seen in Pattern),
     *(f"event.window_{why}" for why in WindowEnd),
     *(f"whom.{whom}" for whom in Whom),
     *(f"doubt.{why}" for why in Doubt),
