@@ -63,12 +63,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
@@ -80,6 +80,7 @@ from agent.rules.door import Passage
 from agent.rules.leaf import DoorFault
 from agent.rules.links import Cause, Health
 from agent.rules.spoolset import Drift
+from agent.views.families import Families
 from agent.views.journal import Today
 from agent.views.state import DoorLine, SiteState, state_of
 from drivers.contract import Clock, DeviceState, Trust
@@ -111,32 +112,6 @@ class Sources:
     roster: RosterStore
     clock: Clock
     version: str
-
-
-@dataclass(slots=True)
-class Families:
-    """The metric families of one scrape, empty at first: `describe` returns them as they are."""
-
-    made: dict[str, Metric] = field(default_factory=dict)
-
-    def gauge(self, name: str, text: str, *labels: str) -> None:
-        """Declare a gauge."""
-        self.made[name] = GaugeMetricFamily(f"gardien_{name}", text, labels=labels)
-
-    def counter(self, name: str, text: str, *labels: str) -> None:
-        """Declare a counter; `_total` is added by the format."""
-        self.made[name] = CounterMetricFamily(f"gardien_{name}", text, labels=labels)
-
-    def set(self, name: str, value: float, *labels: str) -> None:
-        """Add one sample."""
-        family = self.made[name]
-        assert isinstance(family, GaugeMetricFamily | CounterMetricFamily)
-        family.add_metric(labels, float(value))
-
-    def enum(self, name: str, states: Iterable[str], present: str, *labels: str) -> None:
-        """Add one sample per state: 1 for the present one, 0 for the others."""
-        for state in states:
-            self.set(name, state == present, *labels, state)
 
 
 def _public() -> Families:
