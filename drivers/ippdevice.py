@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from contextlib import suppress
 
-from drivers.contract import Counters, DeviceState, DriverError, LifeCount, Supply, Tray
+from drivers.contract import Counters, DeviceState, DriverError, LargeSides, LifeCount, Supply, Tray
 from drivers.ipp import Attributes
 
 _STATES = dict(zip(range(3, 6), DeviceState, strict=True))  # RFC 8011 section 5.4.11
@@ -77,7 +77,14 @@ def counters_of(printer: Attributes) -> Counters | None:
     sheets = count_of(printer, "printer-media-sheets-completed")
     if life is None or copies is None or sheets is None:
         return None
-    return Counters(life[0] - copies[0], life[1] - copies[1], copies[0], copies[1], sheets)
+    return Counters(life[0] - copies[0], life[1] - copies[1], copies[0], copies[1], sheets, _large(printer))
+
+
+def _large(printer: Attributes) -> LargeSides | None:
+    """Return the A3 sides, where a device like our copier tells them; no IPP standard does."""
+    prints = by_colour(printer.collection("gardien-large-impressions-completed-col"), None)
+    copies = by_colour(printer.collection("gardien-large-copy-impressions-completed-col"), None)
+    return LargeSides(*prints, *copies) if prints is not None and copies is not None else None
 
 
 def life_of(printer: Attributes) -> LifeCount | None:

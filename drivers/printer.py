@@ -65,6 +65,8 @@ _OF_PRINTER = (
     "printer-impressions-completed",
     "printer-impressions-completed-col",
     "gardien-copy-impressions-completed-col",
+    "gardien-large-impressions-completed-col",
+    "gardien-large-copy-impressions-completed-col",
     "printer-media-sheets-completed",
     "printer-supply",
     "printer-supply-description",

@@ -11,13 +11,26 @@ physically printed is on disk before anybody is told (`copier_machine`), so it m
 It prints one line with its URI when it is ready. The panel takes one JSON object per line, `{"verb": "copy",
 "args": ["3", "colour"]}`, and answers one: `{"ok": true, "said": ...}` or `{"ok": false, "why": ...}`. Verbs:
 
-    copy N [colour] [two-sided]   at the glass         cancel              the red button
+    copy N [colour] [two-sided] [a3]  at the glass     cancel              the red button
     paper out | in | N            N sheets left        toner COLOUR SHARE  0..1
     jam / clear                   paper path           cover open | close
     power off | on                unplugged            swap SERIAL         another machine in its place
+    fail                          gives the job in hand up by itself (aborted-by-system)
+    busy N                        refuses the next N jobs with server-error-busy
+    tells all | states | nothing  what it says: all; job records without counts; neither counts nor counters
+    forget                        loses its job records, job-ids start over; forgets yes | no: at every power cut
+    reset / wrap N                the technician's zero; counters start over at N (0: never)
+    clicks N                      counters move by N for an A3 side
+    duplex on | off, a3 on | off  refuses two-sided jobs, or A3, when off
+    garbage WHAT [N]              the next N answers are no IPP: empty, cut, loop, html, other-request, no-state,
+                                  request-zero, hang
     snmp ok|mute|garbage|circle|text|closed   how its SNMP agent behaves, where `--vendor` gave it one
     settle                        answers once nothing is printed and nothing waits
     status                        serial, counters, state reasons, jobs waiting
+
+Hold your own metering against it: print to its URI with any spooler, play its faults from the panel, and compare what
+you booked with `sides.jsonl` in its state directory, one line for each side that physically left it (serial, print or
+copy, device job, sheet, colour, blank, A3). It never tells a spooler's story, only its own.
 
 Never used on a site: `kind = "ipp"` there points at the real machine.
 """
@@ -47,9 +60,11 @@ from aiohttp import web
 from drivers.ipp import IppError, decode, encode
 from drivers.peers.agent import Agent
 from drivers.peers.copier_face import Face
-from drivers.peers.copier_machine import Machine, Side, physical_sides
+from drivers.peers.copier_garbage import spoiled
+from drivers.peers.copier_machine import Machine
 from drivers.peers.copier_mib import VENDORS, mib
 from drivers.peers.copier_pages import interpret
+from drivers.peers.copier_paper import GARBAGE, TELLS, Side, physical_sides
 from drivers.peers.copier_profile import FORMATS
 
 __all__ = ["Copier", "CopierPeer", "PanelError", "Side", "physical_sides", "tell"]
@@ -148,6 +163,9 @@ class Copier:
         if self._answers is None:
             raise web.HTTPServiceUnavailable
         answer = self._answers.answer(message, await asyncio.to_thread(interpret, document))
+        if self.machine.quirks.garbage_left > 0:
+            self.machine.quirks.garbage_left -= 1
+            return await spoiled(answer, self.machine.quirks.garbage)
         return web.Response(body=encode(answer), content_type="application/ipp")
 
     async def settle(self, timeout_s: float = 60.0) -> None:
@@ -170,6 +188,7 @@ class Copier:
             "power": lambda how: {"on": self.power_on, "off": self.power_off}[how](),
             "swap": self.machine.swap,
             "snmp": self._snmp,
+            **self._quirk_verbs(),
             "settle": self.settle,
             "status": self._status,
         }
@@ -181,10 +200,30 @@ class Copier:
         except (TypeError, ValueError, KeyError) as error:
             raise PanelError(f"{verb} {' '.join(args)}: {error}") from error
 
+    def _quirk_verbs(self) -> dict[str, Callable[..., Any]]:
+        quirks, forget = self.machine.quirks, self.machine.forget
+        return {
+            "fail": self.machine.fail,
+            "reset": self.machine.reset,
+            "forget": forget,
+            "busy": lambda count: setattr(quirks, "busy", int(count)),
+            "tells": lambda what: setattr(quirks, "tells", TELLS[TELLS.index(what)]),
+            "clicks": lambda count: setattr(quirks, "a3_clicks", int(count)),
+            "wrap": lambda at: setattr(quirks, "wrap", int(at)),
+            "forgets": lambda how: setattr(quirks, "forgets", {"yes": True, "no": False}[how]),
+            "duplex": lambda how: setattr(quirks, "duplex", {"on": True, "off": False}[how]),
+            "a3": lambda how: setattr(quirks, "a3", {"on": True, "off": False}[how]),
+            "garbage": self._garbage,
+        }
+
+    def _garbage(self, what: str, count: str = "1") -> None:
+        self.machine.quirks.garbage = GARBAGE[GARBAGE.index(what)]
+        self.machine.quirks.garbage_left = int(count)
+
     def _copy(self, count: str, *how: str) -> None:
-        if set(how) - {"colour", "two-sided"} or int(count) < 1:
-            raise ValueError("copy N [colour] [two-sided]")
-        self.machine.copy(int(count), colour="colour" in how, two_sided="two-sided" in how)
+        if set(how) - {"colour", "two-sided", "a3"} or int(count) < 1:
+            raise ValueError("copy N [colour] [two-sided] [a3]")
+        self.machine.copy(int(count), colour="colour" in how, two_sided="two-sided" in how, large="a3" in how)
 
     def _paper(self, how: str) -> None:
         left = {"out": 0, "in": None}

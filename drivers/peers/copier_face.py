@@ -28,8 +28,9 @@ from drivers.ipp import (
     attribute,
     members,
 )
-from drivers.peers.copier_machine import Job, Machine, Tally, moment
+from drivers.peers.copier_machine import Machine
 from drivers.peers.copier_pages import Document
+from drivers.peers.copier_paper import Job, Tally, moment
 from drivers.peers.copier_profile import (
     FORMATS,
     MEDIA,
@@ -136,6 +137,8 @@ class Face:
             or (sides is not None and sides not in SIDES)
             or (mode is not None and mode not in MODES)
             or (media is not None and media not in MEDIA)
+            or (sides not in {None, "one-sided"} and not self._machine.quirks.duplex)
+            or ("a3" in (media or self._media_of(job)) and not self._machine.quirks.a3)
         )
         if wrong:
             raise Refused(BAD_VALUE)
@@ -157,6 +160,9 @@ class Face:
     def _create(self, operation: Attributes, job: Attributes, document: Document) -> Job:
         self._validate_job(operation, job, document)
         if self._refuse_when_busy and not self._machine.idle:
+            raise Refused(BUSY)
+        if self._machine.quirks.busy:
+            self._machine.quirks.busy -= 1
             raise Refused(BUSY)
         return self._machine.create(
             name=operation.text("job-name") or "Untitled",
@@ -253,6 +259,11 @@ class Face:
         """Return one job record; its counts are those of the paper (PWG 5100.7 section 6.7 for the -col)."""
         done: Tally = self._machine.tally(job.job)
         counted = done.mono + done.colour
+        counts = [
+            integers("job-impressions-completed", counted),
+            by_colour("job-impressions-completed-col", done.mono, done.colour, done.blank),
+            integers("job-media-sheets-completed", len(done.sheets)),
+        ]
         return [
             integers("job-id", job.job),
             attribute("job-uri", Tag.URI, f"{self._uri}/{job.job}"),
@@ -268,9 +279,7 @@ class Face:
             *self._times("completed", job.completed_s),
             attribute("date-time-at-creation", Tag.DATE_TIME, moment(job.created_s)),
             integers("job-impressions", sum(not blank for blank in job.blanks) * job.copies),
-            integers("job-impressions-completed", counted),
-            by_colour("job-impressions-completed-col", done.mono, done.colour, done.blank),
-            integers("job-media-sheets-completed", len(done.sheets)),
+            *(counts if self._machine.quirks.tells == "all" else ()),
             integers("copies", job.copies),
             keywords("sides", job.sides),
             keywords("print-color-mode", job.colour_mode),

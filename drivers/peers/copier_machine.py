@@ -14,84 +14,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from drivers.contract import Counters, JobState
+from drivers.contract import Counters, JobState, LargeSides
+from drivers.peers.copier_paper import Job, Quirks, Side, Tally, append, mend, physical_sides
 
 COLOURS = ("black", "cyan", "magenta", "yellow")
 INCOMING_S = 60  # a job whose documents do not come is given up (multiple-operation-time-out)
 _LOW, _EMPTY = 0.10, 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One side that physically left the machine: a line of `sides.jsonl`."""
-
-    at_s: float  # Unix seconds by the copier's own clock
-    serial: str
-    work: str  # "print" or "copy"
-    job: int  # 0 for a copy
-    sheet: int  # counts every sheet of this machine; two sides share one
-    colour: bool
-    blank: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One job as the copier keeps it (RFC 8011 section 5.3); its counts are counted from the sides, not kept."""
-
-    job: int
-    uuid: str
-    name: str
-    user: str
-    created_s: float
-    copies: int = 1
-    sides: str = "one-sided"
-    colour_mode: str = "auto"
-    media: str = ""
-    state: JobState = JobState.PENDING
-    reasons: tuple[str, ...] = ("job-incoming",)
-    processing_s: float = 0.0  # 0: not yet
-    completed_s: float = 0.0
-    blanks: tuple[bool, ...] = ()  # for each side of one copy, in reading order
-
-    @property
-    def colour(self) -> bool:
-        """Return True when the sides are billed as colour: unless monochrome was asked for."""
-        return self.colour_mode not in {"monochrome", "process-monochrome", "bi-level", "auto-monochrome"}
-
-
-@dataclass(slots=True)
-class Tally:
-    """What was printed, of one job or of one kind of work."""
-
-    mono: int = 0
-    colour: int = 0
-    blank: int = 0
-    sheets: set[int] = field(default_factory=set)
-
-    def add(self, side: Side) -> None:
-        """Count one side."""
-        self.sheets.add(side.sheet)
-        self.blank += side.blank
-        self.colour += side.colour and not side.blank
-        self.mono += not side.colour and not side.blank
-
-
-def physical_sides(state: Path) -> Iterator[Side]:
-    """Yield every side that ever left the copier whose state directory this is: the truth tests compare with."""
-    with suppress(FileNotFoundError):
-        for line in (state / "sides.jsonl").read_bytes().splitlines(keepends=True):
-            if line.endswith(b"\n"):  # a killed writer can leave only the last line unfinished
-                yield Side(**json.loads(line))
 
 
 @dataclass(slots=True, eq=False)
@@ -101,6 +37,7 @@ class _Glass:
     left: int
     colour: bool
     two_sided: bool = False
+    large: bool = False
 
 
 class Machine:
@@ -112,7 +49,7 @@ class Machine:
         self._waiters: set[asyncio.Event] = set()
         self._task: asyncio.Task[None] | None = None
         self._glass: list[_Glass] = []
-        self._cancel: set[int] = set()
+        self._stops: dict[int, tuple[JobState, str]] = {}  # jobs to be stopped after the sheet in hand, and how
         self.levels: dict[str, float] = dict.fromkeys(COLOURS, 0.8)
         self.tray: int | None = None  # sheets left; None: somebody keeps it filled
         self.jammed = self.open = False
@@ -120,15 +57,17 @@ class Machine:
         self.incoming_s: float = INCOMING_S
         self.started_s = time.time()
         state.mkdir(parents=True, exist_ok=True)
-        _mend(state / "sides.jsonl")
-        _mend(state / "records.jsonl")
+        mend(state / "sides.jsonl")
+        mend(state / "records.jsonl")
+        self.quirks = Quirks()
         self._load(serial)
 
     # --- memory
 
     def _load(self, serial: str) -> None:
         """Fold the two files into counters and records; what was unfinished was lost with the power."""
-        self.serial, self.uuid, self.jobs = "", "", dict[int, Job]()
+        self.serial, self.uuid, self.jobs, self._era = "", "", dict[int, Job](), 0
+        self._zero = Counters(0, 0, 0, 0, 0)  # what a reset took off
         self.done: dict[int, Tally] = {}
         self.prints, self.copies, self._sheet = Tally(), Tally(), 0
         with suppress(FileNotFoundError):
@@ -145,6 +84,13 @@ class Machine:
     def _fold(self, record: dict[str, Any]) -> None:
         if record["kind"] == "machine":
             self.serial, self.uuid, self.jobs = record["serial"], record["uuid"], {}
+            self._zero = Counters(0, 0, 0, 0, 0)
+            return
+        if record["kind"] == "forgotten":
+            self.jobs, self._era = {}, self._era + 1
+            return
+        if record["kind"] == "reset":
+            self._zero = Counters(*record["at"])
             return
         fields = record["job"] | {"state": JobState(record["job"]["state"])}
         fields |= {"reasons": tuple(fields["reasons"]), "blanks": tuple(fields["blanks"])}
@@ -152,14 +98,14 @@ class Machine:
 
     def _keep(self, job: Job) -> Job:
         self.jobs[job.job] = job
-        _append(self._state / "records.jsonl", {"kind": "job", "job": asdict(job)})
+        append(self._state / "records.jsonl", {"kind": "job", "job": asdict(job)})
         self._wake()
         return job
 
     def _count(self, side: Side) -> None:
         (self.copies if side.work == "copy" else self.prints).add(side)
         self._sheet = max(self._sheet, side.sheet)
-        if side.job:
+        if side.job and side.era == self._era:
             self.tally(side.job).add(side)
 
     def tally(self, job: int) -> Tally:
@@ -169,8 +115,40 @@ class Machine:
     @property
     def counters(self) -> Counters:
         """Return the life counters as the service menu shows them."""
-        sheets = len(self.prints.sheets) + len(self.copies.sheets)
-        return Counters(self.prints.mono, self.prints.colour, self.copies.mono, self.copies.colour, sheets)
+        life, zero, wrap = self._life(), self._zero, self.quirks.wrap
+        left = [
+            now - then
+            for now, then in zip(
+                life, (zero.print_mono, zero.print_colour, zero.copy_mono, zero.copy_colour, zero.sheets), strict=True
+            )
+        ]
+        mono, colour, copied, coloured, sheets = (each % wrap for each in left) if wrap else left
+        prints, copies = self.prints, self.copies
+        large = LargeSides(prints.large_mono, prints.large_colour, copies.large_mono, copies.large_colour)
+        return Counters(mono, colour, copied, coloured, sheets, large)
+
+    def _life(self) -> tuple[int, int, int, int, int]:
+        more, prints, copies = self.quirks.a3_clicks - 1, self.prints, self.copies
+        return (
+            prints.mono + more * prints.large_mono,
+            prints.colour + more * prints.large_colour,
+            copies.mono + more * copies.large_mono,
+            copies.colour + more * copies.large_colour,
+            len(prints.sheets) + len(copies.sheets),
+        )
+
+    def reset(self) -> None:
+        """Put the counters to zero, as a technician does; the paper and the job records stay."""
+        life = self._life()
+        self._zero = Counters(*life)
+        append(self._state / "records.jsonl", {"kind": "reset", "at": life})
+        self._wake()
+
+    def forget(self) -> None:
+        """Lose every job record; job-ids start over."""
+        self.jobs, self.done, self._era = {}, {}, self._era + 1
+        append(self._state / "records.jsonl", {"kind": "forgotten"})
+        self._wake()
 
     # --- jobs
 
@@ -204,30 +182,40 @@ class Machine:
 
     def cancel(self, job: int, reason: str) -> bool:
         """Stop a job: at once while it waits, after the sheet in hand while it prints. False: it had ended."""
+        return self._stop(job, JobState.CANCELED, reason)
+
+    def _stop(self, job: int, state: JobState, reason: str) -> bool:
         found = self.jobs[job]
-        if found.state.ended or job in self._cancel:
+        if found.state.ended or job in self._stops:
             return False
         if self.working is not None and isinstance(self.working, Job) and self.working.job == job:
-            self._cancel.add(job)
+            self._stops[job] = (state, reason)
             self._keep(replace(found, reasons=("processing-to-stop-point", reason)))
         else:
-            self._end(found, JobState.CANCELED, reason)
+            self._end(found, state, reason)
         return True
+
+    def fail(self) -> str:
+        """Fail at what is being printed: the machine gives the job up by itself. Return which."""
+        if not isinstance(self.working, Job):
+            return ""
+        self._stop(self.working.job, JobState.ABORTED, "aborted-by-system")
+        return f"job {self.working.job}"
 
     def waiting(self) -> tuple[Job, ...]:
         """Return the jobs that have not ended, oldest first."""
         return tuple(job for job in self.jobs.values() if not job.state.ended)
 
     def _end(self, job: Job, state: JobState, *reasons: str) -> None:
-        self._cancel.discard(job.job)
+        self._stops.pop(job.job, None)
         now = time.time()
         self._keep(replace(job, state=state, reasons=reasons, completed_s=now, processing_s=job.processing_s or now))
 
     # --- panel
 
-    def copy(self, count: int, *, colour: bool = False, two_sided: bool = False) -> None:
+    def copy(self, count: int, *, colour: bool = False, two_sided: bool = False, large: bool = False) -> None:
         """Press the green button `count` times' worth; copies go before waiting prints, not into a running one."""
-        self._glass.append(_Glass(count, colour, two_sided))
+        self._glass.append(_Glass(count, colour, two_sided, large))
         self._wake()
 
     def cancel_panel(self) -> str:
@@ -258,7 +246,8 @@ class Machine:
         """Put another machine in its place: its own serial, nothing counted yet, no jobs."""
         self.serial, self.uuid, self.jobs, self.done = serial, f"urn:uuid:{uuid.uuid4()}", {}, {}
         self.prints, self.copies, self._sheet = Tally(), Tally(), 0
-        _append(self._state / "records.jsonl", {"kind": "machine", "serial": serial, "uuid": self.uuid})
+        self._zero = Counters(0, 0, 0, 0, 0)
+        append(self._state / "records.jsonl", {"kind": "machine", "serial": serial, "uuid": self.uuid})
         self._wake()
 
     def obstacles(self) -> tuple[str, ...]:
@@ -300,6 +289,8 @@ class Machine:
         self._wake()
         for job in self.waiting():
             self._end(job, JobState.ABORTED, "aborted-by-system")
+        if self.quirks.forgets:
+            self.forget()
 
     def _wake(self) -> None:
         for waiter in self._waiters:
@@ -336,7 +327,7 @@ class Machine:
             if glass in self._glass:
                 faces = 2 if glass.two_sided and glass.left > 1 else 1
                 glass.left -= faces
-                await self._sheet_out("copy", 0, (False,) * faces, colour=glass.colour)
+                await self._sheet_out("copy", 0, (False,) * faces, colour=glass.colour, large=glass.large)
         if glass in self._glass:
             self._glass.remove(glass)
 
@@ -348,49 +339,29 @@ class Machine:
         for _copy in range(job.copies):
             for first in range(0, len(job.blanks), faces):
                 await self._clear_path(job.job)
-                if job.job in self._cancel:
-                    return self._end(self.jobs[job.job], JobState.CANCELED, *self.jobs[job.job].reasons[1:])
-                await self._sheet_out("print", job.job, job.blanks[first : first + faces], colour=job.colour)
+                if job.job in self._stops:
+                    return self._end(self.jobs[job.job], *self._stops[job.job])
+                faces_now = job.blanks[first : first + faces]
+                await self._sheet_out("print", job.job, faces_now, colour=job.colour, large=job.large)
         return self._end(self.jobs[job.job], JobState.COMPLETED, "job-completed-successfully")
 
     async def _clear_path(self, job: int) -> None:
         """Wait out whatever stops the machine; the job says so meanwhile."""
-        if not self.obstacles() or job in self._cancel:
+        if not self.obstacles() or job in self._stops:
             return
         self._keep(replace(self.jobs[job], state=JobState.STOPPED, reasons=("printer-stopped",)))
-        await self.until(lambda: not self.obstacles() or job in self._cancel)
-        if job not in self._cancel:
+        await self.until(lambda: not self.obstacles() or job in self._stops)
+        if job not in self._stops:
             self._keep(replace(self.jobs[job], state=JobState.PROCESSING, reasons=("job-printing",)))
 
-    async def _sheet_out(self, work: str, job: int, blanks: tuple[bool, ...], *, colour: bool) -> None:
+    async def _sheet_out(self, work: str, job: int, blanks: tuple[bool, ...], *, colour: bool, large: bool) -> None:
         """Draw one sheet and put its sides on it."""
         sheet = self._sheet + 1
         for blank in blanks:
             await asyncio.sleep(self._pace_s)
-            side = Side(round(time.time(), 6), self.serial, work, job, sheet, colour, blank)
-            _append(self._state / "sides.jsonl", asdict(side))
+            side = Side(round(time.time(), 6), self.serial, work, job, sheet, colour, blank, large, self._era)
+            append(self._state / "sides.jsonl", asdict(side))
             self._count(side)
         if self.tray:
             self.tray -= 1
         self._wake()
-
-
-def moment(unix_s: float) -> datetime:
-    """Return the copier's clock reading as a date and time."""
-    return datetime.fromtimestamp(unix_s, UTC)
-
-
-def _append(file: Path, record: dict[str, Any]) -> None:
-    """Add one line in a single write: a killed process leaves it whole or not at all."""
-    handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(handle, json.dumps(record).encode() + b"\n")
-    finally:
-        os.close(handle)
-
-
-def _mend(file: Path) -> None:
-    """Cut a last line that a killed writer left unfinished."""
-    with suppress(FileNotFoundError):
-        whole = file.read_bytes()
-        os.truncate(file, whole.rfind(b"\n") + 1)

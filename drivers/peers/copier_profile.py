@@ -12,7 +12,8 @@ import time
 
 from drivers.contract import DeviceState
 from drivers.ipp import Attribute, Attributes, Range, Resolution, Tag, attribute, members
-from drivers.peers.copier_machine import INCOMING_S, Machine, moment
+from drivers.peers.copier_machine import INCOMING_S, Machine
+from drivers.peers.copier_paper import moment
 
 OPERATIONS = (0x0002, 0x0004, 0x0005, 0x0006, 0x0008, 0x0009, 0x000A, 0x000B, 0x0039, 0x003B, 0x003C)
 FORMATS = {
@@ -195,12 +196,16 @@ def _trays(machine: Machine) -> tuple[bytes, ...]:
 
 
 def _counters(machine: Machine) -> list[Attribute]:
-    life = machine.counters
+    life, large = machine.counters, machine.counters.large
+    if machine.quirks.tells == "nothing" or large is None:
+        return []
     mono, colour = life.print_mono + life.copy_mono, life.print_colour + life.copy_colour
     return [
         integers("printer-impressions-completed", life.sides),
         by_colour("printer-impressions-completed-col", mono, colour),
         by_colour("gardien-copy-impressions-completed-col", life.copy_mono, life.copy_colour),
+        by_colour("gardien-large-impressions-completed-col", large.print_mono, large.print_colour),
+        by_colour("gardien-large-copy-impressions-completed-col", large.copy_mono, large.copy_colour),
         integers("printer-media-sheets-completed", life.sheets),
     ]
 
