@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.contract import Counters, JobState
+from drivers.contract import Counters, JobState, LargeSides
 from drivers.ipp import Tag, attribute
 from drivers.peers.copier import Copier, CopierPeer, PanelError, physical_sides
 from drivers.peers.copier_pages import PagesError, blank_sides
@@ -211,7 +211,7 @@ def test_copies_at_the_glass_go_before_waiting_prints(tmp_path):
         await copier.settle()
         return (await reads(copier.uri)).counters
 
-    assert copying(story, tmp_path) == Counters(5, 0, 12, 2, 13)
+    assert copying(story, tmp_path) == Counters(5, 0, 12, 2, 13, LargeSides(0, 0, 0, 0))
     assert [side.work for side in physical_sides(tmp_path)] == ["copy"] * 14 + ["print"] * 5
 
 

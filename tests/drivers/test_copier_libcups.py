@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.contract import Counters, JobState
+from drivers.contract import Counters, JobState, LargeSides
 from drivers.peers.copier import CopierPeer
 from drivers.peers.cups import CupsPeer, available
 from tests.drivers.paper_tools import document, reads
@@ -138,4 +138,4 @@ def test_a_job_through_cups_canceled_at_the_panel_is_what_was_printed(tmp_path):
         reading = asyncio.run(_settled(copier, 1))
     (job,) = reading.jobs
     assert (job.state, job.sides, job.sheets) == (JobState.CANCELED, 4, 4)
-    assert reading.counters == Counters(4, 0, 0, 0, 4)
+    assert reading.counters == Counters(4, 0, 0, 0, 4, LargeSides(0, 0, 0, 0))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from drivers.clock import SystemClock
-from drivers.contract import Counters, DeviceId, DeviceState, DriverError, JobState
+from drivers.contract import Counters, DeviceId, DeviceState, DriverError, JobState, LargeSides
 from drivers.peers.copier import Copier
 from drivers.printer import IppPrinter
 from drivers.sim import SimBuilding
@@ -107,7 +107,7 @@ def test_a_working_device_is_not_settled(tmp_path):
     assert (stopped.settled, stopped.state, stopped.reasons) == (False, DeviceState.STOPPED, ("media-empty-error",))
     assert [(each.job, each.state, each.sides) for each in stopped.jobs] == [(job, JobState.STOPPED, 4)]
     assert [(each.job, each.state, each.sides) for each in after.jobs] == [(job, JobState.CANCELED, 4)]
-    assert after.counters == Counters(4, 0, 0, 0, 4)
+    assert after.counters == Counters(4, 0, 0, 0, 4, LargeSides(0, 0, 0, 0))
 
 
 def test_the_first_look_and_one_after_a_long_silence_tell_all(tmp_path):
