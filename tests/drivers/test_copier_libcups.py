@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,7 +115,8 @@ def test_a_real_cupsd_prints_through_a_driverless_queue(tmp_path, formats, rows,
         paper = copier.sides()
     assert [(job.sides, job.sides_colour, job.sheets) for job in reading.jobs] == [got for *_, got in WANTED[:rows]]
     assert {(job.user, job.state) for job in reading.jobs} == {("alice", JobState.COMPLETED)}
-    assert reading.counters == counters
+    assert reading.counters is not None
+    assert replace(reading.counters, large=None) == counters
     assert sum(not side.blank for side in paper) == counters.sides
     assert len({side.sheet for side in paper}) == counters.sheets
 
