@@ -78,7 +78,10 @@ class PrinterConfig:
     kind: str  # "ipp" | "sim"
     label: str = ""  # as people say it: "le copieur"
     uri: str = ""  # "ipp://192.0.2.10/ipp/print"
-    queues: tuple[str, ...] = ()  # the CUPS queues that print to it
+    queues: tuple[str, ...] = ()  # the CUPS queues that print to it at once, billed by the name they come under
+    badge_queues: tuple[str, ...] = ()  # those whose jobs wait for a badge at the reader beside it; see Site.intake
+    authenticated: bool = False  # its queues ask for a password (CUPS policy "authenticated"): the names are proven
+    keep_h: float = 72.0  # a job nobody badged for is let go after this
     poll_s: float = 15.0  # how often the device is looked at when no bell rings
     visit_idle_s: float = 90.0  # a copy visit ends after this long without a copy
     a3_clicks: int = 1  # 2: this device's counters move by two for each A3 side
@@ -213,6 +216,17 @@ class Site:
     alerts: AlertsConfig | None = None
     tariff: str = ""  # path of the tariff file, relative to the site file
 
+    def intake(self, printer: str) -> tuple[str, ...]:
+        """Return the queues whose jobs wait for a badge at `printer`.
+
+        Release by badge is the default: a printer with a reader beside it and no queue named has one, of its own name.
+        """
+        config = self.printers[printer]
+        reader = any(reader.at == printer for reader in self.readers.values())
+        if not config.badge_queues and not config.queues and reader and self.spooler is not None:
+            return (printer,)
+        return config.badge_queues
+
     @property
     def services(self) -> tuple[str, ...]:
         """Return the services this site runs; the page is always one of them."""
@@ -225,6 +239,11 @@ class Site:
             ("alerts", self.alerts is not None),
         )
         return tuple(name for name, runs in wanted if runs)
+
+
+def out_queue(printer: str) -> str:
+    """Return the queue that released jobs of `printer` are moved to; it is announced to nobody."""
+    return f"{printer}-direct"
 
 
 @dataclass(frozen=True, slots=True)

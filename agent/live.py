@@ -82,6 +82,43 @@ class LiveSpool:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveHeld:
+    """One job that waits for a badge."""
+
+    job: int
+    created_s: int
+    alias: str  # id of the roster row that holds the name it came under
+    member: str  # whose it is, as far as anybody knows; "" nobody's
+    level: str  # rules.identity.Level
+    turn: int  # how often the animator said whose it is
+    sides: int | None  # forecast
+    colour: int | None
+    why: str = ""  # why nobody can tell; "waiting": not looked through yet
+
+
+@dataclass(frozen=True, slots=True)
+class LiveGreeting:
+    """What the last badge beside a copier did. Whose it was stays unsaid: anybody may stand there."""
+
+    at: datetime
+    jobs: int = 0  # let out; or, where refused, still waiting
+    sides: int | None = None  # None: nobody can tell
+    colour: int | None = None
+    low: str = ""  # price before free sides, at least and at most; "" without a tariff
+    high: str = ""
+    currency: str = ""
+    refused: str = ""  # why nothing was let out: "card", "spooler", "silent", or a key of rules.reasons
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRelease:
+    """Release by badge."""
+
+    held: tuple[LiveHeld, ...] | None = None  # None: not known at present
+    greetings: Mapping[str, LiveGreeting] = field(default_factory=dict)  # by device
+
+
+@dataclass(frozen=True, slots=True)
 class LiveDoor:
     """The door."""
 
@@ -111,6 +148,7 @@ class Picture:
     drivers: Mapping[str, LiveDriver] = field(default_factory=dict)
     links: Mapping[str, LiveLink] = field(default_factory=dict)
     devices: Mapping[str, LiveDevice] = field(default_factory=dict)
+    release: LiveRelease | None = None
     door: LiveDoor | None = None
     spool: LiveSpool | None = None
     ledger_ok: bool = True

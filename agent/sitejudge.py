@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from agent.config import COPIES, HOLIDAYS, INPUTS, LinkConfig, PrinterConfig, ReaderConfig, Site
+from agent.config import COPIES, HOLIDAYS, INPUTS, LinkConfig, PrinterConfig, ReaderConfig, Site, out_queue
 from agent.rules.alarms import Quiet
 from agent.rules.hours import WeeklyHours
 
@@ -256,6 +256,8 @@ def _judge_printers(site: Site) -> Iterator[Fault]:
         yield from _judge_meters(path, printer)
         if printer.kind == "ipp" and not _is_ipp(printer.uri):
             yield Fault((*path, "uri"), "attend une adresse ipp://HÔTE/CHEMIN", "expects ipp://HOST/PATH")
+        yield from _within((*path, "keep_h"), printer.keep_h, 1, 720)
+        yield from _judge_badge_queues(site, name)
         for queue in printer.queues:
             if (other := queues.setdefault(queue, name)) != name:
                 yield Fault(
@@ -287,6 +289,32 @@ def _judge_meters(path: Keys, printer: PrinterConfig) -> Iterator[Fault]:
             Quiet.parse(printer.off)
     except ValueError as error:
         yield Fault((*path, "off"), 'attend "closed" ou des heures, par exemple "20:00-07:30"', str(error))
+
+
+def _judge_badge_queues(site: Site, name: str) -> Iterator[Fault]:
+    """Judge the queues that wait for a badge: there must be a reader to badge at, and no job may take two ways."""
+    path = ("printers", name, "badge_queues")
+    waiting = site.printers[name].badge_queues
+    direct = {queue for printer in site.printers.values() for queue in printer.queues} | set(
+        map(out_queue, site.printers)
+    )
+    for queue in waiting:
+        if queue in direct:
+            yield Fault(
+                path,
+                f"la file « {queue} » imprime aussi sans badge ; lui donner un autre nom",
+                f"the queue {queue!r} prints without a badge too; give it another name",
+            )
+    if waiting and not any(reader.at == name for reader in site.readers.values()):
+        yield Fault(
+            path,
+            f'aucun lecteur à côté : ajouter [readers.…] avec at = "{name}", ou mettre ces files dans queues',
+            f'no reader beside it: add [readers.…] with at = "{name}", or name these queues in queues',
+        )
+    if waiting and site.spooler is None:
+        yield Fault(
+            path, "des files mais pas de section [spooler] ; ajoutez-la", "queues but no [spooler] section; add it"
+        )
 
 
 def _is_ipp(uri: str) -> bool:

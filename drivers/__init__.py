@@ -26,10 +26,13 @@ from drivers.contract import (
     ReaderId,
     Spooler,
 )
+from drivers.holding import Releaser
 from drivers.probing import ProbePlan, Prober
 
 if TYPE_CHECKING:  # the latch is a tiny process: this package loads no asyncio by itself
     from drivers.sim import SimBuilding
+
+FETCH_S = 30.0  # a document of CUPS's, however large
 
 Building = Callable[[], "SimBuilding"]
 
@@ -68,6 +71,20 @@ async def open_spooler(
     return await stack.enter_async_context(
         CupsSpooler(clock, server, queues, attempts=Path(attempts), page_log=Path(page_log))
     )
+
+
+async def open_releaser(
+    kind: str, building: Building, clock: Clock, stack: AsyncExitStack, server: str, queues: tuple[str, ...]
+) -> Releaser:
+    """Return the way out of the intake queues."""
+    if kind == "sim":
+        return building().releaser(queues)
+    from drivers.releaser import CupsReleaser
+    from drivers.spooler import CupsSpooler
+
+    line = await stack.enter_async_context(CupsSpooler(clock, server, ()))
+    fetching = await stack.enter_async_context(CupsSpooler(clock, server, (), FETCH_S))
+    return CupsReleaser(line, fetching, queues)
 
 
 async def open_printer(  # noqa: PLR0913  (the site file's keys, one by one)

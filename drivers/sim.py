@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
@@ -28,7 +29,9 @@ from drivers.probing import ProbePlan
 from drivers.simcopier import KEPT_JOBS, SimCopier, SimPrinter
 from drivers.simlink import Line, SimProber
 from drivers.simlock import SimLock
+from drivers.simreleaser import SimReleaser
 from drivers.simspool import SimSpooler
+from drivers.spooling import SpoolAttempt
 from drivers.verbs import BadgeVerb, CopyVerb, DeviceVerb, DoorVerb, LinkVerb, PrintVerb, Verb, VerbError
 
 SIDE_S = 0.5  # one printed side takes this long
@@ -48,6 +51,8 @@ class SimBuilding:
         self._input_news: asyncio.Queue[InputChanged] = asyncio.Queue(QUEUE)
         self._spooled: dict[int, SpoolJob] = {}
         self._bell = asyncio.Event()
+        self._releaser: SimReleaser | None = None
+        self.notes: deque[SpoolAttempt] = deque(maxlen=100)  # as the backend in the print path makes them
         self.lock = SimLock(clock)
 
     # roles ------------------------------------------------------------------------------------------------
@@ -63,6 +68,11 @@ class SimBuilding:
     def spooler(self) -> SimSpooler:
         """Return the spooler in front of the first device."""
         return SimSpooler(self)
+
+    def releaser(self, queues: tuple[str, ...]) -> SimReleaser:
+        """Return the intake queues: from now on jobs can wait for a badge."""
+        self._releaser = SimReleaser(self, queues)
+        return self._releaser
 
     def reader(self, reader: ReaderId) -> SimCardReader:
         """Return one card reader."""
@@ -124,15 +134,47 @@ class SimBuilding:
         )
         while len(self._spooled) > KEPT_JOBS:
             del self._spooled[min(self._spooled)]
+        if verb.held:
+            if self._releaser is None:
+                del self._spooled[job]
+                raise VerbError("no queue of this building waits for a badge")
+            queue = self._releaser.hold(job, self._spooled[job].created_s, verb)
+            self._spooled[job] = replace(self._spooled[job], queue=queue)
+        else:
+            self._send(device, copier, verb, job)
+        return f"job {job} from {verb.user}"
+
+    def _send(self, device: str, copier: SimCopier, verb: PrintVerb, job: int) -> None:
         copier.waiting.append((verb, job))
         self._start(device, copier)
-        return f"job {job} from {verb.user}"
+
+    def _note(self, verb: PrintVerb, job: int, device_job: int) -> None:
+        spooled, now_s = self._spooled[job], self.clock.now().utc.timestamp()
+        name = f"{spooled.queue}-{job}-{device_job}"
+        self.notes.append(
+            SpoolAttempt(name, spooled.queue, job, spooled.created_s, verb.user, now_s, device_job, code=0)
+        )
+
+    def let_out(self, job: int, queue: str, verb: PrintVerb) -> None:
+        """Have a job that waited print on the device of `queue`."""
+        device, copier = self._first_copier()
+        for name, other in self._copiers.items():
+            if queue.startswith(name):
+                device, copier = name, other
+        self._spooled[job] = replace(self._spooled[job], queue=queue, device_uri=f"sim:{device}")
+        self._send(device, copier, verb, job)
+
+    def cancel(self, job: int) -> None:
+        """End a job that waited."""
+        self._spooled[job] = replace(self._spooled[job], state=JobState.CANCELED)
+        self._bell.set()
 
     def _start(self, device: str, copier: SimCopier) -> None:
         if copier.busy or not copier.paper or not copier.waiting:
             return
         verb, job = copier.waiting.popleft()
         copier.busy = True
+        self._note(verb, job, copier.next_job)
         self._spooled[job] = replace(self._spooled[job], state=JobState.PROCESSING)
         copier.active = (copier.record(device, verb, self.clock.now().utc, 0, 0),)
         sides = verb.pages * verb.copies

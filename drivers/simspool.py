@@ -1,6 +1,6 @@
 """The simulated print spooler: a window into the simulated building's queue.
 
-It keeps every job, loses none, and has no backend, page log or settings: what goes wrong with a spooler is tried on a
+It keeps every job, loses none, and has no page log or settings: what goes wrong with a spooler is tried on a
 real one.
 """
 
@@ -30,8 +30,8 @@ class SimSpooler:
         return tuple(job for number, job in sorted(self._building.spooled().items()) if number >= first_job)
 
     async def attempts(self) -> tuple[SpoolAttempt, ...]:
-        """Return nothing: no backend stands in the simulated print path."""
-        return ()
+        """Return which job of the device each job became."""
+        return tuple(self._building.notes)
 
     async def listed(self, first_job: int) -> tuple[tuple[int, int], ...]:
         """Return every job from `first_job` on."""

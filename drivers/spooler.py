@@ -183,6 +183,10 @@ class CupsSpooler:
         bell = self._notes is not None and self._notes.hangs
         return SpoolSettings(conf, ours, bell, self._page_log is not None and self._page_log.readable)
 
+    async def ask(self, work: Callable[[Any], T]) -> T:
+        """Do one call with pycups's connection, for those who lead a line of their own. Raises DriverError."""
+        return await self._call(lambda worker: worker.do(work))
+
     async def _call(self, work: Callable[[_Worker], T]) -> T:
         worker = self._worker or self._hire()
         answer = worker.ask(work)
@@ -262,6 +266,10 @@ class _Worker:
             self._connection = cups.Connection(host=self._server)
         else:
             self._connection = cups.Connection(host=host, port=int(port))
+
+    def do(self, work: Callable[[Any], T]) -> T:
+        """Do any other call."""
+        return work(self._connection)
 
     def device_uris(self) -> dict[str, str]:
         """Return where each queue prints to."""

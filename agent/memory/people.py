@@ -20,6 +20,7 @@ from functools import partial
 
 from agent.memory.codec import encode
 from agent.rules.facts import AliasId, CardKey, FormulaId, MemberId
+from agent.rules.identity import nobodys
 from agent.rules.members import ID, LineFault, MemberFile, MemberRow, RosterChanged, fold_text
 from drivers.contract import CardNumber, Moment
 
@@ -145,6 +146,11 @@ class Change:
 
     def give_alias(self, member: MemberId, folded: str) -> AliasId:
         """Say whose a print name is. Raises RosterError when it is somebody else's."""
+        if nobodys(folded):
+            raise RosterError(
+                f"« {folded} » est le nom de n'importe quel appareil : changer le nom d'utilisateur sur l'ordinateur",
+                f"{folded!r} is what any device calls itself: change the user name on that computer",
+            )
         found = self.db.execute("SELECT id, member FROM alias WHERE folded = ?", (folded,)).fetchone()
         if found is not None and found[1] == member:
             return AliasId(found[0])

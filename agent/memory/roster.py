@@ -49,13 +49,8 @@ from agent.memory.people import (
 from agent.memory.tables import load_roster, prepare
 from agent.memory.visitors import VisitorPool
 from agent.rules.facts import AliasId, CardKey, FormulaId, MemberId
-from agent.rules.members import (
-    Alias,
-    MemberFile,
-    Roster,
-    RosterChanged,
-    fold_user,
-)
+from agent.rules.folding import fold_user
+from agent.rules.members import Alias, MemberFile, Roster, RosterChanged
 from drivers.contract import CardNumber, Clock
 
 __all__ = ["ImportReport", "Person", "RosterError", "RosterStore"]

@@ -13,7 +13,9 @@ from datetime import UTC, date, datetime
 from agent.memory.codec import LedgerError
 from agent.memory.people import read_people
 from agent.rules.facts import AliasId, CardKey, MemberId
+from agent.rules.folding import fold_user
 from agent.rules.hours import DAYS, WeeklyHours
+from agent.rules.identity import nobodys
 from agent.rules.members import Alias, Card, Member, Roster, VisitorCard
 
 STEPS = (
@@ -105,10 +107,7 @@ def load_roster(db: sqlite3.Connection) -> Roster:
             CardKey(key): Card(CardKey(key), MemberId(member), bool(blocked))
             for key, member, blocked in db.execute("SELECT key, member, blocked FROM card")
         }
-        aliases = {
-            folded: Alias(AliasId(alias), member and MemberId(member))
-            for alias, folded, member in db.execute("SELECT id, folded, member FROM alias")
-        }
+        aliases = _aliases(db)
         closed = db.execute("SELECT day FROM closure UNION SELECT day FROM holiday WHERE NOT opened")
         closures = frozenset(date.fromisoformat(day) for (day,) in closed)
         visitors = {
@@ -119,6 +118,18 @@ def load_roster(db: sqlite3.Connection) -> Roster:
     finally:
         db.execute("ROLLBACK")
     return Roster(version, members, cards, aliases, closures, hours, visitors)
+
+
+def _aliases(db: sqlite3.Connection) -> dict[str, Alias]:
+    """Read the print names as they fold today: two that were told apart once are one, the one that is somebody's.
+
+    A name that is nobody's stays nobody's, whatever an older version let people say.
+    """
+    found: dict[str, Alias] = {}
+    for alias, written, member in db.execute("SELECT id, folded, member FROM alias ORDER BY member IS NULL, rowid"):
+        owner = None if member is None or nobodys(written) else MemberId(member)
+        found.setdefault(fold_user(written), Alias(AliasId(alias), owner))
+    return found
 
 
 def read_week(db: sqlite3.Connection) -> WeeklyHours | None:

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import takewhile
 
-from agent.rules.members import fold_user
+from agent.rules.folding import fold_user
 from drivers.contract import DeviceJob
 from drivers.spooling import SpoolAttempt
 

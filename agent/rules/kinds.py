@@ -27,6 +27,7 @@ from agent.rules.paper import (
 )
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.readers import StrangersChanged
+from agent.rules.release import JobExpired, JobGiven, JobReleased, ReleaseRefused
 from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
 from agent.rules.retention import DayCounted, Redacted
 from agent.rules.settlement import PrintSettled
@@ -71,6 +72,10 @@ FACTS: tuple[type[Fact], ...] = (
     BooksClosed,
     *SPOOL_FACTS,
     PrintSettled,
+    JobReleased,
+    JobGiven,
+    JobExpired,
+    ReleaseRefused,
 )
 
 KINDS: Mapping[str, type[Fact]] = MappingProxyType({fact.kind: fact for fact in FACTS})

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from agent.rules.facts import AliasId, CardKey, Fact, FormulaId, MemberId
+from agent.rules.folding import fold_user
 from agent.rules.hours import WeeklyHours
 from drivers.contract import CardNumber
 
@@ -95,11 +96,6 @@ PEOPLE = (
     *("member-added", "member-changed", "member-erased", "alias-given", "alias-taken", "card-given", "card-taken"),
     *("card-blocked", "visitor-card-added", "visitor-card-removed", "visitor-lent", "visitor-returned", "visitor-lost"),
 )  # the other actions a page tells by their own words
-
-
-def fold_user(user: str) -> str:
-    r"""Fold a print user name: `DOMAIN\\user`, `user@laptop.local` and case all mean `user`."""
-    return user.rsplit("\\", 1)[-1].split("@", 1)[0].strip().casefold()
 
 
 # --- the import: a member list as Excel writes it -----------------------------------------------------------

@@ -24,7 +24,8 @@ from enum import StrEnum
 from typing import ClassVar
 
 from agent.rules.facts import TIMED_DAYS, AliasId, Fact, FormulaId, MemberId, Total, total
-from agent.rules.members import Alias, Roster, fold_user
+from agent.rules.folding import fold_user
+from agent.rules.members import Alias, Roster
 from drivers.contract import DeviceJob, JobState, SpoolJob
 
 

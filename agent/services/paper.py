@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import drivers
-from agent.config import PrinterConfig
+from agent.config import ConfigError, PrinterConfig, out_queue
 from agent.live import LiveDevice
+from agent.rules.tariff import Tariff
 from agent.services.standing import Standing
+from agent.sitefile import read_tariff
 from agent.stories.copier import Desk, PaperPolicy, mind_copier_reader
 from agent.stories.printing import mind_paper
+from agent.stories.release import ReleaseDesk, ReleasePolicy, Way, followed_slate
 from agent.stories.spool import mind_spooler
-from drivers.contract import DeviceId, DeviceState
+from drivers.contract import BadgeRead, DeviceId, DeviceState
+
+log = logging.getLogger(__name__)
 
 LOST_WAIT_S = 10.0  # a device or spooler that comes back is looked at again this soon
 
@@ -21,28 +30,66 @@ LOST_WAIT_S = 10.0  # a device or spooler that comes back is looked at again thi
 async def wire(here: Standing) -> None:
     """Open the devices and the spooler, and give each device one desk."""
     zone = ZoneInfo(here.site.site.timezone)
-    desks = {name: Desk() for name in here.site.printers}
+    slate = followed_slate(here.ledger)
+    desks = {name: Desk(lambda job, created_s: slate.read().payer(job, created_s)) for name in here.site.printers}
     for name, config in here.site.printers.items():
         await _wire_device(here, name, config, desks[name], zone)
+    releases = await _wire_releases(here, zone)
     for name, reader in here.site.readers.items():
         if reader.at in desks:
             opened = here.open_reader(name)
-            here.mind(f"readers.{name}", partial(mind_copier_reader, opened, desks[reader.at]), LOST_WAIT_S)
+            release = releases.get(reader.at)
+            here.mind(f"readers.{name}", partial(mind_copier_reader, opened, desks[reader.at], release), LOST_WAIT_S)
     spool = here.site.spooler
     if spool is not None:
         by_queue = {queue: desks[name] for name, config in here.site.printers.items() for queue in config.queues}
+        by_queue |= {out_queue(name): desks[name] for name in releases}
+        waiting = {queue for name in releases for queue in here.site.intake(name)}
         spooler = await drivers.open_spooler(
             spool.kind,
             lambda: here.building,
             here.clock,
             here.stack,
             spool.server,
-            tuple(by_queue),
+            (*by_queue, *sorted(waiting)),  # a job is followed from the moment it waits
             spool.attempts,
             spool.page_log,
         )
         story = partial(mind_spooler, spooler, by_queue, here.ledger, here.clock, here.show_spool)
         here.mind("spooler", story, LOST_WAIT_S)
+
+
+async def _wire_releases(here: Standing, zone: ZoneInfo) -> dict[str, Callable[[BadgeRead], None]]:
+    """Have badges let jobs out, where queues wait for one; return what to do with a badge, by device."""
+    site, spool = here.site, here.site.spooler
+    names = [name for name in site.printers if site.intake(name)]
+    if spool is None or not names:
+        return {}
+    queues = tuple(sorted({queue for name in names for queue in site.intake(name)}))
+    releaser = await drivers.open_releaser(
+        spool.kind, lambda: here.building, here.clock, here.stack, spool.server, queues
+    )
+    keep = timedelta(hours=min(site.printers[name].keep_h for name in names))
+    policy = ReleasePolicy(zone, keep, _tariff(site.tariff))
+    desk = ReleaseDesk(releaser, here.ledger, here.roster, here.clock, policy, here.show_release)
+    here.mind("releases", desk.mind, LOST_WAIT_S)
+    return {name: partial(desk.badge, way=await _way(here, name)) for name in names}
+
+
+def _tariff(file: str) -> Tariff | None:
+    """Read the tariff for the prices that are told before a job prints; None if there is none to be read."""
+    try:
+        return read_tariff(Path(file)) if file else None
+    except ConfigError as error:  # a wrong price list stops no printing; `gardien check` and the statement say it
+        log.warning("no prices can be told at the copier: %s", error)
+        return None
+
+
+async def _way(here: Standing, name: str) -> Way:
+    """Return the way to one device. It is asked by a line of its own: the books' looks take their time."""
+    config, device = here.site.printers[name], DeviceId(name)
+    printer = await drivers.open_printer(config.kind, lambda: here.building, here.clock, here.stack, device, config.uri)
+    return Way(device, out_queue(name), frozenset(here.site.intake(name)), printer)
 
 
 async def _wire_device(here: Standing, name: str, config: PrinterConfig, desk: Desk, zone: ZoneInfo) -> None:

@@ -22,7 +22,17 @@ from pathlib import Path
 
 import drivers
 from agent.config import Places, Site
-from agent.live import LiveDevice, LiveDoor, LiveDriver, LiveLink, LiveSpool, Picture, gardien_version, write_picture
+from agent.live import (
+    LiveDevice,
+    LiveDoor,
+    LiveDriver,
+    LiveLink,
+    LiveRelease,
+    LiveSpool,
+    Picture,
+    gardien_version,
+    write_picture,
+)
 from agent.memory.ledger import Entry, Ledger, LedgerError
 from agent.memory.roster import RosterStore
 from agent.rules.facts import CardKey, Fact
@@ -67,6 +77,7 @@ class Standing:
         self._drivers: dict[str, LiveDriver] = {}
         self._links: dict[str, LiveLink] = {}
         self._devices: dict[str, LiveDevice] = {}
+        self._release: LiveRelease | None = None
         self._door: LiveDoor | None = None
         self._spool: LiveSpool | None = None
         self._certificate_until: datetime | None = None
@@ -138,6 +149,12 @@ class Standing:
             self._spool = live
             self._news.set()
 
+    def show_release(self, live: LiveRelease) -> None:
+        """Show the jobs that wait for a badge, and what the last badges did."""
+        if self._release != live:
+            self._release = live
+            self._news.set()
+
     def show_door(self, live: LiveDoor) -> None:
         """Show the door."""
         self._door = live
@@ -158,6 +175,7 @@ class Standing:
             drivers=dict(self._drivers),
             links=dict(self._links),
             devices=dict(self._devices),
+            release=self._release,
             door=self._door,
             spool=self._spool,
             ledger_ok=not self.ledger.fault,

@@ -46,6 +46,7 @@ from drivers.contract import (
     CardReader,
     Clock,
     DeviceId,
+    DeviceJob,
     DeviceReading,
     DeviceState,
     DriverError,
@@ -92,10 +93,19 @@ class PaperPolicy:
     settle_s: float = 5.0  # how long a badge waits for the copies of whoever stood there before
 
 
+Payer = Callable[[int, int], pages.Owner | None]  # (job-id, time-at-creation) -> who badged for that job
+
+
+def nobody_badged(job: int, created_s: int) -> None:
+    """Say that nobody badged: where no queue waits for a badge."""
+    del job, created_s
+
+
 class Desk:
     """Where other stories lay what concerns one device. All on one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, payer: Payer = nobody_badged) -> None:
+        self.payer = payer
         self.spooled: tuple[SpoolJob, ...] = ()
         self.notebook = Notebook()  # what the backend in the print path noted
         self.printing = False  # the spooler works on one of them
@@ -137,9 +147,16 @@ class Desk:
         self._bell.clear()
 
 
-async def mind_copier_reader(reader: CardReader, desk: Desk) -> None:
-    """Lay every badge of the reader beside a copier on its desk. Raises DriverError when the reader is lost."""
+async def mind_copier_reader(
+    reader: CardReader, desk: Desk, release: Callable[[BadgeRead], None] | None = None
+) -> None:
+    """Lay every badge of the reader beside a copier on its desk; what waits for one is let out first.
+
+    Raises DriverError when the reader is lost.
+    """
     async for read in reader.badges():
+        if release is not None:
+            release(read)
         desk.badge(read)
 
 
@@ -210,7 +227,7 @@ class Clerk:
         """Book every ended attempt by its record; return those whose record does not say."""
         claims = []
         for job in self.books.unbooked(reading):
-            whose = self._owner(job.user)
+            whose = self._whose(job)
             row = pages.count(job, whose, a3_clicks=self._policy.a3_clicks)
             if row is None:
                 claims.append(pages.unsaid(job, whose))
@@ -224,7 +241,10 @@ class Clerk:
         """Return the spooled jobs that ended and left no record at the device."""
         device, serial = self.books.device, reading.serial
         missing = self._witness.missing(spooled)
-        claims = (pages.unrecorded(device, serial, job, self._owner(job.user)) for job in missing)
+        claims = (
+            pages.unrecorded(device, serial, job, self._desk.payer(job.job, job.created_s) or self._owner(job.user))
+            for job in missing
+        )
         return [claim for claim in claims if not self.books.has(claim.attempt)]
 
     async def badge(self, read: BadgeRead) -> None:
@@ -323,6 +343,12 @@ class Clerk:
             waiting=self._desk.waiting,
             refused=self._refused,
         )
+
+    def _whose(self, job: DeviceJob) -> pages.Owner:
+        """Return whose an attempt is: who badged for it, if it was let out by a badge, else whose its name is."""
+        sent = self._desk.notebook.sent(job)
+        paid = None if sent is None else self._desk.payer(sent.note.job, sent.note.created_s)
+        return paid or self._owner(job.user)
 
     def _owner(self, user: str) -> pages.Owner:
         return pages.owner(self._people.alias(user), self._people.roster()) if user else pages.NOBODY

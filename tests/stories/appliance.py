@@ -72,10 +72,11 @@ MEMBERS = {
 PARIS = ZoneInfo("Europe/Paris")
 
 
-def write_site(folder: Path, interval_s: float = 1.0, poll_s: float = 15.0) -> Site:
-    """Write and read the simulated site's file."""
+def write_site(folder: Path, interval_s: float = 1.0, poll_s: float = 15.0, printer: str = "") -> Site:
+    """Write and read the simulated site's file; `printer` has more keys for the copier."""
     file = folder / "site.toml"
-    file.write_text(SITE.format(interval_s=interval_s, poll_s=poll_s), encoding="utf-8")
+    text = SITE.format(interval_s=interval_s, poll_s=poll_s).replace("[readers.door]", f"{printer}\n[readers.door]")
+    file.write_text(text, encoding="utf-8")
     tariff = Path(__file__).parents[2] / "agent/views/tariff-example.toml"
     (folder / "tariff.toml").write_bytes(tariff.read_bytes())
     return read_site(file)

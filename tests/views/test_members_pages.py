@@ -229,16 +229,16 @@ def test_a_lost_card_is_blocked_and_found_again(home: House) -> None:
 def test_print_names_the_last_day_and_erasing(home: House) -> None:
     ada = add(home, "Ada Oubliée")
     other = add(home, "Bob")
-    home.roster.alias("iphone")
+    home.roster.alias("ada-mac-mini")
     home.roster.give_alias(other, "bob", actor="cli")
 
     async def story(hand: Hand) -> None:
         await hand.claim()
         page = await hand.open(f"/membre/{ada}")
-        page = await hand.send(page.form(f"/membre/{ada}/impression"), seen="iphone")
+        page = await hand.send(page.form(f"/membre/{ada}/impression"), seen="ada-mac-mini")
         page = await hand.send(page.form(f"/membre/{ada}/impression"), user="PC\\Ada")
         names = {user for user, alias in home.roster.roster().aliases.items() if alias.member == ada}
-        assert names == {"iphone", "ada"}
+        assert names == {"ada-mac-mini", "ada"}
         assert (await hand.send(page.form(f"/membre/{ada}/impression"), user="bob")).status == 422
         assert (await hand.send(page.form(f"/membre/{ada}/impression"), user=" ")).status == 422
         take = page.form(f"/membre/{ada}/impression/retirer")

@@ -12,7 +12,9 @@ from aiohttp import web
 
 from agent.memory.roster import Person, RosterError, RosterStore
 from agent.rules.facts import CardKey, MemberId
-from agent.rules.members import Card, Roster, fold_user
+from agent.rules.folding import fold_user
+from agent.rules.identity import nobodys
+from agent.rules.members import Card, Roster
 from agent.views.web.cards import begin_wait, said, short
 from agent.views.web.gate import GATE, ROSTER, Role, account_of, audit, back, form, language, needs, page
 from agent.views.web.members import Wrong, changed, day_of, formula_of, formulas, name_of, sentence, today
@@ -46,7 +48,7 @@ def _cards(roster: Roster, member: MemberId) -> list[tuple[Card, str]]:
 
 def _member(request: web.Request, person: Person, wrong: str = "") -> web.Response:
     roster, labels = request.app[ROSTER].roster(), formulas(request)
-    free = sorted(user for user, alias in roster.aliases.items() if alias.member is None)
+    free = sorted(user for user, alias in roster.aliases.items() if alias.member is None and not nobodys(user))
     planned = request.app[ROSTER].plans().get(person.id)
     return page(
         request,

@@ -1,0 +1,75 @@
+"""Says before a job prints what it will put on paper: sides, of these in colour, sheets, and what that costs.
+
+The one idea: the documents tell their pages (`drivers.leafing`), the job tells what is made of them (RFC 8011 section
+5.2: page-ranges, number-up, copies, sides; PWG 5100.13 print-color-mode), and whatever either does not tell stays
+unknown: a forecast bills nothing and stops nothing. Prices are before free sides, for those depend on the month.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from agent.rules.tariff import Prices, cents
+from agent.rules.usage import Item
+from drivers.holding import HeldJob, Leaves
+
+MOST_RANGES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a job will put on paper. None: nobody can tell; `why` then says why not."""
+
+    sides: int | None = None  # all copies; without banners
+    colour: int | None = None  # of these
+    sheets: int | None = None
+    why: str = ""  # "" | Leaves.why | "waiting": not looked through yet
+
+
+WAITING = Forecast(why="waiting")
+
+
+def forecast(job: HeldJob, documents: Sequence[Leaves]) -> Forecast:
+    """Return what `job` makes of its `documents`; each is printed by itself, as CUPS does."""
+    parts = [_part(job, one) for one in documents]
+    why = next((one.why for one in documents if one.why), "")
+    if not parts or any(part is None for part in parts):
+        return Forecast(why=why or "broken")
+    known = [part for part in parts if part is not None]
+    sides = sum(part[0] for part in known)
+    per_copy = sum(-(-part[0] // 2) for part in known) if job.two_sided else sides
+    colours = [part[1] for part in known]
+    colour = None if None in colours else sum(one for one in colours if one is not None) * job.copies
+    if job.monochrome:
+        colour, why = 0, ""
+    return Forecast(sides * job.copies, colour, per_copy * job.copies, why)
+
+
+def _part(job: HeldJob, leaves: Leaves) -> tuple[int, int | None] | None:
+    """Return the sides of one copy of one document, and how many have colour; None if its pages are not known."""
+    if leaves.pages is None:
+        return None
+    pages = [page for page in range(1, leaves.pages + 1) if _wanted(job, page)]
+    up = job.number_up
+    sides = [pages[at : at + up] for at in range(0, len(pages), up)]
+    if leaves.colour is None:
+        return len(sides), None
+    return len(sides), sum(any(page in leaves.colour for page in side) for side in sides)
+
+
+def _wanted(job: HeldJob, page: int) -> bool:
+    if job.page_set in {"odd", "even"} and page % 2 != (job.page_set == "odd"):
+        return False
+    return not job.ranges or any(first <= page <= last for first, last in job.ranges[:MOST_RANGES])
+
+
+def price(told: Forecast, prices: Prices) -> tuple[Decimal, Decimal] | None:
+    """Return the least and the most a job can cost at `prices`, before free sides; None if its sides are not known."""
+    if told.sides is None:
+        return None
+    mono, colour = prices.sides[Item.PRINT_MONO], prices.sides[Item.PRINT_COLOUR]
+    fewest, most = (0, told.sides) if told.colour is None else (told.colour, told.colour)
+    ends = sorted((told.sides - n) * mono + n * colour for n in (fewest, most))
+    return cents(ends[0]), cents(ends[1])

@@ -1,0 +1,165 @@
+"""Judges which held jobs a badge lets out, whom they are billed to, and what becomes of those nobody comes for.
+
+The one idea: *presence decides*. A job leaves the stopped queue only when a member stands at the copier, and is billed
+to whoever badged. A badge lets out the jobs whose name folds to that member and those the animator gave to them; never
+a job whose name is another's, whoever claims what. What is nobody's stays, is shown to the animator, and after `keep`
+it goes, told as a fact: paper that nobody fetched in three days is wanted by nobody.
+
+Where the machine cannot print nothing leaves the queue: the member would go, and the pages come out for the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from agent.rules.facts import TIMED_DAYS, AliasId, Fact, FormulaId, MemberId, Total, total
+from agent.rules.folding import fold_user
+from agent.rules.identity import Level, nobodys
+from agent.rules.members import Roster
+from agent.rules.pages import Owner, owner
+from agent.rules.reasons import read_reason
+from drivers.contract import DeviceReading, DeviceState
+from drivers.holding import HeldJob
+
+Name = tuple[int, int]  # job, created_s
+
+
+@dataclass(frozen=True, slots=True)
+class JobReleased(Fact):
+    """A held job was let out to a device, and this is who pays for what it prints."""
+
+    kind: ClassVar[str] = "job-released"
+    kept_for_days: ClassVar[int | None] = TIMED_DAYS
+
+    device: str
+    job: int
+    created_s: int
+    alias: AliasId
+    member: MemberId
+    formula: FormulaId
+    level: Level
+    sides: int | None  # forecast; None: nobody could tell
+    colour: int | None
+    banners: int  # sides the spooler adds: nobody pays them
+
+
+@dataclass(frozen=True, slots=True)
+class JobGiven(Fact):
+    """The animator said whose a held job is, or nobody's again."""
+
+    kind: ClassVar[str] = "job-given"
+    kept_for_days: ClassVar[int | None] = TIMED_DAYS
+
+    job: int
+    created_s: int
+    turn: int  # 1, 2, ...: two hands at once cannot both be second
+    alias: AliasId
+    member: MemberId  # "": nobody's
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobExpired(Fact):
+    """A held job was let go because nobody came for it."""
+
+    kind: ClassVar[str] = "job-expired"
+    kept_for_days: ClassVar[int | None] = TIMED_DAYS
+
+    job: int
+    created_s: int
+    alias: AliasId
+    member: MemberId
+    held_h: int
+
+    def totals(self) -> tuple[Total, ...]:
+        """Count it."""
+        return (total("jobs_expired", 1),)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRefused(Fact):
+    """A badge let nothing out, because the machine cannot print."""
+
+    kind: ClassVar[str] = "release-refused"
+    kept_for_days: ClassVar[int | None] = TIMED_DAYS
+
+    device: str
+    member: MemberId
+    why: str  # a key of rules.reasons, or "silent", "spooler"
+    jobs: int
+
+    def totals(self) -> tuple[Total, ...]:
+        """Count it by device and reason."""
+        return (total("releases_refused", 1, device=self.device, why=self.why),)
+
+
+RELEASE_FACTS = (JobReleased, JobGiven, JobExpired)
+
+
+@dataclass(frozen=True, slots=True)
+class Slate:
+    """What was said and done about held jobs, folded from the facts."""
+
+    given: Mapping[Name, JobGiven] = field(default_factory=dict)
+    released: Mapping[Name, JobReleased] = field(default_factory=dict)
+    expired: frozenset[Name] = frozenset()
+
+    def after(self, facts: Iterable[Fact]) -> Slate:
+        """Return the slate after more facts."""
+        given, released, expired = dict(self.given), dict(self.released), set(self.expired)
+        for fact in facts:
+            match fact:
+                case JobGiven():
+                    given[fact.job, fact.created_s] = fact
+                case JobReleased():
+                    released[fact.job, fact.created_s] = fact
+                case JobExpired():
+                    expired.add((fact.job, fact.created_s))
+                case _:
+                    pass
+        return Slate(given, released, frozenset(expired))
+
+    def owner(self, job: HeldJob, roster: Roster) -> tuple[Owner, Level]:
+        """Return whose a held job is, as far as anybody can say before a badge, and on what that rests."""
+        alias = roster.aliases.get(fold_user(job.user))
+        named = AliasId("") if alias is None else alias.id
+        said = self.given.get(job.name)
+        if said is not None:
+            member = roster.members.get(said.member)
+            if member is None:
+                return Owner(named, MemberId(""), FormulaId("")), Level.NOBODY
+            return Owner(named, member.id, member.formula), Level.GIVEN
+        if alias is None or nobodys(job.user):
+            return Owner(named, MemberId(""), FormulaId("")), Level.NOBODY
+        whose = owner(alias, roster)
+        return whose, Level.CLAIMED if whose.member else Level.NOBODY
+
+    def payer(self, job: int, created_s: int) -> Owner | None:
+        """Return who pays for a job that was let out; None if none was."""
+        fact = self.released.get((job, created_s))
+        return None if fact is None else Owner(fact.alias, fact.member, fact.formula)
+
+
+def let_out(jobs: Iterable[HeldJob], member: MemberId, slate: Slate, roster: Roster) -> tuple[HeldJob, ...]:
+    """Return the jobs that the badge of `member` lets out, oldest first."""
+    mine = (job for job in jobs if slate.owner(job, roster)[0].member == member)
+    return tuple(sorted(mine, key=lambda job: (job.created_s, job.job)))
+
+
+def cannot_print(reading: DeviceReading | None) -> str:
+    """Return why a device cannot print, a key of `rules.reasons` ("silent": it does not answer); "" if it can."""
+    if reading is None:
+        return "silent"
+    stopped = reading.state is DeviceState.STOPPED
+    found = [reason for one in reading.reasons if (reason := read_reason(one, stopped=stopped)) is not None]
+    blocking = next((reason.key for reason in found if reason.blocking), "")
+    return blocking or ("other" if stopped else "")
+
+
+def too_old(jobs: Iterable[HeldJob], now: datetime, keep: timedelta) -> tuple[HeldJob, ...]:
+    """Return the jobs that waited longer than `keep`. `now` is to be trusted by the caller: a clock may jump."""
+    oldest_s = (now - keep).timestamp()
+    return tuple(job for job in jobs if job.created_s < oldest_s)

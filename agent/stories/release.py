@@ -1,0 +1,314 @@
+"""The story of release by badge: what waits is looked through, a badge lets it out, what nobody fetches goes.
+
+The one idea: *everything slow happens before the badge*. Documents are looked through as soon as they wait, one at a
+time, and their forecast is kept; so a badge costs one list of the waiting jobs and one question to the device, asked at
+the same time, one fact on the disk, and the move. Who pays is a fact before the job moves: a crash between leaves a job
+that still waits, never a print without an owner. Links to the internet are not asked for anything.
+
+One coroutine does all of it in turn, for all devices of the site, but badges come first. Nothing is remembered that
+CUPS or the ledger does not keep; forecasts lost at a restart are made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
+
+from agent.live import LiveGreeting, LiveHeld, LiveRelease
+from agent.memory.followed import Followed
+from agent.memory.ledger import Ledger
+from agent.rules.facts import AliasId, Fact
+from agent.rules.forecast import WAITING, Forecast, forecast, price
+from agent.rules.identity import Level
+from agent.rules.members import Member
+from agent.rules.paper import holder
+from agent.rules.release import (
+    RELEASE_FACTS,
+    JobExpired,
+    JobReleased,
+    ReleaseRefused,
+    Slate,
+    cannot_print,
+    let_out,
+    too_old,
+)
+from agent.rules.tariff import Tariff
+from agent.stories.copier import People
+from drivers.contract import BadgeRead, Clock, DeviceId, DeviceReading, DriverError, Printer, Trust
+from drivers.holding import HeldJob, Releaser
+
+log = logging.getLogger(__name__)
+
+POLL_S = 2.0  # between looks at what waits; one costs a millisecond
+BADGES = 16
+STALE_BADGE_S = 10.0  # whoever badged that long ago has walked away: nothing is printed for nobody
+DEVICE_S = 2.0  # how long a device may take to say that it can print
+LAST_S = 10.0
+SHOWN = 200  # held jobs in the live picture
+
+
+def followed_slate(ledger: Ledger) -> Followed[Slate]:
+    """Return what was said and done about held jobs, kept up."""
+    return Followed(ledger, RELEASE_FACTS, Slate(), lambda slate, new: slate.after(entry.fact for entry in new))
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One device that releases: its reader, the queue to it, and who is asked whether it can print."""
+
+    device: DeviceId
+    out: str  # the queue that prints to it
+    intake: frozenset[str]  # the queues it lets out: one queue may wait for several devices
+    printer: Printer
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePolicy:
+    """How this site releases."""
+
+    zone: tzinfo
+    keep: timedelta = timedelta(hours=72)
+    tariff: Tariff | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Badge:
+    read: BadgeRead
+    way: Way
+
+
+class ReleaseDesk:
+    """Holds what the story knows, and takes the badges. One per site, on one event loop."""
+
+    def __init__(
+        self,
+        releaser: Releaser,
+        ledger: Ledger,
+        people: People,
+        clock: Clock,
+        policy: ReleasePolicy,
+        show: Callable[[LiveRelease], None],
+    ) -> None:
+        self._releaser, self._ledger, self._people, self._clock = releaser, ledger, people, clock
+        self._policy, self._shown = policy, show
+        self._live = LiveRelease()
+        self._slate = followed_slate(ledger)
+        self._told: dict[tuple[int, int], Forecast] = {}
+        self._badges: deque[_Badge] = deque()
+        self._bell = asyncio.Event()
+        self._held: tuple[HeldJob, ...] = ()
+
+    def badge(self, read: BadgeRead, way: Way) -> None:
+        """Take a badge. One too many is dropped: its holder badges again."""
+        if len(self._badges) < BADGES:
+            self._badges.append(_Badge(read, way))
+            self._bell.set()
+
+    async def mind(self) -> None:
+        """Keep looking, and obey badges, until cancelled. Raises DriverError when CUPS is lost, LedgerError."""
+        try:
+            while True:
+                while self._badges:
+                    await self._obey(self._badges.popleft())
+                await self._look()
+                await self._rest()
+        finally:
+            self._show(replace(self._live, held=None))
+
+    async def _rest(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._bell.wait(), POLL_S)
+        self._bell.clear()
+
+    def _show(self, live: LiveRelease) -> None:
+        self._live = live
+        self._shown(live)
+
+    def _greet(self, way: Way, greeting: LiveGreeting) -> None:
+        self._show(replace(self._live, greetings={**self._live.greetings, way.device: greeting}))
+
+    # --- what waits --------------------------------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        """See what waits, let go what is too old, and look through one document that is new."""
+        held = await self._releaser.held()
+        held = await self._expire(held)
+        self._held = held
+        names = {job.name for job in held}
+        self._told = {name: told for name, told in self._told.items() if name in names}
+        self._show_held(held)
+        for job in held:
+            if self._badges:
+                return self._bell.set()
+            if job.name not in self._told:
+                await self._look_through(job)
+                self._show_held(held)
+        return None
+
+    async def _look_through(self, job: HeldJob) -> None:
+        """Make a forecast; a badge that comes meanwhile is obeyed at once, and the look starts again."""
+        looking = asyncio.ensure_future(self._releaser.leaf(job))
+        try:
+            while not looking.done():
+                waits = asyncio.ensure_future(self._bell.wait())
+                await asyncio.wait({looking, waits}, return_when=asyncio.FIRST_COMPLETED)
+                waits.cancel()
+                self._bell.clear()
+                while self._badges:
+                    await self._obey(self._badges.popleft())
+        finally:
+            looking.cancel()
+        try:
+            self._told[job.name] = forecast(job, looking.result())
+        except DriverError as error:  # it was let out or withdrawn meanwhile, or CUPS does not hand it out: it prints
+            log.info("a held job could not be looked through: %s", error)
+            self._told[job.name] = Forecast(why="broken")
+
+    async def _expire(self, held: tuple[HeldJob, ...]) -> tuple[HeldJob, ...]:
+        """Let go what nobody came for. Only by a clock that can be believed."""
+        at = self._clock.now()
+        if at.trust not in {Trust.SYNCHRONISED, Trust.DRIFTING}:
+            return held
+        old = too_old(held, at.utc, self._policy.keep)
+        slate, roster = self._slate.read(), self._people.roster()
+        for job in old:
+            if job.name not in slate.expired:
+                whose, _ = slate.owner(job, roster)
+                hours = int(at.utc.timestamp() - job.created_s) // 3600
+                fact = JobExpired(job.job, job.created_s, self._alias(job), whose.member, hours)
+                await self._write(fact, f"{job.job}/{job.created_s}")
+            await self._releaser.discard(job)
+            log.info("job %d was let go: nobody came for it", job.job)
+        return tuple(job for job in held if job not in old)
+
+    def _alias(self, job: HeldJob) -> AliasId:
+        return self._people.alias(job.user).id
+
+    def _show_held(self, held: tuple[HeldJob, ...]) -> None:
+        slate, roster = self._slate.read(), self._people.roster()
+        rows = []
+        for job in held[-SHOWN:]:
+            whose, level = slate.owner(job, roster)
+            told = self._told.get(job.name, WAITING)
+            given = slate.given.get(job.name)
+            rows.append(
+                LiveHeld(
+                    job=job.job,
+                    created_s=job.created_s,
+                    alias=whose.alias or self._alias(job),
+                    member=whose.member,
+                    level=level.value,
+                    turn=0 if given is None else given.turn,
+                    sides=told.sides,
+                    colour=told.colour,
+                    why=told.why,
+                )
+            )
+        self._show(replace(self._live, held=tuple(rows)))
+
+    # --- a badge -----------------------------------------------------------------------------------------------
+
+    async def _obey(self, badge: _Badge) -> None:
+        """Let out what a badge lets out. A CUPS that fails costs this badge its jobs, which still wait."""
+        read, way = badge.read, badge.way
+        now = self._clock.now()
+        if read.at.boot != now.boot or now.mono_s - read.at.mono_s > STALE_BADGE_S:
+            return log.warning("%s: a badge came too late to release anything", way.device)
+        day = read.at.utc.astimezone(self._policy.zone).date()
+        member = holder(self._people.card_key(read.card), self._people.roster(), day)
+        if member is None:
+            return self._greet(way, LiveGreeting(read.at.utc, refused="card"))
+        reading = asyncio.ensure_future(self._ask(way))
+        try:
+            held = await self._releaser.held()
+        except DriverError:
+            await self._refuse(way, member, read, "spooler", 0)
+            raise
+        finally:
+            seen = await reading
+        here = [job for job in held if job.queue in way.intake]
+        mine = let_out(here, member.id, self._slate.read(), self._people.roster())
+        why = cannot_print(seen)
+        if not mine:
+            return self._greet(way, LiveGreeting(read.at.utc))
+        if why:
+            return await self._refuse(way, member, read, why, len(mine))
+        out = [job for job in mine if await self._let_out(job, way, member)]
+        return self._greet(way, self._greeting(read.at.utc, out, member))
+
+    async def _ask(self, way: Way) -> DeviceReading | None:
+        """Ask the device itself, now; None if it does not say."""
+        try:
+            return await asyncio.wait_for(way.printer.read(), DEVICE_S)
+        except (DriverError, TimeoutError):
+            return None
+
+    async def _let_out(self, job: HeldJob, way: Way, member: Member) -> bool:
+        """Say who pays, then move it. False: somebody else was quicker, or CUPS refused; it still waits."""
+        told = self._told.get(job.name, WAITING)
+        fact = JobReleased(
+            device=way.device,
+            job=job.job,
+            created_s=job.created_s,
+            alias=self._alias(job),
+            member=member.id,
+            formula=member.formula,
+            level=Level.BADGE,
+            sides=told.sides,
+            colour=told.colour,
+            banners=sum(job.banners),
+        )
+        at = self._clock.now()
+        await self._write(fact, f"{job.job}/{job.created_s}/{at.boot}:{at.mono_s:.6f}")
+        try:
+            await self._releaser.release(job, way.out)
+        except DriverError as error:
+            log.warning("%s: a job could not be let out and still waits: %s", way.device, error)
+            return False
+        return True
+
+    async def _refuse(self, way: Way, member: Member, read: BadgeRead, why: str, jobs: int) -> None:
+        self._greet(way, LiveGreeting(read.at.utc, jobs=jobs, refused=why))
+        key = f"{read.reader}:{read.at.boot}:{read.at.mono_s:.6f}"
+        await self._write(ReleaseRefused(way.device, member.id, why, jobs), key)
+
+    def _greeting(self, at: datetime, out: list[HeldJob], member: Member) -> LiveGreeting:
+        """Sum up what was let out: sides and price only if all of it is known."""
+        told = [self._told.get(job.name, WAITING) for job in out]
+        if not out:
+            return LiveGreeting(at, refused="spooler")
+        greeting = LiveGreeting(at, jobs=len(out))
+        sides = [one.sides for one in told]
+        if None in sides:
+            return greeting
+        colours = [one.colour for one in told]
+        whole = None if None in colours else sum(one for one in colours if one is not None)
+        greeting = replace(greeting, sides=sum(one for one in sides if one is not None), colour=whole)
+        low, high, currency = self._price(told, member)
+        return replace(greeting, low=low, high=high, currency=currency)
+
+    def _price(self, told: list[Forecast], member: Member) -> tuple[str, str, str]:
+        """Return the least and the most the jobs can cost, before free sides; "" where there is no price."""
+        tariff = self._policy.tariff
+        day = self._clock.now().utc.astimezone(self._policy.zone).date()
+        found = None if tariff is None else tariff.on(day, member.formula)
+        if tariff is None or found is None:
+            return "", "", ""
+        ends = [price(one, found[1]) for one in told]
+        low = sum((one[0] for one in ends if one is not None), Decimal(0))
+        high = sum((one[1] for one in ends if one is not None), Decimal(0))
+        return str(low), str(high), tariff.currency
+
+    async def _write(self, fact: Fact, key: str) -> None:
+        written = self._ledger.append(fact, self._clock.now(), key)
+        try:
+            await asyncio.shield(written)
+        except asyncio.CancelledError:
+            await asyncio.wait({written}, timeout=LAST_S)
+            raise

@@ -1,0 +1,141 @@
+"""The intake queues of CUPS: what waits in them, and the way out.
+
+The one idea: *a stopped queue holds whatever the client says*. A client may ask for `no-hold` (RFC 8011 section 5.2.2)
+and Hold-New-Jobs is broken in CUPS 2.4.2, but a queue that is stopped and still accepting prints nothing. A job leaves
+it by CUPS-Move-Job to a queue that nobody sees, keeping its id; that is all a release is. CUPS itself keeps the jobs
+over restarts and power cuts: nothing is remembered here.
+
+Two lines to CUPS: documents are fetched on one of their own, so that a badge never waits for a large one. A line is
+`drivers.spooler`'s worker: a call that hangs costs a DriverError, not this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from drivers.holding import HeldJob, Leaves
+from drivers.leafing import leaf
+
+LARGEST = 256 * 1024 * 1024  # bytes of a job that is looked through
+DOCUMENTS = 20  # of one job that are looked through
+PREFIX = "ipp://localhost/printers/"
+MONO = {"monochrome", "auto-monochrome", "process-monochrome", "bi-level", "process-bi-level"}  # PWG 5100.13
+GREY = {"gray", "grayscale", "grey", "black", "kgray", "fastgray", "mono", "monochrome"}  # what PPDs call it
+ATTRIBUTES = [
+    "job-id",
+    "job-printer-uri",
+    "time-at-creation",
+    "job-originating-user-name",
+    "job-originating-host-name",
+    "job-k-octets",
+    "number-of-documents",
+    "job-sheets",
+    "copies",
+    "sides",
+    "Duplex",
+    "number-up",
+    "page-ranges",
+    "page-set",
+    "print-color-mode",
+    "ColorModel",
+    "job-impressions-completed",  # not in CUPS's cache: naming it makes CUPS load an old job whole
+]
+
+T = TypeVar("T")
+
+
+class Line(Protocol):
+    """A line to CUPS: one connection, one call at a time, each bounded in time."""
+
+    async def ask(self, work: Callable[[Any], T]) -> T:
+        """Do `work` with the connection. Raises DriverError."""
+
+
+class CupsReleaser:
+    """Plays `holding.Releaser` for the named intake queues of CUPS."""
+
+    def __init__(self, line: Line, fetching: Line, queues: Iterable[str]) -> None:
+        self._line, self._fetching = line, fetching
+        self._queues = frozenset(queues)
+
+    async def held(self) -> tuple[HeldJob, ...]:
+        """Return the jobs that wait, oldest first. Raises DriverError."""
+        rows: dict[int, Mapping[str, object]] = await self._line.ask(_waiting)
+        found = (_held(job, row) for job, row in sorted(rows.items()))
+        return tuple(job for job in found if job.queue in self._queues)
+
+    async def leaf(self, job: HeldJob) -> tuple[Leaves, ...]:
+        """Look through a job's documents one after the other. Raises DriverError when CUPS does not hand them out."""
+        if job.size_bytes > LARGEST or job.documents > DOCUMENTS:
+            return (Leaves(None, why="too-large"),)
+        first = 2 if job.banners[0] else 1
+        looks = []
+        for number in range(first, first + job.documents):
+            got: Mapping[str, str] = await self._fetching.ask(lambda cups: _document(cups, job, number))  # noqa: B023
+            file = Path(got["file"])
+            try:
+                looks.append(await leaf(file, got.get("document-format", "")))
+            finally:
+                with contextlib.suppress(OSError):
+                    file.unlink()  # noqa: ASYNC240  (a name in /tmp)
+        return tuple(looks)
+
+    async def release(self, job: HeldJob, queue: str) -> None:
+        """Move a job to a queue that prints. Raises DriverError."""
+        await self._line.ask(lambda cups: cups.moveJob(job_id=job.job, job_printer_uri=PREFIX + queue))
+
+    async def discard(self, job: HeldJob) -> None:
+        """Cancel a job. Raises DriverError."""
+        await self._line.ask(lambda cups: cups.cancelJob(job.job))
+
+
+def _waiting(cups: Any) -> dict[int, Mapping[str, object]]:
+    found: dict[int, Mapping[str, object]] = cups.getJobs(
+        which_jobs="not-completed", my_jobs=False, requested_attributes=ATTRIBUTES
+    )
+    return found
+
+
+def _document(cups: Any, job: HeldJob, number: int) -> Mapping[str, str]:
+    got: Mapping[str, str] = cups.getDocument(PREFIX + job.queue, job.job, number)
+    return got
+
+
+def _held(job: int, row: Mapping[str, object]) -> HeldJob:
+    banners = _banners(row.get("job-sheets"))
+    sides, duplex = str(row.get("sides", "")), str(row.get("Duplex", "None"))
+    return HeldJob(
+        queue=str(row.get("job-printer-uri", "")).rsplit("/", 1)[-1],
+        job=job,
+        created_s=_whole(row.get("time-at-creation"), 0),
+        user=str(row.get("job-originating-user-name", "")),
+        host=str(row.get("job-originating-host-name", "")),
+        copies=_whole(row.get("copies"), 1),
+        two_sided=sides.startswith("two-sided") or duplex.startswith("Duplex"),
+        monochrome=str(row.get("print-color-mode", "")) in MONO or str(row.get("ColorModel", "")).casefold() in GREY,
+        number_up=_whole(row.get("number-up"), 1),
+        ranges=_ranges(row.get("page-ranges")),
+        page_set=str(row.get("page-set", "all")),
+        banners=banners,
+        documents=max(0, _whole(row.get("number-of-documents"), 1) - sum(banners)),
+        size_bytes=_whole(row.get("job-k-octets"), 0) * 1024,
+    )
+
+
+def _banners(value: object) -> tuple[bool, bool]:
+    """Read job-sheets: "none", or a start and an end (CUPS)."""
+    sheets = [str(one) for one in value] if isinstance(value, list) else [str(value or "none")]
+    start, end = (*sheets, "none")[:2]
+    return start != "none", end != "none"
+
+
+def _ranges(value: object) -> tuple[tuple[int, int], ...]:
+    found = value if isinstance(value, list) else [value]
+    return tuple((int(one[0]), int(one[1])) for one in found if isinstance(one, tuple) and len(one) == 2)
+
+
+def _whole(value: object, absent: int) -> int:
+    return value if isinstance(value, int) and value > 0 else absent

@@ -1,0 +1,72 @@
+"""What a job makes of its documents. Expected figures are counted by hand."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from agent.rules.forecast import Forecast, forecast, price
+from agent.rules.tariff import Prices
+from agent.rules.usage import Item
+from drivers.holding import HeldJob, Leaves
+
+SEVEN = Leaves(7, frozenset({2}))
+SIDES = {
+    Item.PRINT_MONO: Decimal("0.05"),
+    Item.PRINT_COLOUR: Decimal("0.25"),
+    Item.COPY_MONO: Decimal("0.05"),
+    Item.COPY_COLOUR: Decimal("0.25"),
+}
+PRICES = Prices(Decimal(24), Decimal(90), Decimal(0), SIDES)
+
+
+def job(**asked: object) -> HeldJob:
+    return HeldJob("copieur", 7, 1_700_000_000, "alice", "192.0.2.7", **asked)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("asked", "sides", "colour", "sheets"),
+    [
+        ({}, 7, 1, 7),
+        ({"copies": 3}, 21, 3, 21),
+        ({"two_sided": True}, 7, 1, 4),
+        ({"copies": 3, "two_sided": True}, 21, 3, 12),
+        ({"number_up": 4, "copies": 2, "two_sided": True}, 4, 2, 2),
+        ({"number_up": 2}, 4, 1, 4),
+        ({"ranges": ((2, 4),)}, 3, 1, 3),
+        ({"ranges": ((3, 4), (6, 99))}, 4, 0, 4),
+        ({"ranges": ((9, 12),)}, 0, 0, 0),
+        ({"page_set": "odd"}, 4, 0, 4),
+        ({"page_set": "even"}, 3, 1, 3),
+        ({"page_set": "even", "ranges": ((1, 2),)}, 1, 1, 1),
+        ({"monochrome": True}, 7, 0, 7),
+    ],
+)
+def test_options(asked: dict[str, object], sides: int, colour: int, sheets: int) -> None:
+    assert forecast(job(**asked), (SEVEN,)) == Forecast(sides, colour, sheets)
+
+
+def test_two_documents_are_printed_one_after_the_other() -> None:
+    five = Leaves(5, frozenset({1, 5}))
+    assert forecast(job(two_sided=True), (five, SEVEN)) == Forecast(12, 3, 7)
+
+
+def test_what_nobody_can_tell_stays_unknown() -> None:
+    locked = Leaves(None, why="encrypted")
+    assert forecast(job(), (locked,)) == Forecast(why="encrypted")
+    assert forecast(job(), (SEVEN, locked)) == Forecast(why="encrypted")
+    assert forecast(job(), ()) == Forecast(why="broken")
+
+
+def test_pages_may_be_known_and_their_colour_not() -> None:
+    slow = Leaves(200, None, "too-slow")
+    assert forecast(job(), (slow,)) == Forecast(200, None, 200, "too-slow")
+    assert forecast(job(monochrome=True), (slow,)) == Forecast(200, 0, 200)
+
+
+def test_prices_are_a_range_where_the_colour_is_unknown() -> None:
+    assert price(Forecast(14, 4, 14), PRICES) == (Decimal("1.50"), Decimal("1.50"))
+    assert price(Forecast(14, None, 14), PRICES) == (Decimal("0.70"), Decimal("3.50"))
+    assert price(Forecast(why="broken"), PRICES) is None
+    assert price(Forecast(0, 0, 0), PRICES) == (Decimal("0.00"), Decimal("0.00"))

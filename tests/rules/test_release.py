@@ -1,0 +1,149 @@
+"""Which jobs a badge lets out, and why not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from agent.rules.facts import AliasId, FormulaId, MemberId
+from agent.rules.identity import Level
+from agent.rules.members import Alias, Member, Roster
+from agent.rules.pages import Owner
+from agent.rules.paper import BooksOpened
+from agent.rules.release import (
+    JobExpired,
+    JobGiven,
+    JobReleased,
+    ReleaseRefused,
+    Slate,
+    cannot_print,
+    let_out,
+    too_old,
+)
+from drivers.contract import DeviceId, DeviceReading, DeviceState, Moment, Trust
+from drivers.holding import HeldJob
+
+ALICE, BOB, GONE = MemberId("m042"), MemberId("m013"), MemberId("m999")
+SUB, OCC = FormulaId("subscriber"), FormulaId("occasional")
+ROSTER = Roster(
+    1,
+    members={ALICE: Member(ALICE, SUB, date(2026, 1, 1), None), BOB: Member(BOB, OCC, date(2026, 1, 1), None)},
+    aliases={
+        "alice": Alias(AliasId("a1"), ALICE),
+        "bob": Alias(AliasId("a2"), BOB),
+        "iphone": Alias(AliasId("a3"), ALICE),  # an old mistake: it is nobody's whatever the roster says
+        "mallory": Alias(AliasId("a4"), None),
+        "left": Alias(AliasId("a5"), GONE),
+    },
+)
+NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
+
+
+def job(number: int, user: str) -> HeldJob:
+    return HeldJob("copieur", number, 1_795_000_000 + number, user, "192.0.2.7")
+
+
+def given(number: int, member: str, turn: int = 1) -> JobGiven:
+    return JobGiven(number, 1_795_000_000 + number, turn, AliasId("a3"), MemberId(member), "c1")
+
+
+JOBS = [
+    job(1, "LACORDEE\\Alice"),
+    job(2, "bob"),
+    job(3, "iPhone"),
+    job(4, "mallory"),
+    job(5, "stranger"),
+    job(6, "left"),
+    job(7, "alice@laptop.local"),
+    job(8, ""),
+]
+
+
+def numbers(jobs: tuple[HeldJob, ...]) -> list[int]:
+    return [one.job for one in jobs]
+
+
+def test_a_badge_lets_out_what_is_under_ones_own_names() -> None:
+    assert numbers(let_out(reversed(JOBS), ALICE, Slate(), ROSTER)) == [1, 7]
+    assert numbers(let_out(JOBS, BOB, Slate(), ROSTER)) == [2]
+
+
+def test_what_was_given_goes_with_whom_it_was_given_to_and_with_nobody_else() -> None:
+    slate = Slate().after([given(3, "m013"), given(1, "m013"), given(8, "m042"), given(5, "m042")])
+    assert numbers(let_out(JOBS, BOB, slate, ROSTER)) == [1, 2, 3]
+    assert numbers(let_out(JOBS, ALICE, slate, ROSTER)) == [5, 7, 8]
+    back = slate.after([given(5, "", 2), given(8, "m999", 2)])
+    assert numbers(let_out(JOBS, ALICE, back, ROSTER)) == [7]
+
+
+def test_an_id_given_out_twice_is_another_job() -> None:
+    slate = Slate().after([given(3, "m013")])
+    assert let_out([replace(job(3, "iPhone"), created_s=1)], BOB, slate, ROSTER) == ()
+
+
+@pytest.mark.parametrize(
+    ("number", "whose"),
+    [
+        (0, (Owner(AliasId("a1"), ALICE, SUB), Level.CLAIMED)),
+        (2, (Owner(AliasId("a3"), MemberId(""), FormulaId("")), Level.NOBODY)),
+        (3, (Owner(AliasId("a4"), MemberId(""), FormulaId("")), Level.NOBODY)),
+        (4, (Owner(AliasId(""), MemberId(""), FormulaId("")), Level.NOBODY)),
+        (5, (Owner(AliasId("a5"), MemberId(""), FormulaId("")), Level.NOBODY)),
+    ],
+)
+def test_whose_a_waiting_job_is(number: int, whose: tuple[Owner, Level]) -> None:
+    assert Slate().owner(JOBS[number], ROSTER) == whose
+
+
+def test_the_animators_word_is_a_level_of_its_own() -> None:
+    slate = Slate().after([given(3, "m013"), BooksOpened("copieur", "S", 1, 0, 0, 0, 0, "first")])
+    assert slate.owner(JOBS[2], ROSTER) == (Owner(AliasId("a3"), BOB, OCC), Level.GIVEN)
+
+
+def test_who_badged_pays_and_the_last_release_counts() -> None:
+    first = JobReleased("copieur", 3, 9, AliasId("a3"), ALICE, SUB, Level.BADGE, 5, 1, 0)
+    slate = Slate().after([first, replace(first, member=BOB, formula=OCC)])
+    assert slate.payer(3, 9) == Owner(AliasId("a3"), BOB, OCC)
+    assert slate.payer(3, 10) is None
+
+
+def reading(state: DeviceState, *reasons: str) -> DeviceReading:
+    at = Moment(NOW, 1.0, "b", Trust.SYNCHRONISED)
+    return DeviceReading(at, DeviceId("copieur"), "S", state, reasons, (), None, (), settled=True)
+
+
+@pytest.mark.parametrize(
+    ("seen", "why"),
+    [
+        (None, "silent"),
+        (reading(DeviceState.IDLE), ""),
+        (reading(DeviceState.PROCESSING, "toner-low-warning"), ""),
+        (reading(DeviceState.STOPPED, "media-empty-error"), "no-paper"),
+        (reading(DeviceState.IDLE, "toner-low-warning", "media-jam-error"), "jam"),
+        (reading(DeviceState.IDLE, "media-empty-warning"), ""),
+        (reading(DeviceState.STOPPED), "other"),
+        (reading(DeviceState.IDLE, "offline-report"), "offline"),
+    ],
+)
+def test_why_a_device_cannot_print(seen: DeviceReading | None, why: str) -> None:
+    assert cannot_print(seen) == why
+
+
+def test_what_nobody_came_for_is_too_old() -> None:
+    now = datetime.fromtimestamp(1_795_000_000 + 72 * 3600 + 3, tz=UTC)
+    assert numbers(too_old(JOBS, now, timedelta(hours=72))) == [1, 2]
+
+
+def test_an_expired_job_is_remembered_and_counted() -> None:
+    fact = JobExpired(3, 9, AliasId("a3"), MemberId(""), 72)
+    assert Slate().after([fact]).expired == frozenset({(3, 9)})
+    assert [(step.name, step.labels, step.amount) for step in fact.totals()] == [("jobs_expired", (), 1)]
+
+
+def test_a_refusal_is_counted_by_its_reason() -> None:
+    steps = ReleaseRefused("copieur", ALICE, "jam", 2).totals()
+    assert [(step.name, step.labels, step.amount) for step in steps] == [
+        ("releases_refused", (("device", "copieur"), ("why", "jam")), 1)
+    ]
