@@ -30,6 +30,7 @@ from agent.rules.paper import (
 )
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.readers import StrangersChanged
+from agent.rules.release import JobExpired, JobGiven, JobReleased, ReleaseRefused
 from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
 from agent.rules.retention import Redacted
 from agent.rules.settlement import PrintSettled
@@ -119,6 +120,38 @@ def _(fact: DoorFaultChanged, words: Words, labels: Labels) -> str:
 def _(fact: StrangersChanged, words: Words, labels: Labels) -> str:
     del labels
     return words(f"event.strangers_{fact.pattern or 'over'}", reader=fact.reader, n=fact.cards)
+
+
+@tell.register
+def _(fact: JobReleased, words: Words, labels: Labels) -> str:
+    name = labels.device(fact.device)
+    if fact.sides is None:
+        return words("event.job_released_unknown", member=fact.member, name=name)
+    return words("event.job_released", member=fact.member, name=name, n=fact.sides)
+
+
+@tell.register
+def _(fact: JobGiven, words: Words, labels: Labels) -> str:
+    del labels
+    return words("event.job_given", member=fact.member) if fact.member else words("event.job_given_back")
+
+
+@tell.register
+def _(fact: JobExpired, words: Words, labels: Labels) -> str:
+    del labels
+    return words("event.job_expired", h=fact.held_h)
+
+
+@tell.register
+def _(fact: ReleaseRefused, words: Words, labels: Labels) -> str:
+    why = refusal(words, labels.device(fact.device), fact.why)
+    return words("event.release_refused", why=why, n=fact.jobs, member=fact.member)
+
+
+def refusal(words: Words, name: str, why: str) -> str:
+    """Say why a badge let nothing out (LiveGreeting.refused)."""
+    key = f"incident.printer-{why}.title"
+    return words(key, name=name) if key in words.sentences else words.either("refusal", why)
 
 
 @tell.register(AttemptCounted)

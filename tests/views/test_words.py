@@ -49,12 +49,16 @@ FAMILIES: set[str] = {
     *(f"trust.{trust}" for trust in Trust),
     *(f"rule.{rule}" for rule in (*REFUSALS, "other")),
     *(f"service.{name}" for name in ("links", "paper", "door", "web", "alerts", "other")),
-    *(f"driver.{name}" for name in ("links", "printers", "readers", "spooler", "lock", "inputs", "alerts", "other")),
+    *(
+        f"driver.{name}"
+        for name in ("links", "printers", "readers", "spooler", "releases", "lock", "inputs", "alerts", "other")
+    ),
     *(f"formula.{name}" for name in ("subscriber", "occasional", "visitor", "other")),
     *(f"me.item.{item}" for item in Item if not item.startswith(("unattributed", "overhead"))),
     *(f"review.{why}" for why in BY_HAND),
     *(f"review.proof_{evidence}" for evidence in Evidence),
     *(f"colour.{name}" for name in ("black", "cyan", "magenta", "yellow")),
+    *(f"refusal.{why}" for why in ("card", "spooler", "silent", "other")),
     *(f"reason.{name}" for name in (*REASONS[1:], "none")),
     *(f"holiday.{name}" for name in (*HOLIDAYS, "other")),
     *(f"event.link_{health}" for health in Health),
