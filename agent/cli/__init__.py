@@ -14,7 +14,7 @@ import sys
 
 import click
 
-from agent.cli import accounts, memory, paper, people, running
+from agent.cli import accounts, books, memory, paper, people, running
 from agent.cli.where import find
 
 
@@ -31,5 +31,13 @@ def main(context: click.Context, site: str | None, state: str | None, run_: str 
     context.obj = find(site, state, run_)
 
 
-for command in (*running.COMMANDS, *memory.COMMANDS, *people.COMMANDS, *accounts.COMMANDS, *paper.COMMANDS):
+for command in (
+    *running.COMMANDS,
+    *memory.COMMANDS,
+    *people.COMMANDS,
+    *accounts.COMMANDS,
+    *paper.COMMANDS,
+    *books.COMMANDS,
+):
     main.add_command(command)
+paper.paper.add_command(books.balance)

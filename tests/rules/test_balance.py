@@ -1,0 +1,97 @@
+"""The books are proven from the ledger alone: closings, rows between them, forgotten rows, and books that lie."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from agent.rules.balance import Balances, of_rows
+from agent.rules.facts import Fact, FormulaId, MemberId
+from agent.rules.pages import Claim, Evidence, Owner
+from agent.rules.paper import BooksClosed, BooksOpened, CopiesCounted, CopiesMetered, CopyVisitEnded, PrintsUnmatched
+
+ANNE = Owner("a1", MemberId("anne"), FormulaId("subscriber"))  # type: ignore[arg-type]
+OPENED = BooksOpened("copieur", "S1", 1, 100, 20, 30, 5, "first")
+
+
+def printed(sides: int, high: int = 0, clicks: int = 1) -> Fact:
+    row = Claim("copieur", "S1", f"a{sides}", ANNE, None, "completed").row(sides, 0, high or sides, Evidence.DEVICE)
+    return replace(row, clicks=clicks)
+
+
+def copied(sides: int, to: int, member: str = "anne", clicks: int = 0) -> Fact:
+    clicks = clicks or sides
+    return CopiesMetered(
+        *("copieur", "S1", 1, "v", MemberId(member), FormulaId(""), sides, 0, to, 5), clicks_mono=clicks
+    )
+
+
+UNMATCHED = PrintsUnmatched("copieur", "S1", 1, 3, 0, 113, 20)
+CLOSED = BooksClosed("copieur", "S1", 1, date(2026, 11, 2), 185, 155, 14, 9, 7, 6)
+NOVEMBER = (date(2026, 11, 1), date(2026, 12, 1))
+
+
+def told(*facts: tuple[str, Fact], gone: int = 0) -> Balances:
+    rows = ((seq, fact, date.fromisoformat(day)) for seq, (day, fact) in enumerate(facts, 1))
+    return of_rows(rows, gone)
+
+
+DAY_ONE = (
+    ("2026-11-01", OPENED),
+    ("2026-11-01", printed(4, 10)),
+    ("2026-11-01", printed(5, clicks=2)),
+    ("2026-11-01", copied(9, 39)),
+    ("2026-11-01", copied(2, 43, "", clicks=4)),
+    ("2026-11-01", UNMATCHED),
+)
+
+
+def test_a_closing_is_the_rows_before_it_and_the_next_days_rows_go_on_from_there():
+    books = told(*DAY_ONE, ("2026-11-02", CLOSED), ("2026-11-02", printed(6)))
+    assert books.faults == []
+    (stand,) = books.between("copieur", *NOVEMBER)
+    assert (stand.opening, stand.prints, stand.copies, stand.unattributed) == (155, 20, 9, 7)
+    assert (stand.counter, stand.difference, stand.open_sides) == (191, 0, 6)
+    (first,) = books.between("copieur", date(2026, 11, 1), date(2026, 11, 2))
+    assert (first.opening, first.prints, first.counter) == (155, 14, 185)
+    (second,) = books.between("copieur", date(2026, 11, 2), date(2026, 12, 1))
+    assert (second.opening, second.prints, second.copies, second.counter) == (185, 6, 0, 191)
+    assert books.between("copieur", date(2026, 12, 1), date(2027, 1, 1)) == ()
+    assert books.between("copieur", date(2026, 10, 1), date(2026, 10, 31)) == ()
+    assert books.devices() == ("copieur",)
+
+
+def test_rows_that_were_forgotten_are_not_needed():
+    whole = told(*DAY_ONE, ("2026-11-02", CLOSED), ("2026-11-02", printed(6)))
+    rest = of_rows(
+        ((1, OPENED, date(2026, 11, 1)), (7, CLOSED, date(2026, 11, 2)), (8, printed(6), date(2026, 11, 2))), gone=6
+    )
+    assert rest.faults == []
+    assert rest.between("copieur", *NOVEMBER) == whole.between("copieur", *NOVEMBER)
+
+
+def test_books_that_lie_are_named():
+    lost = told(*DAY_ONE[:-1], ("2026-11-02", CLOSED))
+    assert lost.faults == ["copieur: the rows before the closing of 2026-11-02 do not make its sums"]
+    short = told(*DAY_ONE, ("2026-11-02", replace(CLOSED, counter=187)))
+    assert short.faults == ["copieur: the closing of 2026-11-02 leaves 2 clicks unbooked"]
+    carried = BooksOpened("copieur", "S1", 2, 120, 20, 43, 5, "carried")
+    wrong = told(*DAY_ONE, ("2026-11-30", carried))
+    assert wrong.faults == ["copieur: epoch 2 opens at 188, the rows make 185"]
+    assert told(*DAY_ONE, ("2026-11-30", replace(carried, print_mono=117))).faults == []
+
+
+def test_another_machine_is_another_epoch_and_what_is_not_paper_passes_by():
+    swapped = BooksOpened("copieur", "S2", 2, 7, 0, 0, 0, "swapped")
+    old = CopiesCounted("copieur", "S2", 2, "", MemberId(""), FormulaId(""), 4, 0, 4, 0)
+    visit = CopyVisitEnded("copieur", "v", "idle")
+    books = told(
+        ("2026-10-31", printed(3)),
+        ("2026-11-01", OPENED),
+        ("2026-11-01", visit),
+        ("2026-11-03", swapped),
+        ("2026-11-03", old),
+    )
+    first, second = books.between("copieur", date(2026, 10, 1), date(2026, 12, 1))
+    assert (first.epoch, first.counter, second.epoch, second.why) == (1, 155, 2, "swapped")
+    assert (second.opening, second.unattributed, second.counter) == (7, 4, 11)
