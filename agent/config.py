@@ -12,6 +12,8 @@ from pathlib import Path
 
 COPIES = ("counters", "panel", "codes", "connector")  # how walk-up copies are counted: see PrinterConfig.copies
 HOLIDAYS = ("FR", "FR-57", "FR-6AE", "")  # France; with Moselle's or Alsace's two more days (Code du travail L3134-13)
+# gâche à émission: fed to open, locked without current; gâche à rupture and ventouse: fed to hold, open without
+STRIKES = ("emission", "rupture", "magnet")
 INPUTS = ("contact", "exit_button", "lock_feedback", "call_point")
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: systemd is told not to retry
 
@@ -116,10 +118,21 @@ class LockConfig:
     kind: str  # "gpio" | "sim"
     chip: str = ""  # GPIO chip by label ("pinctrl-bcm2711"), or "board:PATH" for the emulated board
     line: int = 17  # BCM number
-    active_high: bool = True
+    active_high: bool = True  # a high level feeds the lock
+    strike: str = "emission"  # what feeding does, one of STRIKES
     hold_s: float = 5.0  # how long one grant releases
     cap_s: float = 10.0  # the latch never releases longer than this, whatever is asked
     continuous: bool = False  # the lock stands being released for hours, in pulses of cap_s: an event window feeds it
+
+    @property
+    def fail_safe(self) -> bool:
+        """Tell whether the lock opens without current: then a power cut, or this box ending, unlocks the door."""
+        return self.strike in {"rupture", "magnet"}
+
+    @property
+    def released_high(self) -> bool:
+        """Tell which level of the line lets people in. The latch rests at the other, fed or not."""
+        return self.active_high != self.fail_safe
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +153,8 @@ class DoorConfig:
     inputs: Mapping[str, InputConfig] = field(default_factory=dict)
     label: str = "la porte"
     held_s: float = 60.0  # open longer than this is "held"
+    key_box: str = ""  # plan B: where the key is when the door does not open, "à droite du portail"; never its code
+    night_phone: str = ""  # plan B: who answers at night
     free_handle: bool = False  # the inside handle opens without the exit button: an opening is then never "forced"
 
     @property

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from agent.config import COPIES, HOLIDAYS, INPUTS, LinkConfig, PrinterConfig, ReaderConfig, Site, out_queue
+from agent.config import COPIES, HOLIDAYS, INPUTS, STRIKES, LinkConfig, PrinterConfig, ReaderConfig, Site, out_queue
 from agent.rules.alarms import Quiet
 from agent.rules.hours import WeeklyHours
 
@@ -80,6 +80,11 @@ def _needed(path: Keys, value: object, kind: str) -> Iterator[Fault]:
         yield Fault(path, f'manque : nécessaire avec kind = "{kind}"', f"is missing: needed with kind = {kind!r}")
 
 
+def _one_line(path: Keys, value: str) -> Iterator[Fault]:
+    if len(value) > SIGNS or not value.isprintable():
+        yield Fault(path, f"attend une seule ligne de {SIGNS} signes au plus", "expects one short line")
+
+
 def _address(path: Keys, value: str) -> Iterator[Fault]:
     try:
         IPv4Address(value)
@@ -120,8 +125,7 @@ def _judge_card(site: Site) -> Iterator[Fault]:
             f"unknown time zone {card.timezone!r}; for example Europe/Paris",
         )
     for key, value in (("controller", card.controller), ("contact", card.contact), ("wifi", card.wifi)):
-        if len(value) > SIGNS or not value.isprintable():
-            yield Fault(("site", key), f"attend une seule ligne de {SIGNS} signes au plus", "expects one short line")
+        yield from _one_line(("site", key), value)
     if card.address and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+/?", card.address):
         yield Fault(
             ("site", "address"),
@@ -354,6 +358,9 @@ def _judge_door(site: Site) -> Iterator[Fault]:
         return
     lock, path = site.door.lock, ("door", "lock")
     yield from _one_of((*path, "kind"), lock.kind, ("gpio", "sim"))
+    yield from _one_of((*path, "strike"), lock.strike, STRIKES)
+    for key, value in (("key_box", site.door.key_box), ("night_phone", site.door.night_phone)):
+        yield from _one_line(("door", key), value)
     yield from _within((*path, "hold_s"), lock.hold_s, 0.2, lock.cap_s)
     yield from _within((*path, "cap_s"), lock.cap_s, 0.5, 60)
     yield from _within((*path, "line"), lock.line, 0, LAST_LINE)

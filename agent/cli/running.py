@@ -109,6 +109,7 @@ def tell(where: Where, verb: tuple[str, ...]) -> None:
 def check(site_file: Path) -> None:
     """Read SITE_FILE (and its tariff) and report every fault at once."""
     from agent.sitefile import read_site, read_tariff
+    from agent.siteplan import gaps, notices
 
     try:
         site = read_site(site_file)
@@ -116,6 +117,10 @@ def check(site_file: Path) -> None:
             read_tariff(site_file.parent / site.tariff)
     except ConfigError as error:
         fail(str(error), EXIT_CONFIG)
+    for said in notices(site):
+        click.echo(f"{site_file}: {said}")
+    if faults := gaps(site):
+        fail("\n".join(f"{site_file}: {said}" for said in faults), EXIT_CONFIG)
     click.echo(f"{site_file}: {site.site.name}, tout est bon — all is well")
 
 
@@ -191,7 +196,7 @@ def door_rest(where: Where) -> None:
         return
     lock = site.door.lock
     try:
-        claim_inactive(lock.chip, lock.line, active_high=lock.active_high)
+        claim_inactive(lock.chip, lock.line, active_high=lock.released_high)
     except DriverError as error:
         fail(str(error), EXIT_UNAVAILABLE)
 

@@ -94,6 +94,7 @@ class DoorSeen:
     inputs_working: bool = True
     faults: tuple[str, ...] = ()  # rules.leaf.DoorFault
     lingers: bool = False
+    fail_safe: bool = False  # the lock opens without current: when its box is dead it may stand open
     deaf: bool = False  # edges are no longer heard, levels still polled
     noisy: tuple[str, ...] = ()  # readers
     strangers: tuple[tuple[str, str], ...] = ()  # (reader, rules.readers.Pattern)
@@ -144,6 +145,7 @@ KEYS: tuple[str, ...] = (
     *("printer-lost", "printer-unknown", "printer-stopped", "spooler-lost", "copier-reader-lost"),
     *(f"printer-{reason}" for reason in REASON_KEYS),
     *(f"spool-{fault}" for fault in (*Drift, "gap", "tamper")),
+    *("silent-door-open", "lock-lost-open", "latch-unknown-open"),  # of a lock that opens without current
     *("lock-lost", "latch-unknown", "reader-lost", "door-forced", "door-held", "inputs-lost", "contact-silent"),
     *(f"door-{fault}" for fault in DoorFault),
     *("door-lingers", "inputs-deaf", "reader-noise", *(f"strangers-{seen}" for seen in Pattern if seen)),
@@ -160,7 +162,8 @@ def judge(seen: Seen, stale_s: float) -> tuple[Incident, ...]:
     """Return everything that is wrong, worst first. A picture older than `stale_s` says nothing any more."""
     silent = [one for one in seen.services if one.age_s is None or one.age_s > stale_s]
     mute = {AREA_OF_SERVICE.get(one.service, Area.BOX) for one in silent}
-    found = [_silence(one) for one in silent]
+    may_be_open = seen.door is not None and seen.door.fail_safe
+    found = [_silence(one, may_be_open=may_be_open) for one in silent]
     if Area.INTERNET not in mute:
         found += _internet(seen.links)
     if Area.PAPER not in mute:
@@ -174,9 +177,11 @@ def judge(seen: Seen, stale_s: float) -> tuple[Incident, ...]:
     return tuple(sorted(found, key=lambda one: -_ORDER.index(one.level)))
 
 
-def _silence(one: ServiceSeen) -> Incident:
+def _silence(one: ServiceSeen, *, may_be_open: bool) -> Incident:
     area = AREA_OF_SERVICE.get(one.service, Area.BOX)
     key = "silent-box" if area is Area.BOX else f"silent-{one.service}"
+    if area is Area.DOOR and may_be_open:
+        key = "silent-door-open"
     return Incident(area, Level.UNKNOWN, key, one.service, one.at)
 
 
@@ -254,9 +259,9 @@ def _once(incident: Incident) -> str:
 def _door(door: DoorSeen, readers: list[ReaderSeen]) -> list[Incident]:
     found = []
     if not door.lock_working:
-        found.append(Incident(Area.DOOR, Level.DOWN, "lock-lost"))
+        found.append(Incident(Area.DOOR, Level.DOWN, "lock-lost-open" if door.fail_safe else "lock-lost"))
     elif door.latch == "unknown":
-        found.append(Incident(Area.DOOR, Level.UNKNOWN, "latch-unknown"))
+        found.append(Incident(Area.DOOR, Level.UNKNOWN, "latch-unknown-open" if door.fail_safe else "latch-unknown"))
     lost = [Incident(Area.DOOR, Level.DOWN, "reader-lost", one.reader, one.since) for one in readers if not one.working]
     found += _soften(lost) if len(lost) < len(readers) else lost
     if door.leaf is Passage.FORCED:

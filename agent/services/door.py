@@ -34,7 +34,7 @@ async def wire(here: Standing) -> None:
         here.stack,
         leaf.lock.chip,
         leaf.lock.line,
-        active_high=leaf.lock.active_high,
+        active_high=leaf.lock.released_high,
         cap_s=leaf.lock.cap_s,
     )
     if here.tape:

@@ -309,16 +309,27 @@ class Saying:
 
     def _door(self, door: DoorLine) -> list[SaidLine]:
         leaf = self.words(f"door.{door.leaf}" if door.contact else "door.no_contact")
-        at_rest = self.words("latch.resting_more") if door.latch == "resting" else ""
+        latch = f"{door.latch}_cut" if door.fail_safe else door.latch
+        at_rest = self.words(f"latch.{latch}_more") if door.latch == "resting" else ""
         lines = [
             SaidLine(door.level if door.contact else None, "", leaf, ""),
-            SaidLine(None, "", self.words(f"latch.{door.latch}"), at_rest),
+            SaidLine(None, "", self.words(f"latch.{latch}"), at_rest),
         ]
+        lines += self._plan_b(door)
         if door.last_granted is not None:
             lines.append(SaidLine(None, "", self.words("door.granted", time=self._when(door.last_granted)), ""))
         if door.last_refused is not None:
             lines.append(SaidLine(None, "", self.words("door.refused", time=self._when(door.last_refused)), ""))
         return lines
+
+    def _plan_b(self, door: DoorLine) -> list[SaidLine]:
+        """Say how to get in without us, as soon as it is not sure that a card opens."""
+        own = [one.level for one in self.state.incidents if one.area is Area.DOOR]
+        stuck = Level.DOWN in own or Level.UNKNOWN in own
+        box, phone = door.plan_b
+        said = [self.words("planb.key_box", where=box)] if box else []
+        said += [self.words("planb.night_phone", phone=phone)] if phone else []
+        return [SaidLine(None, "", one, "") for one in said] if stuck else []
 
     def _when(self, at: datetime) -> str:
         local = at.astimezone(self.zone)

@@ -87,6 +87,8 @@ class DoorLine:
     leaf: Passage
     contact: bool  # a contact is wired
     latch: str
+    fail_safe: bool  # the lock opens without current
+    plan_b: tuple[str, str]  # where the key box is, who answers at night; shown when the door does not open for sure
     last_granted: datetime | None
     last_refused: datetime | None
 
@@ -332,6 +334,7 @@ class _Look:
             inputs_working=self.working("door.inputs"),
             faults=tuple(fault for fault in live.faults if fault in set(DoorFault)),
             lingers=live.lingers,
+            fail_safe=self.site.door.lock.fail_safe,
             deaf=live.deaf,
             noisy=live.noisy,
             strangers=tuple((name, seen) for name, seen in live.strangers.items() if seen in set(Pattern)),
@@ -342,4 +345,15 @@ class _Look:
             return None
         live = self.door_seen() or LiveDoor("unknown", Passage.UNKNOWN)
         level = LEAF_LEVELS[seen.leaf]
-        return DoorLine(level, seen.leaf, seen.contact, seen.latch, live.last_granted, live.last_refused)
+        config = self.site.door
+        assert config is not None
+        return DoorLine(
+            level=level,
+            leaf=seen.leaf,
+            contact=seen.contact,
+            latch=seen.latch,
+            fail_safe=seen.fail_safe,
+            plan_b=(config.key_box, config.night_phone),
+            last_granted=live.last_granted,
+            last_refused=live.last_refused,
+        )

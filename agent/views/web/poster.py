@@ -1,4 +1,4 @@
-"""`/qr`: two sheets of A4 for the wall, and `/accessibilite`: the accessibility statement. For anybody; nobody's data.
+"""`/qr`: sheets of A4 for the wall, and `/accessibilite`: the accessibility statement. For anybody; nobody's data.
 
 The one idea: what hangs on the wall is made from the site file, so it cannot say another address, another name or
 another retention than the program has. The QR code (ISO/IEC 18004) is an inline SVG: nothing is fetched from elsewhere.
@@ -62,8 +62,9 @@ def qr_svg(text: str) -> Markup:
 
 
 async def show_poster(request: web.Request) -> web.Response:
-    """Show the two sheets."""
+    """Show the sheets."""
     site = request.app[GATE].site
+    door = site.door
     where = wall_address(request)
     queues = sorted({queue for printer in site.printers.values() for queue in printer.queues})
     return page(
@@ -77,7 +78,9 @@ async def show_poster(request: web.Request) -> web.Response:
         queues=", ".join(queues),
         controller=site.site.controller,
         contact=site.site.contact,
-        door=site.door is not None,
+        door=door is not None,
+        key_box="" if door is None else door.key_box,
+        night_phone="" if door is None else door.night_phone,
         months=PASSAGE_DAYS // 30,
         timed=TIMED_DAYS // 30,
     )
