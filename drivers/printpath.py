@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import socket
+import threading
 from pathlib import Path
 
 from drivers.contract import DriverError
@@ -29,6 +30,7 @@ class PrintPath:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._read: dict[str, tuple[int, SpoolAttempt | None]] = {}  # file -> (modified, what it says)
+        self._reading = threading.Lock()
         self._bell: socket.socket | None = None
         self._heard = asyncio.Event()
 
@@ -72,7 +74,8 @@ class PrintPath:
     async def ringing(self, timeout_s: float) -> None:
         """Return when the bell rings, or after `timeout_s`."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._heard.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):  # not wait_for: in Python 3.11 that may swallow a cancellation
+                await self._heard.wait()
 
     def close(self) -> None:
         """Take the bell down."""
@@ -84,7 +87,11 @@ class PrintPath:
                 (self._folder / "bell").unlink()
 
     def read(self) -> tuple[SpoolAttempt, ...]:
-        """Return the newest attempts, oldest first; a file is read again only when it changed. Any one thread."""
+        """Return the newest attempts, oldest first; a file is read again only when it changed. Any thread."""
+        with self._reading:
+            return self._newest()
+
+    def _newest(self) -> tuple[SpoolAttempt, ...]:
         try:
             found = [(file.stat().st_mtime_ns, file) for file in os.scandir(self._folder) if _is_note(file)]
         except FileNotFoundError:

@@ -191,7 +191,8 @@ class CupsSpooler:
         worker = self._worker or self._hire()
         answer = worker.ask(work)
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(answer), self._call_s)
+            async with asyncio.timeout(self._call_s):
+                return await asyncio.wrap_future(answer)
         except TimeoutError as error:
             if self._worker is worker:
                 self._worker = None

@@ -20,6 +20,8 @@ from agent.rules.folding import fold_user
 from drivers.contract import DeviceJob
 from drivers.spooling import SpoolAttempt
 
+UNDER_WAY = 50  # the newest notes, among which are those of attempts under way
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -53,6 +55,13 @@ class Notebook:
             if user in {"", fold_user(note.user)}:
                 return Sent(note, system=any(map(_broken_off, self._before(note))))
         return None
+
+    def awaits(self, user: str) -> bool:
+        """Return True if an attempt of `user` is under way of which the device's number is not known yet."""
+        return any(
+            note.device_job is None and note.code is None and fold_user(user) in {"", fold_user(note.user)}
+            for note in self.notes[-UNDER_WAY:]
+        )
 
     def _before(self, note: SpoolAttempt) -> Iterable[SpoolAttempt]:
         return takewhile(lambda other: other is not note, self._of_job[_job(note)])

@@ -342,10 +342,9 @@ def believe(claims: tuple[Claim, ...]) -> tuple[AttemptCounted, ...]:
 class Witness:
     """Which of a device's spooled jobs ended without a record at the device.
 
-    CUPS passes the device neither its job-id nor its uuid, so jobs and records are paired by user, in order: a user
-    with more ended jobs than records has some missing. An attempt that was repeated gives one record too many and may
-    hide a missing one (its sides are then unattributed, never somebody else's). `since_s` is Unix seconds: jobs created
-    before it were judged by an earlier run.
+    The backend in the print path may have noted which job a record carried out. Else jobs and records are paired by
+    user, in order: a user with more ended jobs than records has some missing. An attempt that was repeated may hide a
+    missing one (its sides are then unattributed, never somebody else's). Jobs created before `since_s` (Unix) are old.
     """
 
     def __init__(self, since_s: float) -> None:
@@ -354,9 +353,12 @@ class Witness:
         self._paired: set[str] = set()  # attempts
         self._void: set[str] = set()  # jobs that are paired, or were seen to have printed nothing
 
-    def recorded(self, name: str, user: str) -> None:
-        """Note the record of the attempt `name` of `user` at the device; again is harmless."""
-        if name not in self._paired:
+    def recorded(self, name: str, user: str, spooled: str = "") -> None:
+        """Note the record of the attempt `name` of `user` at the device, and its job if known; again is harmless."""
+        if spooled:
+            self._paired.add(name)
+            self._void.add(spooled)
+        elif name not in self._paired:
             self._records[name] = fold_user(user)
 
     def missing(self, jobs: Iterable[SpoolJob]) -> tuple[SpoolJob, ...]:

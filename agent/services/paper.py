@@ -16,7 +16,8 @@ from agent.live import LiveDevice
 from agent.rules.tariff import Tariff
 from agent.services.standing import Standing
 from agent.sitefile import read_tariff
-from agent.stories.copier import Desk, PaperPolicy, mind_copier_reader
+from agent.stories.copier import PaperPolicy
+from agent.stories.desk import Desk, mind_copier_reader
 from agent.stories.printing import mind_paper
 from agent.stories.release import ReleaseDesk, ReleasePolicy, Way, followed_slate
 from agent.stories.spool import mind_spooler

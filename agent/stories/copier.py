@@ -1,4 +1,4 @@
-"""What one device's books are kept with: its desk, and the clerk who sits at it.
+"""The clerk who keeps one device's books, at its desk.
 
 The one idea: *one coroutine owns a device's books*. Everything that concerns them is laid on the device's desk (badges
 of the reader beside it, the spooler's jobs, a bell) by other stories that may fail and be restarted on their own; the
@@ -12,9 +12,7 @@ the story is cancelled, so that whoever folds the ledger next finds it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
@@ -23,12 +21,12 @@ from typing import Protocol
 from agent.live import LiveDevice, LiveSupply
 from agent.memory.ledger import Ledger
 from agent.rules import pages
-from agent.rules.attempts import Notebook
+from agent.rules.attempts import Sent
 from agent.rules.books import ACTIVE, Books
 from agent.rules.facts import CardKey, Fact
 from agent.rules.members import Alias, Roster
 from agent.rules.metering import Metering
-from agent.rules.pages import Claim, PagesCounted, Witness, attempt
+from agent.rules.pages import PLAIN, Claim, Errand, PagesCounted, Witness, attempt
 from agent.rules.paper import (
     BooksClosed,
     BooksOpened,
@@ -40,27 +38,25 @@ from agent.rules.paper import (
     holder,
 )
 from agent.rules.spool import Stand
+from agent.stories.desk import Desk
 from drivers.contract import (
     BadgeRead,
     CardNumber,
-    CardReader,
     Clock,
     DeviceId,
     DeviceJob,
     DeviceReading,
     DeviceState,
-    DriverError,
-    JobState,
     Moment,
     Printer,
     SpoolJob,
 )
-from drivers.spooling import SpoolAttempt
 
 log = logging.getLogger(__name__)
 
-BADGES = 16  # waiting at one desk
 STALE_BADGE_S = 30.0  # whoever badged that long ago has gone
+AT_ONCE = 1000  # rows appended before their commits are awaited: a backlog costs no disk round trip per row
+NOTE_S = 2.0  # how long a record waits for a note that may yet name its job
 LAST_S = 10.0  # how long a cancelled story waits for the write it began
 BY_HAND = frozenset({"panel", "codes"})  # copies are told by people or by a file: the counters say nothing of them
 STILL_LOOKS = 60  # looks at a busy device that changes nothing, before it is looked at at leisure
@@ -93,73 +89,6 @@ class PaperPolicy:
     settle_s: float = 5.0  # how long a badge waits for the copies of whoever stood there before
 
 
-Payer = Callable[[int, int], pages.Owner | None]  # (job-id, time-at-creation) -> who badged for that job
-
-
-def nobody_badged(job: int, created_s: int) -> None:
-    """Say that nobody badged: where no queue waits for a badge."""
-    del job, created_s
-
-
-class Desk:
-    """Where other stories lay what concerns one device. All on one event loop."""
-
-    def __init__(self, payer: Payer = nobody_badged) -> None:
-        self.payer = payer
-        self.spooled: tuple[SpoolJob, ...] = ()
-        self.notebook = Notebook()  # what the backend in the print path noted
-        self.printing = False  # the spooler works on one of them
-        self.waiting = 0  # of them, not ended
-        self.stand: Stand | None = None  # how the books stood at the clerk's last look; None: no counters
-        self._essence: tuple[object, ...] = ()
-        self._badges: deque[BadgeRead] = deque()
-        self._bell = asyncio.Event()
-
-    def badge(self, read: BadgeRead) -> None:
-        """Lay a badge down. Raises DriverError when nobody takes them."""
-        if len(self._badges) >= BADGES:
-            raise DriverError(f"{BADGES} badges wait at the copier and nobody takes them")
-        self._badges.append(read)
-        self._bell.set()
-
-    def lay(self, jobs: tuple[SpoolJob, ...], notes: tuple[SpoolAttempt, ...] = ()) -> None:
-        """Replace the spooler's picture of this device's jobs, and what was noted of its attempts."""
-        essence = (notes, *((job.queue, job.job, job.created_s, job.state, job.claimed_sides) for job in jobs))
-        if essence == self._essence:
-            return  # only the moment of the look is new
-        self.spooled, self.notebook, self._essence = jobs, Notebook(notes), essence
-        self.printing = any(job.state is JobState.PROCESSING for job in jobs)
-        self.waiting = sum(not job.state.ended for job in jobs)
-        self._bell.set()
-
-    def next_badge(self) -> BadgeRead | None:
-        """Return the badge that waits longest, and leave it there."""
-        return self._badges[0] if self._badges else None
-
-    def take_badge(self) -> None:
-        """Take the badge that `next_badge` showed."""
-        self._badges.popleft()
-
-    async def wait(self, timeout_s: float) -> None:
-        """Return when something is laid down, or after `timeout_s`."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._bell.wait(), timeout_s)
-        self._bell.clear()
-
-
-async def mind_copier_reader(
-    reader: CardReader, desk: Desk, release: Callable[[BadgeRead], None] | None = None
-) -> None:
-    """Lay every badge of the reader beside a copier on its desk; what waits for one is let out first.
-
-    Raises DriverError when the reader is lost.
-    """
-    async for read in reader.badges():
-        if release is not None:
-            release(read)
-        desk.badge(read)
-
-
 class Clerk:
     """Keeps one device's books in the ledger. Made anew, from the ledger, at every start of its story."""
 
@@ -182,6 +111,7 @@ class Clerk:
         self._judged: object = None  # the records and spooled jobs that `_claims` was made from
         self._claims: tuple[Claim, ...] = ()
         self._metering = Metering()
+        self._awaited: dict[str, float] = {}  # records whose note may yet come, and since when
         self.books = Books(device, policy.visit_idle_s, a3_clicks=policy.a3_clicks, zone=policy.zone)
         newest = clock.now().utc
         self._strays = 0  # prints nothing explained, in sides, ever
@@ -197,15 +127,15 @@ class Clerk:
         """
         raw, spooled = await self._printer.read(), self._desk.spooled
         news = (raw.jobs, spooled) != self._judged
-        if news or self._claims:
+        if news or self._claims or self._awaited:
             self._claims = (*await self._book_records(raw), *self._missing(raw, spooled))
             self._judged = (raw.jobs, spooled)
         reading = self._metered(raw, now=split is not None)
         calm = self.books.balanced
         here = split is not None and split(reading)
-        hold = self._desk.printing or self._metering.pending
+        hold = self._desk.printing or self._metering.pending or bool(self._awaited)
         for fact in self.books.judge(reading, self._claims, hold=hold, split=here):
-            await self._write(fact, reading.at)
+            await self._write(reading.at, fact)
         if reading.settled and not self._metering.pending and not self.books.copied(reading):
             self.books.nobodys = self.books.nobodys and reading.counters is None
         told = self.books.balanced and not self._metering.pending
@@ -225,17 +155,32 @@ class Clerk:
 
     async def _book_records(self, reading: DeviceReading) -> list[Claim]:
         """Book every ended attempt by its record; return those whose record does not say."""
-        claims = []
-        for job in self.books.unbooked(reading):
-            whose = self._whose(job)
-            row = pages.count(job, whose, a3_clicks=self._policy.a3_clicks)
+        claims, rows = [], []
+        ended = self.books.unbooked(reading)
+        if any(self._desk.notebook.sent(job) is None for job in ended):
+            await self._desk.read_notes()  # the record may be quicker than the spooler's story
+        self._awaited = {name: since for name, since in self._awaited.items() if name in map(attempt, ended)}
+        for job in ended:
+            sent = self._desk.notebook.sent(job)
+            if sent is None and self._may_be_noted(job, reading.at):
+                continue
+            whose, errand = self._whose(job, sent), PLAIN if sent is None else Errand(sent.spooled, sent.system)
+            row = pages.count(job, whose, errand, a3_clicks=self._policy.a3_clicks)
             if row is None:
                 claims.append(pages.unsaid(job, whose))
             else:
-                await self._write(row, reading.at)
+                rows.append(row)
             if row is not None or reading.counters is not None:
-                self._witness.recorded(attempt(job), job.user)
+                self._witness.recorded(attempt(job), job.user, errand.spooled)
+        for at in range(0, len(rows), AT_ONCE):
+            await self._write(reading.at, *rows[at : at + AT_ONCE])
         return claims
+
+    def _may_be_noted(self, job: DeviceJob, at: Moment) -> bool:
+        """Return True while the backend in the print path may yet say which job this record carried out."""
+        if not self._desk.notebook.awaits(job.user):
+            return False
+        return at.mono_s - self._awaited.setdefault(attempt(job), at.mono_s) < NOTE_S
 
     def _missing(self, reading: DeviceReading, spooled: tuple[SpoolJob, ...]) -> list[Claim]:
         """Return the spooled jobs that ended and left no record at the device."""
@@ -266,7 +211,7 @@ class Clerk:
         await self._settle(read.at)
         self._desk.take_badge()
         for fact in self.books.badge(read.at, member):
-            await self._write(fact, read.at)
+            await self._write(read.at, fact)
         return None
 
     async def _settle(self, since: Moment) -> None:
@@ -344,18 +289,21 @@ class Clerk:
             refused=self._refused,
         )
 
-    def _whose(self, job: DeviceJob) -> pages.Owner:
+    def _whose(self, job: DeviceJob, sent: Sent | None) -> pages.Owner:
         """Return whose an attempt is: who badged for it, if it was let out by a badge, else whose its name is."""
-        sent = self._desk.notebook.sent(job)
-        paid = None if sent is None else self._desk.payer(sent.note.job, sent.note.created_s)
-        return paid or self._owner(job.user)
+        if sent is None:
+            return self._owner(job.user)
+        return self._desk.payer(sent.note.job, sent.note.created_s) or self._owner(job.user or sent.note.user)
 
     def _owner(self, user: str) -> pages.Owner:
         return pages.owner(self._people.alias(user), self._people.roster()) if user else pages.NOBODY
 
-    async def _write(self, fact: Fact, at: Moment) -> None:
-        await self._append(fact, at, self.books.key(fact))
-        self._learn(fact, at)
+    async def _write(self, at: Moment, *facts: Fact) -> None:
+        """Write facts whose keys do not depend on one another; learn them once all are on the disk."""
+        written = [self._ledger.append(fact, at, self.books.key(fact)) for fact in facts]
+        await _see_through(written)
+        for fact in facts:
+            self._learn(fact, at)
 
     def _learn(self, fact: Fact, at: Moment) -> None:
         self.books.learn(fact, at)
@@ -363,12 +311,16 @@ class Clerk:
             self._strays += fact.mono + fact.colour
 
     async def _append(self, fact: Fact, at: Moment, key: str) -> None:
-        written = self._ledger.append(fact, at, key)
-        try:
-            await asyncio.shield(written)
-        except asyncio.CancelledError:
-            await asyncio.wait({written}, timeout=LAST_S)
-            raise
+        await _see_through([self._ledger.append(fact, at, key)])
+
+
+async def _see_through(written: list[asyncio.Future[int]]) -> None:
+    """Wait until all is on the disk, also when cancelled meanwhile: what has begun is seen through."""
+    try:
+        await asyncio.shield(asyncio.gather(*written))
+    except asyncio.CancelledError:
+        await asyncio.wait(written, timeout=LAST_S)
+        raise
 
 
 def _display(reading: DeviceReading) -> int | None:

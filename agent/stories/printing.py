@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from agent.live import LiveDevice
 from agent.memory.ledger import Ledger
-from agent.stories.copier import Clerk, Desk, PaperPolicy, People
+from agent.stories.copier import Clerk, PaperPolicy, People
+from agent.stories.desk import Desk
 from drivers.contract import Clock, DeviceId, Printer
 
 

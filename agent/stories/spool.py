@@ -13,13 +13,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from agent.live import LiveSpool
 from agent.memory.ledger import Ledger
 from agent.rules.facts import Fact
 from agent.rules.spool import SPOOL_FACTS, Listing, Spool, SpoolGap, SpoolOpened, SpoolTampered, Stand, vanished
 from agent.rules.spoolset import Drift, drifts
-from agent.stories.copier import Desk
+from agent.stories.desk import Desk
 from drivers.contract import Clock, JobState, Moment, Spooler, SpoolJob
 from drivers.spooling import LoggedJob, SpoolAttempt
 
@@ -95,6 +96,8 @@ class SpoolKeeper:
         self._hole_s: float | None = None  # since when a hole waits
         for entry in ledger.entries(*SPOOL_FACTS):
             self._learn(entry.fact, entry.at)
+        for desk in set(desks.values()):
+            desk.fetch = partial(self._notes_of, desk)
 
     @property
     def waits(self) -> bool:
@@ -117,6 +120,9 @@ class SpoolKeeper:
             self._lay(jobs, notes)
         await self._judge(seen)
         await self._check_settings()
+
+    async def _notes_of(self, desk: Desk) -> tuple[SpoolAttempt, ...]:
+        return tuple(note for note in await self._spooler.attempts() if self._desks.get(note.queue) is desk)
 
     def _lay(self, jobs: tuple[SpoolJob, ...], notes: tuple[SpoolAttempt, ...]) -> None:
         for desk in set(self._desks.values()):

@@ -56,3 +56,17 @@ def test_sent_again_because_cups_died_in_the_middle(before, system):
     found = Notebook([before, replace(NOTE, name="again", began_s=1100.0)]).sent(RECORD)
     assert found is not None
     assert found.system is system
+
+
+@pytest.mark.parametrize(
+    ("note", "awaits"),
+    [
+        (NOTE, False),
+        (replace(NOTE, device_job=None, code=None), True),
+        (replace(NOTE, device_job=None, code=1), False),  # the device never took it
+        (replace(NOTE, device_job=None, code=None, user="bob"), False),
+    ],
+)
+def test_an_attempt_under_way_may_yet_say_its_number(note, awaits):
+    assert Notebook([note]).awaits("Alice") is awaits
+    assert Notebook([]).awaits("alice") is False

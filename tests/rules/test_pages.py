@@ -306,5 +306,15 @@ def test_balanced_counters_end_the_case_and_a_record_ahead_of_its_job_still_pair
     assert witness.missing((spooled(1), spooled(2))) == ()
 
 
+def test_a_noted_record_ends_the_case_of_its_very_job_and_of_no_other():
+    witness = Witness(0.0)
+    jobs = (spooled(1), spooled(2))
+    witness.recorded("r1", "alice", f"copieur/2/{jobs[1].created_s}")
+    witness.recorded("r1", "alice")
+    assert witness.missing(jobs) == (jobs[0],)
+    witness.balanced(())
+    assert witness.missing((*jobs, spooled(3))) == (jobs[0], spooled(3))
+
+
 def test_a_claim_needs_no_copies():
     assert Claim("d", "s", "a", NOBODY, None, "completed").row(1, 0, 1, Evidence.COUNTER).sheets == 1

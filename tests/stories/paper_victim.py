@@ -15,7 +15,8 @@ from pathlib import Path
 from agent.live import LiveDevice
 from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
-from agent.stories.copier import Desk, PaperPolicy, mind_copier_reader
+from agent.stories.copier import PaperPolicy
+from agent.stories.desk import Desk, mind_copier_reader
 from agent.stories.printing import mind_paper
 from agent.stories.spool import mind_spooler
 from drivers.clock import SystemClock

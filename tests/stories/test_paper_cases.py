@@ -21,7 +21,8 @@ from agent.rules.books import Books
 from agent.rules.facts import Fact, FormulaId, MemberId
 from agent.rules.pages import AttemptCounted
 from agent.rules.paper import BooksOpened, CopiesMetered, PrintsUnmatched
-from agent.stories.copier import Clerk, Desk, PaperPolicy
+from agent.stories.copier import Clerk, PaperPolicy
+from agent.stories.desk import Desk
 from drivers.clock import SystemClock
 from drivers.contract import BadgeRead, CardNumber, DeviceId, DriverError, JobState, ReaderId, SpoolJob
 from drivers.ipp import Attribute, Tag, attribute

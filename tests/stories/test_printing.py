@@ -17,7 +17,8 @@ from agent.memory.roster import RosterStore
 from agent.rules.facts import Fact, FormulaId
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
-from agent.stories.copier import BADGES, STALE_BADGE_S, Clerk, Desk, PaperPolicy, mind_copier_reader
+from agent.stories.copier import STALE_BADGE_S, Clerk, PaperPolicy
+from agent.stories.desk import BADGES, Desk, mind_copier_reader
 from agent.stories.printing import mind_paper
 from agent.stories.spool import OVERLAP, REACH, SpoolCursor, mind_spooler
 from drivers.contract import BadgeRead, CardNumber, DeviceId, DriverError, JobState, Moment, ReaderId, SpoolJob, Trust

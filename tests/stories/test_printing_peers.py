@@ -24,7 +24,7 @@ from agent.memory.roster import RosterStore
 from agent.rules.facts import Fact, FormulaId, MemberId
 from agent.rules.pages import Evidence, PagesCounted
 from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVisitStarted, PrintsUnmatched
-from agent.stories.copier import Desk
+from agent.stories.desk import Desk
 from agent.stories.printing import mind_paper
 from drivers.clock import SystemClock
 from drivers.contract import BadgeRead, CardNumber, ReaderId

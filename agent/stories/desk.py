@@ -1,0 +1,95 @@
+"""The desk of one device: where other stories lay what concerns its books.
+
+The one idea: *whoever brings something need not wait, and may fail*. Badges of the reader beside a copier, the
+spooler's jobs, the notes of its print path and a bell are laid down; the one clerk who keeps the books takes them in
+his own time (`stories.copier`). How the books stood at his last look lies there too, for the spooler's story.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from agent.rules import pages
+from agent.rules.attempts import Notebook
+from agent.rules.spool import Stand
+from drivers.contract import BadgeRead, CardReader, DriverError, JobState, SpoolJob
+from drivers.spooling import SpoolAttempt
+
+BADGES = 16  # waiting at one desk
+
+Payer = Callable[[int, int], pages.Owner | None]  # (job-id, time-at-creation) -> who badged for that job
+
+
+def nobody_badged(job: int, created_s: int) -> None:
+    """Say that nobody badged: where no queue waits for a badge."""
+    del job, created_s
+
+
+class Desk:
+    """Where other stories lay what concerns one device. All on one event loop."""
+
+    def __init__(self, payer: Payer = nobody_badged) -> None:
+        self.payer = payer
+        self.spooled: tuple[SpoolJob, ...] = ()
+        self.fetch: Callable[[], Awaitable[tuple[SpoolAttempt, ...]]] | None = None  # reads the notes of its queues
+        self.notebook = Notebook()  # what the backend in the print path noted
+        self.printing = False  # the spooler works on one of them
+        self.waiting = 0  # of them, not ended
+        self.stand: Stand | None = None  # how the books stood at the clerk's last look; None: no counters
+        self._essence: tuple[object, ...] = ()
+        self._badges: deque[BadgeRead] = deque()
+        self._bell = asyncio.Event()
+
+    def badge(self, read: BadgeRead) -> None:
+        """Lay a badge down. Raises DriverError when nobody takes them."""
+        if len(self._badges) >= BADGES:
+            raise DriverError(f"{BADGES} badges wait at the copier and nobody takes them")
+        self._badges.append(read)
+        self._bell.set()
+
+    def lay(self, jobs: tuple[SpoolJob, ...], notes: tuple[SpoolAttempt, ...] = ()) -> None:
+        """Replace the spooler's picture of this device's jobs, and what was noted of its attempts."""
+        essence = (notes, *((job.queue, job.job, job.created_s, job.state, job.claimed_sides) for job in jobs))
+        if essence == self._essence:
+            return  # only the moment of the look is new
+        self.spooled, self.notebook, self._essence = jobs, Notebook(notes), essence
+        self.printing = any(job.state is JobState.PROCESSING for job in jobs)
+        self.waiting = sum(not job.state.ended for job in jobs)
+        self._bell.set()
+
+    async def read_notes(self) -> None:
+        """Look what was noted in the print path by now; whoever cannot be asked changes nothing."""
+        if self.fetch is not None:
+            with contextlib.suppress(DriverError):
+                self.notebook = Notebook(await self.fetch())
+
+    def next_badge(self) -> BadgeRead | None:
+        """Return the badge that waits longest, and leave it there."""
+        return self._badges[0] if self._badges else None
+
+    def take_badge(self) -> None:
+        """Take the badge that `next_badge` showed."""
+        self._badges.popleft()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when something is laid down, or after `timeout_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):  # not wait_for: in Python 3.11 that may swallow a cancellation
+                await self._bell.wait()
+        self._bell.clear()
+
+
+async def mind_copier_reader(
+    reader: CardReader, desk: Desk, release: Callable[[BadgeRead], None] | None = None
+) -> None:
+    """Lay every badge of the reader beside a copier on its desk; what waits for one is let out first.
+
+    Raises DriverError when the reader is lost.
+    """
+    async for read in reader.badges():
+        if release is not None:
+            release(read)
+        desk.badge(read)

@@ -1,0 +1,183 @@
+"""Paper: from CUPS's own word that a job is completed to a row on the disk; and how fast a backlog becomes rows.
+
+    python -m tests.bench.paper [JOBS [BACKLOG]]
+
+Real lp(1), a real private cupsd with our backend in its print path, our copier over IPP, the ledger on this disk (tier:
+peers). The stories run in this process; a thread of its own asks CUPS and looks into the ledger's file every few
+milliseconds, so that neither clock is the one that is measured. Root.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+from datetime import UTC, date
+from pathlib import Path
+
+from agent.memory.ledger import Ledger
+from agent.memory.roster import RosterStore
+from agent.rules.facts import FormulaId
+from agent.stories.copier import PaperPolicy
+from agent.stories.desk import Desk
+from agent.stories.printing import mind_paper
+from agent.stories.spool import mind_spooler
+from drivers.clock import SystemClock
+from drivers.contract import DeviceId
+from drivers.ipp import Tag, attribute
+from drivers.peers.copier import Copier
+from drivers.peers.cups import CupsPeer, pdf
+from drivers.printer import IppPrinter
+from drivers.spooler import CupsSpooler
+from tests.drivers.paper_tools import PRINT_JOB, ask, template
+
+DEVICE = DeviceId("copieur")
+GET_JOB = 0x0009
+COMPLETED = 9
+POLICY = PaperPolicy(UTC, poll_s=15.0, busy_s=1.0)  # as a site is minded
+
+
+class Watch(threading.Thread):
+    """Sees when CUPS says that a job is completed, and when the ledger's file has its row."""
+
+    def __init__(self, ledger: Path, port: int) -> None:
+        super().__init__(daemon=True)
+        self.completed: dict[int, float] = {}
+        self.rows: list[float] = []
+        self._ledger, self._uri = ledger, f"http://127.0.0.1:{port}/printers/{DEVICE}"
+        self.job = 0
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        with sqlite3.connect(f"file:{self._ledger}?mode=ro", uri=True) as db:
+            while not self.ended.is_set():
+                (count,) = db.execute("SELECT count(*) FROM content WHERE kind = 'attempt-counted'").fetchone()
+                now = time.monotonic()
+                self.rows += [now] * (count - len(self.rows))
+                if self.job and self.job not in self.completed and self._state() == COMPLETED:
+                    self.completed[self.job] = now
+                time.sleep(0.002)
+
+    def _state(self) -> int:
+        answer = ask(
+            self._uri,
+            GET_JOB,
+            attribute("job-id", Tag.INTEGER, self.job),
+            attribute("requested-attributes", Tag.KEYWORD, "job-state"),
+        )
+        return answer.first(Tag.JOB).integer("job-state") or 0
+
+
+async def until(true: object, limit_s: float) -> None:
+    """Wait for it."""
+    async with asyncio.timeout(limit_s):
+        while not true():
+            await asyncio.sleep(0.005)
+
+
+def minding(space: tuple[Ledger, RosterStore], cupsd: CupsPeer, uri: str) -> list[asyncio.Task[None]]:
+    """Start the stories of paper."""
+    ledger, people = space
+    clock, desk = SystemClock(), Desk()
+
+    async def spool() -> None:
+        async with CupsSpooler(clock, cupsd.server, [DEVICE], 10.0, cupsd.attempts, cupsd.page_log) as spooler:
+            await mind_spooler(spooler, {DEVICE: desk}, ledger, clock, lambda _: None)
+
+    printer = IppPrinter(clock, DEVICE, uri)
+    paper = mind_paper(DEVICE, printer, desk, ledger, people, clock, lambda _: None, POLICY)
+    return [asyncio.create_task(spool()), asyncio.create_task(paper)]
+
+
+async def stop(tasks: list[asyncio.Task[None]]) -> None:
+    """Stop them."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def latency(folder: Path, space: tuple[Ledger, RosterStore], cupsd: CupsPeer, copier: Copier, jobs: int) -> None:
+    """Print one job after the other and compare the two instants."""
+    tasks = minding(space, cupsd, copier.uri)
+    watch = Watch(folder / "ledger.db", cupsd.port)
+    await asyncio.sleep(2)
+    watch.start()
+    for number in range(jobs):
+        watch.job = await asyncio.to_thread(cupsd.print_pdf, f"m{number % 7:03}", 1 + number % 3)
+        await until(lambda: watch.job in watch.completed and len(watch.rows) == len(watch.completed), 60)
+    watch.ended.set()
+    watch.join()
+    late = sorted(row - watch.completed[job] for job, row in zip(sorted(watch.completed), watch.rows, strict=True))
+    ms = [max(0.0, one) * 1000 for one in late]
+    early = sum(one <= 0 for one in late)
+    print(
+        f"CUPS says completed -> row on the disk, {jobs} jobs: p50 {ms[len(ms) // 2]:.0f} ms, "
+        f"p99 {ms[min(len(ms) - 1, int(len(ms) * 0.99))]:.0f} ms, worst {ms[-1]:.0f} ms; "
+        f"{early} rows were there before (earliest {-late[0] * 1000:.0f} ms)"
+    )
+    await stop(tasks)
+
+
+def _leave(cupsd: CupsPeer, uri: str, jobs: int) -> None:
+    """Make what `jobs` jobs leave behind: CUPS's history, the device's records, the backend's notes."""
+    body = pdf(1, colour=False)
+    for number in range(jobs):
+        user = f"m{number % 7:03}"
+        job = ask(f"http://127.0.0.1:{cupsd.port}/printers/{DEVICE}", PRINT_JOB, user=user, body=b"x")
+        record = ask(uri, PRINT_JOB, job=template(), user=user, body=body)
+        ids = [answer.first(Tag.JOB).integer("job-id") for answer in (job, record)]
+        note = {"queue": DEVICE, "job": ids[0], "created": int(time.time()), "user": user, "copies": "1"}
+        note |= {"device_job": ids[1], "code": 0, "began": time.time(), "heard": True}
+        (cupsd.attempts / f"{DEVICE}-{ids[0]}-{number}.json").write_text(json.dumps(note))
+
+
+async def backlog(folder: Path, space: tuple[Ledger, RosterStore], cupsd: CupsPeer, copier: Copier, jobs: int) -> None:
+    """Put `jobs` jobs into CUPS's history, the copier's records and the notes while nobody looks; then catch up."""
+    before = len(list(cupsd.attempts.glob("*.json")))
+    cupsd._run("lpadmin", "-p", DEVICE, "-v", "file:///dev/null", "-m", "raw")
+    await asyncio.to_thread(_leave, cupsd, copier.uri, jobs)
+    await copier.settle()
+    ledger = sqlite3.connect(f"file:{folder / 'ledger.db'}?mode=ro", uri=True)
+
+    def rows() -> int:
+        return int(ledger.execute("SELECT count(*) FROM content WHERE kind = 'attempt-counted'").fetchone()[0])
+
+    known, start = rows(), time.monotonic()
+    tasks = minding(space, cupsd, copier.uri)
+    await until(lambda: rows() == known + jobs, 120)
+    took = time.monotonic() - start
+    print(
+        f"catch-up: {jobs} jobs to rows on the disk in {took:.2f} s, {jobs / took:.0f} jobs/s, "
+        f"notes and history included ({before} notes before)"
+    )
+    await stop(tasks)
+    ledger.close()
+
+
+async def main(jobs: int, many: int) -> None:
+    """Run both."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        async with Copier(folder / "copier", sides_per_s=1000.0) as copier:
+            clock = SystemClock()
+            with (
+                CupsPeer(folder / "cups") as cupsd,
+                Ledger.open(folder / "ledger.db") as ledger,
+                RosterStore.open(folder, ledger, clock) as people,
+            ):
+                await asyncio.to_thread(cupsd.add_queue, DEVICE, copier.uri)
+                for number in range(7):
+                    member = people.add_member("X", FormulaId("subscriber"), since=date(2020, 1, 1), actor="cli")
+                    people.give_alias(member, f"m{number:03}", actor="cli")
+                await latency(folder, (ledger, people), cupsd, copier, jobs)
+                await backlog(folder, (ledger, people), cupsd, copier, 600)
+                await backlog(folder, (ledger, people), cupsd, copier, many)
+
+
+if __name__ == "__main__":
+    numbers = [int(word) for word in sys.argv[1:]]
+    asyncio.run(main(*(numbers + [100, 2000][len(numbers) :])))
