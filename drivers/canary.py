@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Protocol
 
-from drivers.contract import DriverError
-from drivers.probing import CheckRate, Outcome, Page, ProbePlan
+from drivers.contract import Clock, DriverError, LinkId
+from drivers.probing import CheckRate, Outcome, Page, ProbeKind, ProbePlan, ProbeReply
 
 PORT = 80
 HEAD = 4096  # bytes of an answer that are looked at
@@ -30,6 +30,7 @@ SNAP = 64  # bytes of a frame that are kept: its headers
 WINDOW = 16  # packets: their 15 gaps make one rate
 FEWEST = 4 * WINDOW  # packets without which there is no rate
 ETH_P_IP, SO_TIMESTAMPNS, SO_ATTACH_FILTER = 0x0800, 35, 26
+CANARY_LIMIT_S = 4.0
 IDLE_S, LIMIT_S = 1.0, 15.0  # how long the line is watched for others' traffic; how long a download may take
 
 
@@ -48,6 +49,19 @@ class Fetched:
 
     outcome: Outcome
     says: str  # status and Location, or why there is none
+
+
+async def probe(clock: Clock, link: LinkId, interface: str, page: Page) -> ProbeReply:
+    """Get the page within `CANARY_LIMIT_S` and return that probe's fate."""
+    began_s = clock.now().mono_s
+    try:
+        async with asyncio.timeout(CANARY_LIMIT_S):
+            got = await fetch(interface, page)
+    except TimeoutError:
+        got = Fetched(Outcome.LOST, "")
+    now = clock.now()
+    rtt_s = now.mono_s - began_s if got.outcome is Outcome.REPLIED else None
+    return ProbeReply(now, link, ProbeKind.CANARY, page.at, got.outcome, rtt_s, began_s, says=got.says)
 
 
 async def fetch(interface: str, page: Page) -> Fetched:

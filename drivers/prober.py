@@ -27,6 +27,11 @@ from drivers.frames import Heard, Sort, read_frame
 from drivers.hop import HopFinder
 from drivers.pace import Act, Pace
 from drivers.probing import (
+    CANARY_S,
+    DNS_S,
+    FULL,
+    FULL_S,
+    SYN_S,
     Ask,
     Burst,
     CheckRate,
@@ -38,13 +43,12 @@ from drivers.probing import (
     RateMeasured,
     WireReading,
 )
-from drivers.wire import BROADCAST, FULL, Frames, Wire, mac_of
+from drivers.wire import BROADCAST, Frames, Wire, mac_of
 
 FLOOR_S, CEILING_S, FIRST_S = 0.3, 2.0, 1.0  # of a probe's deadline; FIRST while nothing is known of the target
+RARE_S = 1.5  # ... of what is asked only now and then
 QUEUE_LIMIT = 4096  # fates nobody has read
-DNS_S, SYN_S, CANARY_S, FULL_S = 10.0, 15.0, 60.0, 60.0  # how often, when all is well
 BURST_S, BURST_BOX_S = 0.1, 0.5  # in a burst: an echo, and ARP with HOP
-CANARY_LIMIT_S, RATE_LIMIT_S = 4.0, 15.0
 STARVED_S, STEPPED_S = 0.25, 0.5  # then the reading comes at once, before the fates it spoils
 
 
@@ -171,7 +175,8 @@ class _Round:
     def _launch(self, kind: ProbeKind, target: str, *, size: int = 0, ttl: int = 0) -> None:
         """Send one probe, or hold it until the box's MAC is known, as the kernel would."""
         now = self._prober.clock.now()
-        flight = Flight(kind, target, now.mono_s, now.mono_s + self._deadline_s(kind, target), size, ttl)
+        lasts_s = self._deadline_s(kind, target, rare=bool(size) or kind in (ProbeKind.DNS, ProbeKind.SYN))
+        flight = Flight(kind, target, now.mono_s, now.mono_s + lasts_s, size, ttl)
         self._number = (self._number + 1) & 0xFFFF
         self._flights.add(self._number, flight)
         if self._wire.carries() and self._write(self._number, flight):
@@ -198,10 +203,12 @@ class _Round:
         self._stamp()
         return sent
 
-    def _deadline_s(self, kind: ProbeKind, target: str) -> float:
+    def _deadline_s(self, kind: ProbeKind, target: str, *, rare: bool) -> float:
         if kind is ProbeKind.ARP:
             return min(FLOOR_S, self._plan.interval_s)  # so at most one is out, and any reply is its reply
         slowest_s = self._slowest.get(target)
+        if rare:  # it taught nothing lately, and a queue may have filled since
+            return min(CEILING_S, max(RARE_S, 4 * (slowest_s or 0.0)))
         return FIRST_S if slowest_s is None else min(CEILING_S, max(FLOOR_S, 4 * slowest_s))
 
     def _stamp(self) -> None:
@@ -271,14 +278,17 @@ class _Round:
         self._flights.forget(now.mono_s)
 
     def _lose(self, flight: Flight, now: Moment) -> None:
-        flight.told = True
+        flight.told, again = True, False
         if flight.kind is ProbeKind.ARP:
+            again = not self._box_silent and not self._pinned  # at once, by broadcast: it may be another box
             self._box_silent = True
             self._held.clear()
         if flight.kind is ProbeKind.HOP:
             self._hop.lost(flight.ttl)
         self._spoiled(now)
         self._tell(flight, now, Outcome.LOST)
+        if again and self._wire.carries():
+            self._launch(ProbeKind.ARP, flight.target)
 
     def _spoiled(self, now: Moment) -> None:
         """Before a loss is told, say whether it may be our own."""
@@ -349,18 +359,9 @@ class _Round:
             self._start(self._fetch())
 
     async def _fetch(self) -> None:
-        page = self._plan.canary
-        assert page is not None
-        began_s = self._prober.clock.now().mono_s
-        flight = Flight(ProbeKind.CANARY, page.at, began_s, began_s + CANARY_LIMIT_S)
-        try:
-            async with asyncio.timeout(CANARY_LIMIT_S):
-                got = await canary.fetch(self._wire.interface, page)
-        except TimeoutError:
-            got = canary.Fetched(Outcome.LOST, "")
-        now = self._prober.clock.now()
-        rtt_s = now.mono_s - began_s if got.outcome is Outcome.REPLIED else None
-        self._guarded(partial(self._tell, flight, now, got.outcome, rtt_s=rtt_s, says=got.says))
+        assert self._plan.canary is not None
+        told = await canary.probe(self._prober.clock, self._prober.link, self._wire.interface, self._plan.canary)
+        self._guarded(partial(self._say, told))
 
     async def _check_rate(self, ask: CheckRate) -> None:
         rate, cost, why = await canary.rate(self._wire, self._plan, ask)

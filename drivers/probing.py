@@ -134,13 +134,17 @@ class Page:
     says: str = ""  # what its content begins with; "": an answer with status 204 (RFC 9110 section 15.3.5)
 
 
+DNS_S, SYN_S, CANARY_S, FULL_S = 5.0, 15.0, 6.0, 5.0  # how often, when all is well
+FULL = 1500  # bytes of an IP packet that fills an Ethernet frame (RFC 894)
+
+
 @dataclass(frozen=True, slots=True)
 class ProbePlan:
     """What is asked of one link, and how often. Where nothing is given, that kind is not asked.
 
-    A round is one ARP, one HOP and one ECHO to each target, spread over `interval_s`. Besides: the name of each
-    resolver every 10 s, a SYN to one target (port 443) every 15 s, the canary and a full-sized ECHO every 60 s; never
-    more often than once in two rounds.
+    A round is one ARP, one HOP and one ECHO to each target, spread over `interval_s`. Besides, every so often: the name
+    of each resolver, a SYN to one target (port 443), the canary, an ECHO of full size; never more often than once in
+    two rounds. Each comes often enough for a cause to be told within ten seconds.
     """
 
     gateway: str  # "": the interface's own default route, as DHCP changes it

@@ -13,6 +13,11 @@ from dataclasses import dataclass, field, replace
 
 from drivers.contract import Clock, LinkId, Moment
 from drivers.probing import (
+    CANARY_S,
+    DNS_S,
+    FULL,
+    FULL_S,
+    SYN_S,
     Ask,
     Burst,
     CheckRate,
@@ -29,10 +34,9 @@ from drivers.verbs import LinkVerb
 
 DEADLINE_S = 1.0  # a lost probe's fate is known after this, or after the interval if that is shorter
 BURST_S = 0.5  # between the rounds of a burst: two ARP and HOP, ten echoes a second
-DNS_S, SYN_S, PAGE_S = 10.0, 15.0, 60.0
 ARP_S, HOP_S, LINE_S = 0.0004, 0.009, 0.018  # round trips
 BLOAT_S = 0.6  # a full modem queue
-MAC, HOP, FULL = "02:00:00:00:00:01", "100.64.0.254", 1500
+MAC, HOP = "02:00:00:00:00:01", "100.64.0.254"
 RATE_BIT_S = 17e6
 FAULTS = {"cut", "box", "unplug", "refuse", "isp", "portal", "dns", "saturate", "silence", "hole"}
 
@@ -129,12 +133,12 @@ class SimProber:
             return
         if self._due("syn", SYN_S, now_s):
             yield self._fate(ProbeKind.SYN, targets[0])
-        if self._due("full", PAGE_S, now_s):
+        if self._due("full", FULL_S, now_s):
             yield self._fate(ProbeKind.ECHO, targets[0], size=FULL)
         if self._due("dns", DNS_S, now_s):
             for resolver in plan.resolvers:
                 yield self._fate(ProbeKind.DNS, resolver)
-        if plan.canary is not None and self._due("canary", PAGE_S, now_s):
+        if plan.canary is not None and self._due("canary", CANARY_S, now_s):
             yield self._fate(ProbeKind.CANARY, plan.canary.at)
 
     def _due(self, name: str, every_s: float, now_s: float) -> bool:

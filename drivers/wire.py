@@ -62,7 +62,6 @@ conf.sniff_promisc = False
 conf.bufsize = 1 << 18  # bytes; the default holds only 158 small frames
 
 BURST = 256  # frames read per wake-up
-FULL = 1500  # bytes of an IP packet that fills an Ethernet frame (RFC 894)
 SIOCGIFADDR, SIOCETHTOOL, ETHTOOL_GLINK = 0x8915, 0x8946, 0x0A  # netdevice(7), linux/ethtool.h
 SO_TIMESTAMPING, SOL_PACKET, PACKET_STATISTICS, PACKET_TX_TIMESTAMP = 37, 263, 6, 16  # linux/if_packet.h
 STAMPING = 0x02 | 0x08 | 0x10 | 0x80 | 0x800  # TX and RX in software, reported; numbered, without the frame's copy

@@ -32,7 +32,7 @@ from drivers.verbs import LinkVerb, VerbError
 FAR_TARGETS = ("192.0.2.1", "198.51.100.1", "203.0.113.1")  # RFC 5737: three networks that exist nowhere
 UP_BIT_S, DOWN_BIT_S = 1e6, 8e6
 _QUEUE = "burst 16kb limit 96kb"  # an ADSL modem's: 0.8 s at 1 Mbit/s
-_DEEP = """qdisc replace dev lan parent 1:1 handle 2: bfifo limit 256kb
+_DEEP = """qdisc replace dev lan parent 1:1 handle 2: bfifo limit 192kb
 filter replace dev lan parent 1: protocol ip prio 1 handle 800::800 u32 match u32 0 0 flowid 1:1
 """
 _serial = itertools.count(1)

@@ -146,7 +146,7 @@ def test_a_sound_line_answers_everything(seen):
     assert sound.outcomes(HOP, "100.64.0.254") == {REPLIED}
     assert sound.outcomes(ECHO, size=1500) == {REPLIED}
     assert sound.fates(DNS, PUBLIC)[0] == (REPLIED, "192.0.2.80")
-    assert sound.fates(ProbeKind.CANARY) == [(REPLIED, "200")]
+    assert set(sound.fates(ProbeKind.CANARY)) == {(REPLIED, "200")}
     assert {s.mac for s in sound.replies() if s.kind is not ProbeKind.CANARY} == {"02:00:00:00:01:01"}
     assert all(s.kernel for s in sound.replies() if s.kind in (ECHO, HOP, ARP))
     reading = sound.readings()[-1]
