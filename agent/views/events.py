@@ -174,8 +174,8 @@ def _(fact: BooksOpened, words: Words, labels: Labels) -> str:
 
 @tell.register
 def _(fact: SpoolOpened, words: Words, labels: Labels) -> str:
-    del fact, labels
-    return words("event.spool_opened")
+    del labels
+    return words("event.spool_first" if fact.why == "first" else "event.spool_opened")
 
 
 @tell.register
