@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, date
@@ -19,7 +21,7 @@ from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
 from agent.rules.books import Books
 from agent.rules.facts import Fact, FormulaId, MemberId
-from agent.rules.pages import AttemptCounted
+from agent.rules.pages import AttemptCounted, spooled_name
 from agent.rules.paper import BooksOpened, CopiesMetered, PrintsUnmatched
 from agent.stories.copier import Clerk, PaperPolicy
 from agent.stories.desk import Desk
@@ -464,3 +466,127 @@ def test_a_restart_of_the_clerk_books_nothing_twice(tmp_path):
         assert clock.now().boot
 
     played(tmp_path, story)
+
+
+# --- a random afternoon, against the copier's own paper -------------------------------------------------------
+
+AFTERNOON = (
+    *("print",) * 60, *("copy",) * 15, "stray", "stray", *("cancel",) * 6, *("fail",) * 4, *("jam",) * 3,
+    *("busy",) * 4, *("refused",) * 3, "lost", "kept", "silent", "reset", "garbage",
+)  # fmt: skip
+
+
+class Afternoon:
+    """Plays random work and faults at one copier, and knows what each lost job had put on paper."""
+
+    def __init__(self, here: Room, seed: int) -> None:
+        self.here, self.dice = here, random.Random(seed)
+        self.lost: dict[str, int] = {}  # spooled name -> sides on paper, of which no record is left
+        self.copied: dict[str, int] = {"": 0, here.alice: 0, here.bob: 0}
+
+    async def step(self) -> None:
+        what = self.dice.choice(AFTERNOON)
+        user, pages = self.dice.choice(("alice", "bob", "iPhone")), self.dice.randint(2, 12)
+        here, press = self.here, self.here.copier.press
+        match what:
+            case "copy":
+                member, card = self.dice.choice(((here.alice, "04A2000001"), (here.bob, "04A2000002")))
+                await here.badge(card)
+                await here.copies(pages)
+                await here.badge(card)
+                self.copied[member] += pages
+            case "stray":
+                await here.copies(pages)
+                self.copied[""] += pages
+            case "cancel" | "fail" | "jam":
+                await here.starts(user, 40, at=pages)
+                await press(what)
+                if what == "jam":
+                    await here.clerk.look()
+                    await press("clear")
+                await here.copier.settle(10)
+                await here.look()
+            case "busy" | "refused":
+                await press("busy", "1") if what == "busy" else await press("duplex", "off")
+                assert await here.sends(user, document(pages), *template(two_sided=True)) in {BUSY, BAD_VALUE}
+                await press("duplex", "on")
+                await here.look()
+            case "lost" | "kept":
+                await press("forgets", "yes" if what == "lost" else "no")
+                before = here.physical()
+                await here.starts(user, 40, at=pages)
+                await press("power", "off")
+                await press("power", "on")
+                if what == "lost":
+                    here.spools(user, 40)
+                    self.lost[f"spool/{spooled_name(here.desk.spooled[-1])}"] = here.physical() - before
+                await here.look()
+            case "silent":
+                await here.look()
+                await press("tells", "states")
+                await here.prints(user, pages)
+                await press("tells", "all")
+            case "reset":
+                await press("reset")
+                await here.look()
+            case "garbage":
+                await press("garbage", self.dice.choice(GARBAGE[:-1]), "4")
+                with contextlib.suppress(DriverError):
+                    await here.clerk.look()
+                await press("garbage", "cut", "0")
+            case _:
+                await here.prints(user, pages, copies=self.dice.randint(1, 2), colour=self.dice.random() < 0.3)
+
+
+def on_paper(folder: Path) -> dict[str, int]:
+    """Return the sides of every attempt by the copier's two files, under the name the books give it."""
+    names, era = {}, 0
+    for line in (folder / "records.jsonl").read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        era += record["kind"] == "forgotten"
+        if record["kind"] == "job":
+            names[era, record["job"]["job"]] = f"GDN0001/{record['job']['job']}/{record['job']['uuid']}"
+    sides: dict[str, int] = dict.fromkeys(names.values(), 0)
+    for side in physical_sides(folder):
+        if side.job and not side.blank:
+            sides[names[side.era, side.job]] += 1
+    return sides
+
+
+def afternoon(folder: Path, seed: int, steps: int) -> str:
+    """Play it, judge it, and return what it came to in one line."""
+
+    async def main() -> str:
+        async with room(folder) as here:
+            played_ = Afternoon(here, seed)
+            for _ in range(steps):
+                await played_.step()
+            await here.look()
+            rows, truth = here.facts(AttemptCounted), on_paper(here.folder) | played_.lost
+            wrong = [one.attempt for one in rows if not one.low <= truth[one.attempt] <= one.high]
+            uncertain = sum(one.high - one.low for one in rows)
+            copied = dict.fromkeys(played_.copied, 0)
+            for one in here.facts(CopiesMetered):
+                copied[one.member] += one.mono
+            assert (wrong, copied, here.balanced()) == ([], played_.copied, True)
+            assert uncertain <= 0.005 * here.physical()
+            return (
+                f"{steps} steps, {len(rows)} rows, {here.physical()} sides on paper, {len(wrong)} wrong, "
+                f"{uncertain} sides between low and high, {here.unattributed()} unattributed, books balanced"
+            )
+
+    return asyncio.run(main())
+
+
+def test_a_random_quarter_of_an_hour(tmp_path):
+    afternoon(tmp_path, 4, 30)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_five_hundred_jobs_and_copies_over_ipp(tmp_path):
+    told = afternoon(tmp_path, 20261102, 500)
+    report = Path(__file__).parents[1] / "reports/paper-afternoon.txt"
+    report.write_text(
+        f"Random work and faults at the emulated copier over IPP (peers tier).\n{told}\n", encoding="utf-8"
+    )
