@@ -167,7 +167,7 @@ class Clerk:
             whose, errand = self._whose(job, sent), PLAIN if sent is None else Errand(sent.spooled, sent.system)
             row = pages.count(job, whose, errand, a3_clicks=self._policy.a3_clicks)
             if row is None:
-                claims.append(pages.unsaid(job, whose))
+                claims.append(pages.unsaid(job, whose, errand))
             else:
                 rows.append(row)
             if row is not None or reading.counters is not None:
