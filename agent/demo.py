@@ -168,6 +168,7 @@ class Demo:
         code = self.claim_code()
         say(f"prêt — ready: {page} · {page}ecran · {page}metrics{watched} · code : {code} → {page}premiere-fois")
         say("essayez — try: cut adsl1 · mend adsl1 · print m042 5 two-sided x3 · copy 3 · badge copier 04A2B3C4D5")
+        say("              print m042 3 held, puis — then badge copier 04A2B3C4D5")
         say("              badge door 04A2B3C4D5 · badge door FFFFFFFFFF · arrive m013 09:05 · leave m013 11:15 · quit")
 
     def claim_code(self) -> str:

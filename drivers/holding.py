@@ -50,6 +50,9 @@ class Releaser(Protocol):
     async def held(self) -> tuple[HeldJob, ...]:
         """Return the jobs that wait, oldest first. Raises DriverError."""
 
+    async def keep_stopped(self) -> tuple[str, ...]:
+        """Stop what should be stopped and was not; return those queues. Raises DriverError."""
+
     async def leaf(self, job: HeldJob) -> tuple[Leaves, ...]:
         """Look through the documents of a job, without banners; takes seconds at most. Raises DriverError."""
 

@@ -21,6 +21,7 @@ from drivers.leafing import leaf
 
 LARGEST = 256 * 1024 * 1024  # bytes of a job that is looked through
 DOCUMENTS = 20  # of one job that are looked through
+STOPPED = 5  # printer-state, RFC 8011 section 5.4.11
 PREFIX = "ipp://localhost/printers/"
 MONO = {"monochrome", "auto-monochrome", "process-monochrome", "bi-level", "process-bi-level"}  # PWG 5100.13
 GREY = {"gray", "grayscale", "grey", "black", "kgray", "fastgray", "mono", "monochrome"}  # what PPDs call it
@@ -67,6 +68,10 @@ class CupsReleaser:
         found = (_held(job, row) for job, row in sorted(rows.items()))
         return tuple(job for job in found if job.queue in self._queues)
 
+    async def keep_stopped(self) -> tuple[str, ...]:
+        """Stop the intake queues that somebody started: they would print for nobody. Raises DriverError."""
+        return await self._line.ask(lambda cups: _stop(cups, self._queues))
+
     async def leaf(self, job: HeldJob) -> tuple[Leaves, ...]:
         """Look through a job's documents one after the other. Raises DriverError when CUPS does not hand them out."""
         if job.size_bytes > LARGEST or job.documents > DOCUMENTS:
@@ -97,6 +102,14 @@ def _waiting(cups: Any) -> dict[int, Mapping[str, object]]:
         which_jobs="not-completed", my_jobs=False, requested_attributes=ATTRIBUTES
     )
     return found
+
+
+def _stop(cups: Any, queues: frozenset[str]) -> tuple[str, ...]:
+    printers: Mapping[str, Mapping[str, object]] = cups.getPrinters()
+    running = tuple(name for name in sorted(queues) if name in printers and printers[name]["printer-state"] != STOPPED)
+    for name in running:
+        cups.disablePrinter(name, reason="Vos travaux attendent votre badge au copieur")
+    return running
 
 
 def _document(cups: Any, job: HeldJob, number: int) -> Mapping[str, str]:

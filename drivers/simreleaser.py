@@ -35,6 +35,10 @@ class SimReleaser:
         """Return the jobs that wait."""
         return tuple(held for _, (held, _) in sorted(self.waiting.items()))
 
+    async def keep_stopped(self) -> tuple[str, ...]:
+        """Return nothing: nobody can start a simulated queue."""
+        return ()
+
     async def leaf(self, job: HeldJob) -> tuple[Leaves, ...]:
         """Tell what the verb said."""
         if job.job not in self.waiting:

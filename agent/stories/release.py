@@ -137,8 +137,9 @@ class ReleaseDesk:
 
     async def _look(self) -> None:
         """See what waits, let go what is too old, and look through one document that is new."""
-        held = await self._releaser.held()
-        held = await self._expire(held)
+        for queue in await self._releaser.keep_stopped():
+            log.warning("the queue %s waits for badges and had been started: it is stopped again", queue)
+        held = await self._expire(await self._releaser.held())
         self._held = held
         names = {job.name for job in held}
         self._told = {name: told for name, told in self._told.items() if name in names}

@@ -27,6 +27,7 @@ from drivers.verbs import BadgeVerb, CopyVerb, DeviceVerb, DoorVerb, LinkVerb, P
 
 RELAY, CONTACT, EXIT_BUTTON = 17, 22, 27  # BCM numbers on the emulated board
 PRESS_S = 0.3
+HELD_QUEUE = "impressions"  # its jobs wait for a badge
 READY_S = 20.0
 
 
@@ -94,6 +95,8 @@ class PeerBuilding:
             self.cups = cups.CupsPeer(self.folder / "cups")
             self._open.enter_context(self.cups)
             self.cups.add_queue(self.queue, self.copier_uri)
+            self.cups.add_queue(f"{self.queue}-direct", self.copier_uri)  # agent.config.out_queue
+            self.cups.add_queue(HELD_QUEUE, self.copier_uri, held=True)
 
     def start_copier(self) -> None:
         """Start the copier's process; after a kill it comes back at the same address with what it had printed."""
@@ -177,7 +180,7 @@ class PeerBuilding:
         job = self.cups.print_pdf(
             verb.user,
             verb.pages,
-            queue=self.queue,
+            queue=HELD_QUEUE if verb.held else self.queue,
             colour=verb.colour,
             two_sided=verb.two_sided,
             copies=verb.copies,

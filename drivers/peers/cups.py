@@ -186,11 +186,11 @@ class CupsPeer:
         self._end(signal.SIGTERM)
         self._launch()
 
-    def add_queue(self, name: str, device_uri: str, *, metered: bool = True) -> None:
+    def add_queue(self, name: str, device_uri: str, *, metered: bool = True, held: bool = False) -> None:
         """Make a driverless queue ("everywhere" model) that prints to `device_uri`; the device must answer.
 
-        `metered`: through the backend in the print path (`drivers.backend`), as on a site. A device just started may
-        refuse the first questions, so the attempt is repeated within a limit.
+        `held`: stopped, its jobs wait. `metered`: through the backend in the print path (`drivers.backend`), as on a
+        site. A device just started may refuse the first questions, so the attempt is repeated within a limit.
         """
         model = ["-m", "everywhere"] if device_uri.startswith("ipp") else ["-m", "raw"]
         limit = time.monotonic() + COMMAND_S
@@ -205,6 +205,8 @@ class CupsPeer:
                 break
         if metered and device_uri.startswith("ipp"):  # only now: the model is made by asking the device
             self._run("lpadmin", "-p", name, "-v", f"gardien:{device_uri}")
+        if held:
+            self._run("cupsdisable", name)
 
     def print_pdf(
         self,

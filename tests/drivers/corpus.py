@@ -228,7 +228,7 @@ def _broken() -> Iterator[Labelled]:
 
 
 def _rasters() -> Iterator[Labelled]:
-    grey, plain, stamp = sheet(1).convert("L"), sheet(2), sheet(3, stamp=True)
+    grey, plain, stamp = (one.resize((414, 584)) for one in (sheet(1).convert("L"), sheet(2), sheet(3, stamp=True)))
     black = Image.new("RGB", (827, 1169), (12, 12, 12))
     for name, pages, colour in (
         ("grey", [grey] * 3, ()), ("plain", [plain] * 2, ()), ("black", [black], ()), ("stamp", [plain, stamp], (2,)),

@@ -1,0 +1,92 @@
+"""The forecast of a document over a labelled corpus, and over documents that mean harm. Labels are literals."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+from pathlib import Path
+
+import pikepdf
+import pytest
+
+from drivers.holding import Leaves
+from drivers.leafing import leaf
+from tests.drivers.corpus import PARTS, Labelled, pdf
+
+
+def look(folder: Path, data: bytes, kind: str, look_s: float = 30.0) -> Leaves:
+    file = folder / "document"
+    file.write_bytes(data)
+    return asyncio.run(leaf(file, kind, look_s=look_s))
+
+
+@pytest.mark.parametrize("part", PARTS, ids=[part.__name__.strip("_") for part in PARTS])
+def test_pages_and_colour_of_the_labelled_corpus(part, tmp_path: Path) -> None:
+    documents: list[Labelled] = list(part())
+
+    async def all_of_them() -> list[Leaves]:
+        found = []
+        for number, one in enumerate(documents):
+            file = tmp_path / f"{number}"
+            file.write_bytes(one.data)
+            found.append(await leaf(file, one.kind))
+        return found
+
+    for one, seen in zip(documents, asyncio.run(all_of_them()), strict=True):
+        assert seen.pages == one.pages, (one.name, seen)
+        if one.pages is not None:
+            assert seen.colour == one.colour, (one.name, seen)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 150 * 1024
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("locked", "encrypted"),
+        ("garbage", "format"),
+        ("empty", "format"),
+        ("letter", "format"),
+        ("raster-cut", "broken"),
+    ],
+)
+def test_why_nobody_can_tell_is_said(name: str, why: str, tmp_path: Path) -> None:
+    (document,) = [one for part in PARTS[1:2] for one in part() if one.name == name]
+    assert look(tmp_path, document.data, document.kind) == Leaves(None, None, why)
+
+
+def test_a_program_that_never_ends_is_ended(tmp_path: Path) -> None:
+    began = time.monotonic()
+    assert look(tmp_path, b"%!PS\n{} loop\n", "application/postscript", 1.0) == Leaves(None, None, "too-slow")
+    assert time.monotonic() - began < 15
+
+
+def test_a_program_that_eats_memory_is_ended(tmp_path: Path) -> None:
+    greedy = b"%!PS\n/kept 60000 array def 0 1 59999 { kept exch 65535 string put } for\n{ } loop\n"
+    assert look(tmp_path, greedy, "application/postscript", 4.0).pages is None
+
+
+def test_a_page_as_large_as_a_field_keeps_its_count(tmp_path: Path) -> None:
+    seen = look(tmp_path, pdf(["1 0 0 rg 0 0 14000 14000 re f"], box=(14_400, 14_400)), "application/pdf")
+    assert (seen.pages, seen.colour, seen.why) == (1, None, "too-large")
+
+
+def test_a_picture_that_unpacks_to_gigabytes_costs_no_more_than_its_limit(tmp_path: Path) -> None:
+    made = pikepdf.new()
+    made.add_blank_page(page_size=(595, 842))
+    side = 60_000
+    image = pikepdf.Stream(made, b"\0" * 1000)
+    image.Type, image.Subtype = pikepdf.Name.XObject, pikepdf.Name.Image
+    image.Width, image.Height, image.BitsPerComponent, image.ColorSpace = side, side, 8, pikepdf.Name.DeviceRGB
+    made.pages[0].Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(I=made.make_indirect(image)))
+    made.pages[0].Contents = made.make_stream(b"595 0 0 842 0 0 cm /I Do")
+    made.save(tmp_path / "bomb.pdf")
+    seen = asyncio.run(leaf(tmp_path / "bomb.pdf", "application/pdf", look_s=4.0))
+    assert seen.pages == 1
+
+
+def test_a_raster_that_claims_a_huge_page_is_broken(tmp_path: Path) -> None:
+    head = bytearray(1796)
+    for at, value in ((372, 0xFFFFFFFF), (376, 0xFFFFFFFF), (388, 24), (392, 0xFFFFFFFF)):
+        head[at : at + 4] = value.to_bytes(4, "big")
+    assert look(tmp_path, b"RaS2" + bytes(head), "image/pwg-raster") == Leaves(None, None, "broken")

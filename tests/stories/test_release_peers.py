@@ -1,0 +1,131 @@
+"""Release by badge on real wires: what phones, Macs and Windows really send, held, forecast, released, billed.
+
+What is expected is literal, or counted in `sides.jsonl`: the copier's own log of what physically left it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from agent.rules.facts import AliasId
+from agent.rules.identity import Level
+from agent.rules.pages import PagesCounted
+from agent.rules.release import JobGiven, JobReleased, ReleaseRefused
+from drivers.ipp import Tag, attribute
+from drivers.peers.cups import available
+from tests.drivers.corpus import LINK, RICH, pdf, pwg, sheet, text, urf
+from tests.stories.release_bed import CARDS, HELD, Place, place
+
+pytestmark = [pytest.mark.peers, pytest.mark.skipif(bool(available()), reason=available())]
+
+
+async def everybody_prints(space: Place) -> dict[str, int]:
+    """Send what each kind of client sends; return the job-ids."""
+    grey = sheet(1).convert("L")
+    return {
+        "iphone": await space.send("iPhone", urf([grey, grey, sheet(3, stamp=True)]), "image/urf"),
+        "mac": await space.send(
+            "Alice",
+            pdf([text(1), text(2) + LINK]),
+            "application/pdf",
+            attribute("copies", Tag.INTEGER, 2),
+            attribute("sides", Tag.KEYWORD, "two-sided-long-edge"),
+            attribute("print-color-mode", Tag.KEYWORD, "color"),
+        ),
+        "windows": await space.send("LACORDEE\\ALICE", pwg([grey]), "image/pwg-raster"),
+        "windows-nobody": await space.send("DESKTOP-4F2\\Administrator", pdf([RICH] * 5), "application/pdf"),
+        "nameless": await space.send(None, pdf([text(1)]), "application/pdf"),
+        "eager": await space.send(
+            "bob", pdf([text(1)] * 3), "application/pdf", attribute("job-hold-until", Tag.KEYWORD, "no-hold")
+        ),
+    }
+
+
+def test_each_client_is_held_forecast_and_released_to_whom_it_is(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with place(tmp_path) as space:
+            jobs = await everybody_prints(space)
+            await space.until(lambda: len(space.held()) == 6 and space.looked_through())
+            alice, bob = space.members["alice"], space.members["bob"]
+            seen = {one.job: (one.member, one.level, one.sides, one.colour) for one in space.held()}
+            assert seen == {
+                jobs["iphone"]: ("", "nobody", 3, 1),
+                jobs["mac"]: (alice, "claimed", 4, 2),
+                jobs["windows"]: (alice, "claimed", 1, 0),
+                jobs["windows-nobody"]: ("", "nobody", 5, 0),  # rich black is black
+                jobs["nameless"]: ("", "nobody", 1, 0),
+                jobs["eager"]: (bob, "claimed", 3, 0),
+            }
+            await asyncio.sleep(1.0)
+            assert space.physical() == 0  # no-hold does not print
+
+            space.badge(CARDS["alice"])
+            await space.until(lambda: len(space.facts(PagesCounted)) == 2)
+            greeting = space.greeting()
+            assert greeting is not None
+            assert (greeting.jobs, greeting.sides, greeting.colour, greeting.low) == (2, 5, 2, "0.65")
+            assert space.physical() == 5
+            rows = [row for row in space.facts(PagesCounted) if isinstance(row, PagesCounted)]
+            assert sorted((row.member, row.sides_mono + row.sides_colour) for row in rows) == [(alice, 1), (alice, 4)]
+
+            given = next(one for one in space.held() if one.job == jobs["iphone"])
+            fact = JobGiven(given.job, given.created_s, 1, AliasId(given.alias), bob, "c1")
+            await space.ledger.append(fact, space.standing.clock.now(), f"{given.job}/{given.created_s}/1")
+            space.badge(CARDS["bob"])
+            await space.until(lambda: len(space.facts(PagesCounted)) == 4)
+            released = [one for one in space.facts(JobReleased) if isinstance(one, JobReleased)]
+            assert [(one.job, one.member, one.level) for one in released] == [
+                (jobs["mac"], alice, Level.BADGE),
+                (jobs["windows"], alice, Level.BADGE),
+                (jobs["iphone"], bob, Level.BADGE),
+                (jobs["eager"], bob, Level.BADGE),
+            ]
+            rows = [row for row in space.facts(PagesCounted) if isinstance(row, PagesCounted)]
+            assert sorted((row.member, row.low, row.high) for row in rows[2:]) == [(bob, 3, 3), (bob, 3, 3)]
+            assert space.physical() == 11
+            assert {one.job for one in space.held()} == {jobs["windows-nobody"], jobs["nameless"]}
+
+    asyncio.run(main())
+
+
+def test_a_broken_machine_a_stranger_and_a_started_queue_let_nothing_out(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with place(tmp_path) as space:
+            await space.send("alice", pdf([text(1)] * 2), "application/pdf")
+            await space.send("mallory", b"%PDF-1.7 broken", "application/pdf")
+            await space.until(lambda: len(space.held()) == 2 and space.looked_through())
+            assert [(one.sides, one.why) for one in space.held()] == [(2, ""), (None, "broken")]
+
+            space.badge("FFFFFFFFFF")
+            await space.until(lambda: (space.greeting() or _NONE).refused == "card")
+            await space.copier.press("jam")
+            space.badge(CARDS["alice"])
+            await space.until(lambda: (space.greeting() or _NONE).refused == "jam")
+            assert space.facts(ReleaseRefused) == [ReleaseRefused("copieur", space.members["alice"], "jam", 1)]
+            await space.copier.press("clear")
+
+            await asyncio.to_thread(_enable, space)  # somebody starts the intake queue by hand: stopped again at once
+            await space.until(lambda: "disabled" in _state(space))
+            space.badge(CARDS["bob"])
+            await space.until(lambda: (space.greeting() or _NONE).jobs == 0)
+            assert [one.member for one in space.facts(JobReleased)] == []
+
+    asyncio.run(main())
+
+
+class _None:
+    refused, jobs = "", -1
+
+
+_NONE = _None()
+
+
+def _enable(space: Place) -> None:
+    space.cupsd._run("cupsenable", HELD)
+
+
+def _state(space: Place) -> str:
+    return space.cupsd._run("lpstat", "-p", HELD)
