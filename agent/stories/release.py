@@ -275,9 +275,9 @@ class ReleaseDesk:
         return True
 
     async def _refuse(self, way: Way, member: Member, read: BadgeRead, why: str, jobs: int) -> None:
-        self._greet(way, LiveGreeting(read.at.utc, jobs=jobs, refused=why))
         key = f"{read.reader}:{read.at.boot}:{read.at.mono_s:.6f}"
         await self._write(ReleaseRefused(way.device, member.id, why, jobs), key)
+        self._greet(way, LiveGreeting(read.at.utc, jobs=jobs, refused=why))
 
     def _greeting(self, at: datetime, out: list[HeldJob], member: Member) -> LiveGreeting:
         """Sum up what was let out: sides and price only if all of it is known."""

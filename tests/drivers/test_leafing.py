@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import resource
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -37,7 +38,24 @@ def test_pages_and_colour_of_the_labelled_corpus(part, tmp_path: Path) -> None:
         assert seen.pages == one.pages, (one.name, seen)
         if one.pages is not None:
             assert seen.colour == one.colour, (one.name, seen)
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 150 * 1024
+
+
+PEAK = """
+import asyncio, pathlib, resource, sys
+from drivers.leafing import leaf
+seen = asyncio.run(leaf(pathlib.Path(sys.argv[1]), "application/pdf"))
+print(seen.pages, len(seen.colour), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def test_two_hundred_pages_and_a_large_poster_are_read_in_a_stream(tmp_path: Path) -> None:
+    (tmp_path / "poster.pdf").write_bytes(pdf(["1 0 0 rg 0 0 900 900 re f"] * 200, box=(2384, 3370)))
+    said = subprocess.run(
+        [sys.executable, "-c", PEAK, str(tmp_path / "poster.pdf")], check=True, capture_output=True, timeout=120
+    )
+    pages, colour, peak_kb = (int(word) for word in said.stdout.split())
+    assert (pages, colour) == (200, 200)
+    assert peak_kb < 150 * 1024
 
 
 @pytest.mark.parametrize(
