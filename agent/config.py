@@ -74,6 +74,15 @@ class SpoolerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ContractConfig:
+    """[printers.NAME.contract]: what the lessor's contract says for a quarter, in clicks."""
+
+    mono_included: int = 0
+    colour_included: int = 0
+    a3_clicks: int = 1  # of the contract: an A3 side is invoiced as one click or as two
+
+
+@dataclass(frozen=True, slots=True)
 class PrinterConfig:
     """[printers.NAME]: one printing device."""
 
@@ -93,6 +102,9 @@ class PrinterConfig:
     snmp_version: int = 2  # 2 (v2c) | 1
     snmp_port: int = 161
     meters: str = ""  # a file of drivers/meters: "canon", "ricoh", "kyocera", "standard"; "" by what the device says
+    code_columns: tuple[str, ...] = ()  # copies = "codes": the titles of code, mono, colour in the CSV; () finds them
+    codes_cumulative: bool = True  # False: the device empties its code counters at each export
+    contract: ContractConfig | None = None
     off: str = ""  # when nobody wonders that it is switched off: "closed" (outside the hours) | "20:00-07:30" | ""
 
 

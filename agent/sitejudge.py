@@ -282,6 +282,16 @@ def _judge_meters(path: Keys, printer: PrinterConfig) -> Iterator[Fault]:
     yield from _one_of((*path, "meters"), printer.meters, ("", *METER_FILES))
     yield from _within((*path, "snmp_port"), printer.snmp_port, 1, 65535)
     yield from _within((*path, "snmp_version"), printer.snmp_version, 1, 2)
+    if printer.contract is not None:
+        yield from _within((*path, "contract", "a3_clicks"), printer.contract.a3_clicks, 1, 2)
+        yield from _within((*path, "contract", "mono_included"), printer.contract.mono_included, 0, 10_000_000)
+        yield from _within((*path, "contract", "colour_included"), printer.contract.colour_included, 0, 10_000_000)
+    if len(printer.code_columns) not in {0, 2, 3}:
+        yield Fault(
+            (*path, "code_columns"),
+            "attend les titres du code, des copies noires et, s'il y en a, des copies couleur",
+            "expects the titles of the code, of mono and, where there are any, of colour copies",
+        )
     if printer.meters and not printer.snmp:
         yield Fault(
             (*path, "snmp"),

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import click
 
-from agent.cli.where import EXIT_UNAVAILABLE, Where, fail
+from agent.cli.where import EXIT_IO, EXIT_REFUSED, EXIT_UNAVAILABLE, Where, fail
+from agent.rules.attribution import CopiesAttributed
+from agent.rules.paper import CopiesCounted
 
 if TYPE_CHECKING:
     from agent.config import PrinterConfig
+    from agent.memory.ledger import Ledger
+    from agent.memory.roster import RosterStore
+    from agent.rules.contract import ContractLine, Stand
+    from drivers.contract import Moment
 
 
 @click.group()
@@ -31,6 +43,7 @@ def _printer(where: Where, name: str) -> PrinterConfig:
 @click.argument("name", metavar="PRINTER")
 @click.option("--host", help="Ask this host instead of the one in the printer's uri.")
 @click.option("--community", help="Default: the site file's, else public.")
+@click.option("--timeout", "timeout_s", type=click.FloatRange(0.1, 600), default=60.0, show_default=True, metavar="S")
 @click.option("--all", "everything", is_flag=True, help="Every row the device offers, not its counters alone.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
@@ -47,7 +60,7 @@ def counters(where: Where, name: str, host: str | None, community: str | None, e
         port=config.snmp_port,
         community=community or config.snmp or "public",
         version=config.snmp_version,
-        timeout_s=60.0,
+        timeout_s=timeout_s,
     )
     try:
         vendor, rows = asyncio.run(asked.offered())
@@ -68,4 +81,171 @@ def counters(where: Where, name: str, host: str | None, community: str | None, e
         click.echo(f"{oid} = {value}")
 
 
-COMMANDS = (paper,)
+@paper.command("contract")
+@click.option("--quarter", required=True, metavar="YYYY-Qn")
+@click.option("--printer", "only", help="Default: every printer.")
+@click.option("--invoice-mono", type=click.IntRange(0), help="Black and white clicks on the lessor's invoice.")
+@click.option("--invoice-colour", type=click.IntRange(0), help="Colour clicks on the lessor's invoice.")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def contract(
+    where: Where,
+    quarter: str,
+    only: str | None,
+    invoice_mono: int | None,
+    invoice_colour: int | None,
+    as_json: bool,
+) -> None:
+    """Lay our reading of a quarter beside the lessor's invoice. Exit code 1 where they differ."""
+    from agent.memory.handcount import quarter_stands
+    from agent.rules.contract import contract_lines, quarter_of
+    from agent.views.lessor import contract_sentence, terms_of
+    from agent.views.words import words
+
+    span = quarter_of(quarter)
+    if span is None:
+        raise click.BadParameter("a quarter is written 2026-Q4", param_hint="--quarter")
+    t, printers = words(where.site().site.language), where.site().printers
+    given = {"mono": invoice_mono, "colour": invoice_colour}
+    invoice = {colour: clicks for colour, clicks in given.items() if clicks is not None}
+    told, differs = [], False
+    with _ledger(where) as ledger:
+        for name in [only] if only else list(printers):
+            found = quarter_stands(ledger, name, *span)
+            lines = contract_lines(*found, terms_of(_printer(where, name)), invoice) if found else ()
+            differs = differs or any(line.difference for line in lines)
+            told.append((name, found, lines))
+    if as_json:
+        click.echo(json.dumps([_contract_json(*one) for one in told], ensure_ascii=False, indent=1))
+    else:
+        for name, found, lines in told:
+            click.echo(f"{name}: " + (t("counters.no_stands") if found is None else ""))
+            for line in lines:
+                click.echo(f"  {contract_sentence(t, line)}")
+    if differs:
+        sys.exit(EXIT_REFUSED)
+
+
+def _contract_json(name: str, found: tuple[Stand, Stand] | None, lines: tuple[ContractLine, ...]) -> dict[str, object]:
+    between = None if found is None else [found[0].day.isoformat(), found[1].day.isoformat()]
+    rows = [{**asdict(line), "beyond": line.beyond, "difference": line.difference} for line in lines]
+    return {"printer": name, "between": between, "lines": rows}
+
+
+@paper.command("codes")
+@click.argument("name", metavar="PRINTER")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_obj
+def codes(where: Where, name: str, file: Path) -> None:
+    """Import the counters of user codes from FILE, a copier's CSV: all of it, or nothing and every fault."""
+    from agent.memory.handcount import plan_codes
+    from agent.rules.codes import read_codes
+    from agent.rules.pages import owner
+
+    config, data = _printer(where, name), file.read_bytes()
+    read = read_codes(data, config.code_columns)
+    for fault in read.faults:
+        click.echo(f"{file}:{fault.line}: {fault.fr} — {fault.en}", err=True)
+    if read.faults:
+        fail("rien n'a été importé ; corrigez le fichier et recommencez — nothing was imported", EXIT_REFUSED)
+    with _roster(where) as (ledger, roster, now):
+        plan = plan_codes(
+            ledger,
+            name,
+            read,
+            data,
+            lambda code: owner(roster.alias(f"{name}#{code}"), roster.roster()),
+            cumulative=config.codes_cumulative,
+        )
+        for fact, key in plan.facts:
+            ledger.append_now(fact, now(), key)
+    for one in plan.judged:
+        if one.why == "fell":
+            click.echo(f"code {one.row.code} : compteur remis à zéro, nouveau point de départ — counter was reset")
+    click.echo(f"{len(read.rows)} codes, {plan.sides} copies")
+
+
+@paper.command("releve")
+@click.argument("name", metavar="PRINTER")
+@click.option("--mono", type=click.IntRange(0), required=True, help="Total black and white on the panel.")
+@click.option("--colour", type=click.IntRange(0), default=0, help="Total colour on the panel.")
+@click.option("--copies-mono", type=click.IntRange(0), help="Copies in black and white, where the panel shows them.")
+@click.option("--copies-colour", type=click.IntRange(0), default=0)
+@click.pass_obj
+def releve(where: Where, name: str, mono: int, colour: int, copies_mono: int | None, copies_colour: int) -> None:
+    """Write down what PRINTER's panel shows; what the house did not count itself becomes unattributed copies."""
+    from agent.memory.handcount import plan_panel
+    from agent.rules.panel import NOT_SHOWN, Typed
+
+    _printer(where, name)
+    zone = ZoneInfo(where.site().site.timezone)
+    apart = (NOT_SHOWN, NOT_SHOWN) if copies_mono is None else (copies_mono, copies_colour)
+    with _roster(where) as (ledger, _, now):
+        typed = Typed(now().utc.astimezone(zone).date(), mono, colour, *apart)
+        read, facts = plan_panel(ledger, name, typed, "cli")
+        for fact, key in facts:
+            ledger.append_now(fact, now(), key)
+    rest = sum(fact.mono + fact.colour for fact, _ in facts if isinstance(fact, CopiesCounted))
+    click.echo(f"{read.why}: {rest} copies non attribuées, {read.counted} comptées par la maison")
+
+
+@click.command()
+@click.option("--month", metavar="YYYY-MM", help="Default: this month.")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def copies(where: Where, month: str | None, as_json: bool) -> None:
+    """Say who copied how much in a month, by device and account id; "" is nobody."""
+    from drivers.clock import SystemClock
+
+    zone = ZoneInfo(where.site().site.timezone)
+    wanted = month or f"{SystemClock().now().utc.astimezone(zone):%Y-%m}"
+    sums: dict[tuple[str, str], list[int]] = {}
+    with _ledger(where) as ledger:
+        rows: dict[str, tuple[str, str, int, int]] = {}
+        for entry in ledger.entries(CopiesCounted, CopiesAttributed):
+            fact = entry.fact
+            if isinstance(fact, CopiesCounted) and f"{entry.at.utc.astimezone(zone):%Y-%m}" == wanted:
+                rows[entry.key] = (fact.device, fact.member, fact.mono, fact.colour)
+            elif isinstance(fact, CopiesAttributed) and fact.row in rows:
+                rows[fact.row] = (fact.device, fact.member, fact.mono, fact.colour)
+        for device, member, mono, colour in rows.values():
+            one = sums.setdefault((device, member), [0, 0])
+            one[0], one[1] = one[0] + mono, one[1] + colour
+    table = [
+        {"device": device, "member": member, "mono": mono, "colour": colour}
+        for (device, member), (mono, colour) in sorted(sums.items())
+    ]
+    if as_json:
+        click.echo(json.dumps({"month": wanted, "copies": table}, indent=1))
+        return
+    click.echo(wanted)
+    for row in table:
+        who = row["member"] or "non attribuées"
+        click.echo(f"  {row['device']:<12} {who:<16} {row['mono']:>7} n&b {row['colour']:>7} couleur")
+
+
+@contextlib.contextmanager
+def _ledger(where: Where) -> Iterator[Ledger]:
+    """Open the ledger; one that cannot be read ends the command."""
+    from agent.memory.ledger import Ledger, LedgerError
+
+    try:
+        with Ledger.open(where.ledger_file) as ledger:
+            yield ledger
+    except LedgerError as error:
+        fail(str(error), EXIT_IO)
+
+
+@contextlib.contextmanager
+def _roster(where: Where) -> Iterator[tuple[Ledger, RosterStore, Callable[[], Moment]]]:
+    """Open ledger and roster, and give the clock."""
+    from agent.memory.roster import RosterStore
+    from drivers.clock import SystemClock
+
+    clock = SystemClock()
+    with _ledger(where) as ledger, RosterStore.open(where.places.state, ledger, clock) as roster:
+        yield ledger, roster, clock.now
+        roster.settle()
+
+
+COMMANDS = (paper, copies)

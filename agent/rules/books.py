@@ -47,6 +47,7 @@ from agent.rules.pages import Claim, PagesCounted, attempt, believe, settle
 from agent.rules.paper import (
     BooksClosed,
     BooksOpened,
+    CopiesByHand,
     CopiesCounted,
     CopiesMetered,
     CopyVisitEnded,
@@ -75,7 +76,7 @@ class Books:
         self.epoch = 0
         self.serial = ""
         self.visit: Visit | None = None
-        self.nobodys = False  # set while visits changed and copies could not be told: they are nobody's then
+        self.nobodys = False  # True: visits changed while copies could not be told
         self.balanced = False  # nothing unexplained at the last settled look
         self._idle_s = visit_idle_s
         self._zone = zone
@@ -97,7 +98,7 @@ class Books:
 
     def learn(self, fact: Fact, at: Moment) -> None:
         """Fold one fact of the ledger in; other devices' and other kinds' facts pass by."""
-        if getattr(fact, "device", None) != self.device:
+        if getattr(fact, "device", None) != self.device or isinstance(fact, CopiesByHand):
             return
         match fact:
             case BooksOpened():
@@ -165,8 +166,8 @@ class Books:
 
     def copied(self, reading: DeviceReading) -> bool:
         """Return True if a look shows copies that no row has yet."""
-        counters = reading.counters
-        return counters is not None and reading.serial == self.serial and copies_of(counters) != self._copies
+        now = reading.counters
+        return now is not None and reading.serial == self.serial and copies_of(now) != self._copies
 
     @property
     def booked(self) -> Booked:  # noqa: D102
@@ -199,8 +200,7 @@ class Books:
         if not reading.settled or any(job.state in ACTIVE for job in reading.jobs):
             return copied
         self._floor = prints_of(reading.counters)
-        printed = self._printed(reading, reading.counters, claims, hold=hold)
-        return copied + printed
+        return copied + self._printed(reading, reading.counters, claims, hold=hold)
 
     def _left_over(self, claims: tuple[Claim, ...], opened: BooksOpened) -> tuple[Fact, ...]:
         """Return the rows of what the books before could have proven, and the new counters cannot."""

@@ -19,10 +19,13 @@ from agent.rules.paper import (
     BooksClosed,
     BooksOpened,
     CardSeen,
+    CopiesByHand,
     CopiesCounted,
     CopiesMetered,
     CopyVisitEnded,
     CopyVisitStarted,
+    MetersRead,
+    PanelRead,
     PrintsUnmatched,
 )
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
@@ -76,6 +79,9 @@ FACTS: tuple[type[Fact], ...] = (
     JobGiven,
     JobExpired,
     ReleaseRefused,
+    CopiesByHand,
+    PanelRead,
+    MetersRead,
 )
 
 KINDS: Mapping[str, type[Fact]] = MappingProxyType({fact.kind: fact for fact in FACTS})

@@ -178,14 +178,14 @@ def read_members(data: bytes, formulas: Mapping[str, FormulaId] = FORMULAS) -> M
     UTF-8 with or without BOM, UTF-16 with BOM ("texte Unicode") or Windows-1252; separated by semicolons, commas or
     tabs, whichever the header has most of. `formulas` are the words for the formulas, folded (see `formula_words`).
     """
-    text = _decoded(data)
+    text = decoded(data)
     if text is None:
         return _nothing(
             "le fichier n'est pas du texte : l'enregistrer au format « CSV UTF-8 »",
             "not a text file: save it as CSV UTF-8",
         )
     try:
-        lines = _cells(text)
+        lines = cells_of(text)
     except csv.Error as error:
         return _nothing(
             f"le fichier n'est pas un CSV lisible ({error}) : l'enregistrer à nouveau", f"not readable as CSV: {error}"
@@ -239,7 +239,7 @@ def _nothing(fr: str, en: str) -> MemberFile:
     return MemberFile(frozenset(), (), (LineFault(0, fr, en),))
 
 
-def _decoded(data: bytes) -> str | None:
+def decoded(data: bytes) -> str | None:
     """Return the text, in the first encoding that fits; None if none does or it holds binary zeros."""
     marked = data[:2] in {b"\xff\xfe", b"\xfe\xff"}
     for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1252"):
@@ -251,7 +251,7 @@ def _decoded(data: bytes) -> str | None:
     return None
 
 
-def _cells(text: str) -> list[tuple[int, list[str]]]:
+def cells_of(text: str) -> list[tuple[int, list[str]]]:
     """Split into (line number, cells), without empty lines; the number is of the line the record ends on."""
     start = text.lstrip("\r\n")
     first = start.splitlines()[0] if start else ""

@@ -111,3 +111,25 @@ def _unwrapped(counters: Counters, serial: str, booked: Booked) -> Counters:
         copy_mono=unwrapped(copies.mono, booked.copies.mono),
         copy_colour=unwrapped(copies.colour, booked.copies.colour),
     )
+
+
+def display_of(reading: DeviceReading) -> int | None:
+    """Return the sides on the device's own display."""
+    if reading.counters is not None:
+        return reading.counters.sides
+    return None if reading.life is None else reading.life.total
+
+
+def meters_of(reading: DeviceReading) -> tuple[tuple[str, int], ...]:
+    """Return the meters by name: those told, and those of the counters."""
+    rows = {} if reading.life is None else dict(reading.life.rows)
+    now = reading.counters
+    if now is not None:
+        split = {"print-mono": now.print_mono, "print-colour": now.print_colour}
+        rows |= split | {"copy-mono": now.copy_mono, "copy-colour": now.copy_colour, "total": now.sides}
+        rows.setdefault("total-colour", now.print_colour + now.copy_colour)
+        if now.large is not None:
+            large = now.large
+            rows["total-colour-large"] = large.print_colour + large.copy_colour
+            rows["total-large"] = large.print_mono + large.copy_mono + rows["total-colour-large"]
+    return tuple(sorted(rows.items()))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
 
-from agent.rules.facts import PASSAGE_DAYS, TIMED_DAYS, CardKey, Fact, FormulaId, MemberId, Total, total
+from agent.rules.facts import PASSAGE_DAYS, TIMED_DAYS, AliasId, CardKey, Fact, FormulaId, MemberId, Total, total
 from agent.rules.members import Member, Roster
 
 
@@ -130,6 +130,50 @@ class BooksClosed(Fact):
     copies: int
     unattributed: int  # may be negative while a record said more than the counter
     open_sides: int  # between `low` and `high` of the attempts of this epoch as they were counted
+
+
+@dataclass(frozen=True, slots=True)
+class CopiesByHand(CopiesCounted):
+    """Copies that no counter of ours saw: told by a file of user codes, or left over by a relevé typed from the panel.
+
+    Outside the device's books: `to_mono` and `to_colour` are the code's own counters in the file, or the panel's.
+    """
+
+    kind: ClassVar[str] = "copies-by-hand"
+
+    source: str = "codes"  # "codes" | "panel"
+    alias: AliasId = AliasId("")  # noqa: RUF009  (a constant): the roster row of the user code; "" for a relevé
+
+
+@dataclass(frozen=True, slots=True)
+class PanelRead(Fact):
+    """Somebody typed the counters of a device's panel. Sides; -1: the panel does not show it, or it was not typed."""
+
+    kind: ClassVar[str] = "panel-read"
+
+    device: str
+    number: int  # 1, 2, ... per device
+    day: date  # the day they were read on the panel
+    mono: int  # of everything, black and white
+    colour: int
+    copies_mono: int
+    copies_colour: int
+    counted: int  # prints and copies that the house itself counted since the relevé before, in sides
+    why: str  # "first": a starting point; "counted"; "fell": less than before, another starting point; "short": the
+    # panel moved by less than the house counted, and nothing was booked
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetersRead(Fact):
+    """What a device's meters told at the first look of a day, by function, colour and size: see contract.METERS."""
+
+    kind: ClassVar[str] = "meters-read"
+
+    device: str
+    serial: str
+    day: date  # on the site's calendar
+    rows: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)

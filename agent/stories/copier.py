@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import Protocol
 
 from agent.live import LiveDevice, LiveSupply
@@ -25,7 +25,7 @@ from agent.rules.attempts import Sent
 from agent.rules.books import ACTIVE, Books
 from agent.rules.facts import CardKey, Fact
 from agent.rules.members import Alias, Roster
-from agent.rules.metering import Metering
+from agent.rules.metering import Metering, display_of, meters_of
 from agent.rules.pages import PLAIN, Claim, Errand, PagesCounted, Witness, attempt
 from agent.rules.paper import (
     BooksClosed,
@@ -34,6 +34,7 @@ from agent.rules.paper import (
     CopiesCounted,
     CopyVisitEnded,
     CopyVisitStarted,
+    MetersRead,
     PrintsUnmatched,
     holder,
 )
@@ -50,6 +51,7 @@ from drivers.contract import (
     Moment,
     Printer,
     SpoolJob,
+    Trust,
 )
 
 log = logging.getLogger(__name__)
@@ -112,12 +114,16 @@ class Clerk:
         self._claims: tuple[Claim, ...] = ()
         self._metering = Metering()
         self._awaited: dict[str, float] = {}  # records whose note may yet come, and since when
+        self._meters_day: tuple[str, date] | None = None  # when the meters were last written down, and whose
         self.books = Books(device, policy.visit_idle_s, a3_clicks=policy.a3_clicks, zone=policy.zone)
         newest = clock.now().utc
         self._strays = 0  # prints nothing explained, in sides, ever
         for entry in ledger.entries(*BOOKED):
             self._learn(entry.fact, entry.at)
             newest = entry.at.utc if self.books.epoch else newest
+        for entry in ledger.entries(MetersRead):
+            if isinstance(entry.fact, MetersRead) and entry.fact.device == device:
+                self._meters_day = (entry.fact.serial, entry.fact.day)
         self._witness = Witness(newest.timestamp())
 
     async def look(self, split: Callable[[DeviceReading], bool] | None = None) -> DeviceReading:
@@ -141,10 +147,20 @@ class Clerk:
         told = self.books.balanced and not self._metering.pending
         if told and (news or not calm):
             self._witness.balanced(spooled)
+        await self._readmeters_of(raw)
         self._note(raw)
         metered = reading.counters is not None
         self._desk.stand = Stand(self._strays, told and not news) if metered else None
         return reading
+
+    async def _read_meters(self, raw: DeviceReading) -> None:
+        """Write down what the meters say, once a day: the lessor's contract is read from these."""
+        day = raw.at.utc.astimezone(self._policy.zone).date()
+        if raw.at.trust is Trust.UNKNOWN or self._meters_day == (raw.serial, day) or not (rows := meters_of(raw)):
+            return
+        self._meters_day = (raw.serial, day)
+        key = f"{self.books.device}/{raw.serial}/{day}"
+        await self._append(MetersRead(self.books.device, raw.serial, day, rows), raw.at, key)
 
     def _metered(self, raw: DeviceReading, *, now: bool) -> DeviceReading:
         """Return the look with the counters that the books are kept by."""
@@ -283,7 +299,7 @@ class Clerk:
             state=reading.state.value,
             reasons=reading.reasons,
             supplies=tuple(LiveSupply(one.name, one.colour, one.level_share) for one in reading.supplies),
-            counter=_display(reading),
+            counter=display_of(reading),
             visitor=self.books.visit is not None,
             waiting=self._desk.waiting,
             refused=self._refused,
@@ -322,9 +338,3 @@ async def _see_through(written: list[asyncio.Future[int]]) -> None:
         await asyncio.wait(written, timeout=LAST_S)
         raise
 
-
-def _display(reading: DeviceReading) -> int | None:
-    """Return the sides on the device's own display."""
-    if reading.counters is not None:
-        return reading.counters.sides
-    return None if reading.life is None else reading.life.total

@@ -22,10 +22,12 @@ from agent.rules.members import CALENDAR, PEOPLE, RosterChanged
 from agent.rules.pages import AttemptCounted, PagesCounted
 from agent.rules.paper import (
     BooksOpened,
+    CopiesByHand,
     CopiesCounted,
     CopiesMetered,
     CopyVisitEnded,
     CopyVisitStarted,
+    PanelRead,
     PrintsUnmatched,
 )
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
@@ -208,11 +210,17 @@ def _(fact: PrintSettled, words: Words, labels: Labels) -> str:
     return words(key, name=labels.device(fact.device), n=fact.low, low=fact.low, high=fact.high)
 
 
+@tell.register(CopiesByHand)
 @tell.register(CopiesMetered)
 @tell.register
 def _(fact: CopiesCounted, words: Words, labels: Labels) -> str:
     key = "event.copies" if fact.member else "event.copies_nobody"
     return words(key, member=fact.member, name=labels.device(fact.device), n=fact.mono + fact.colour)
+
+
+@tell.register
+def _(fact: PanelRead, words: Words, labels: Labels) -> str:
+    return words("event.panel_read", name=labels.device(fact.device), n=fact.mono + fact.colour)
 
 
 @tell.register

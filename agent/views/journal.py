@@ -21,7 +21,7 @@ from agent.rules.door import LatchMoved
 from agent.rules.facts import Fact
 from agent.rules.links import LinkMeasured
 from agent.rules.pages import PagesCounted
-from agent.rules.paper import BooksClosed, BooksOpened, CardSeen, CopiesCounted, PrintsUnmatched
+from agent.rules.paper import BooksClosed, BooksOpened, CardSeen, CopiesCounted, MetersRead, PrintsUnmatched
 from agent.rules.retention import DayCounted
 from agent.rules.settlement import PrintSettled
 from agent.rules.spool import SpoolRead
@@ -30,7 +30,16 @@ from drivers.contract import Moment
 SHOWN = 20  # of today's facts
 BLOCK = 1000  # facts looked at per step back
 # kept, too busy for a page
-QUIET: tuple[type[Fact], ...] = (LatchMoved, LinkMeasured, DayCounted, Acted, CardSeen, BooksClosed, SpoolRead)
+QUIET: tuple[type[Fact], ...] = (
+    LatchMoved,
+    LinkMeasured,
+    DayCounted,
+    Acted,
+    CardSeen,
+    BooksClosed,
+    SpoolRead,
+    MetersRead,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agent.rules.columns import Booked, Sides
-from agent.rules.metering import LEAP, WRAP, Metering, unwrapped
+from agent.rules.metering import LEAP, WRAP, Metering, display_of, meters_of, unwrapped
 from drivers.contract import (
     Counters,
     DeviceId,
@@ -16,6 +16,7 @@ from drivers.contract import (
     DeviceReading,
     DeviceState,
     JobState,
+    LargeSides,
     LifeCount,
     Moment,
     Trust,
@@ -141,3 +142,24 @@ def test_a_busy_total_that_outran_its_records_is_seen():
     assert not Metering().surplus(seen(0, 1400), BOOKED)
     assert not Metering().surplus(replace(busy, life=None), BOOKED)
     assert not Metering().surplus(replace(busy, life=LifeCount(None)), BOOKED)
+
+
+def test_the_display_and_the_meters_of_a_look():
+    nothing = replace(seen(0, None), life=None)
+    assert (display_of(nothing), meters_of(nothing)) == (None, ())
+    assert display_of(seen(0, 1370)) == 1370
+    split = replace(nothing, counters=Counters(1000, 50, 300, 20, 0, LargeSides(1, 2, 3, 4)))
+    assert display_of(split) == 1370
+    assert dict(meters_of(split)) == {
+        "print-mono": 1000,
+        "print-colour": 50,
+        "copy-mono": 300,
+        "copy-colour": 20,
+        "total": 1370,
+        "total-colour": 70,
+        "total-colour-large": 6,
+        "total-large": 10,
+    }
+    both = replace(split, counters=Counters(1000, 50, 300, 20, 0), life=LifeCount(1400, 71, (("total-colour", 71),)))
+    assert dict(meters_of(both))["total-colour"] == 71
+    assert "total-large" not in dict(meters_of(both))

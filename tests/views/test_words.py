@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import agent.views
+from agent.config import COPIES
 from agent.memory.calendar import HOLIDAYS, REASONS
+from agent.rules.contract import COLOURS
 from agent.rules.door import GRANTS, EntryRule, Passage
 from agent.rules.incidents import KEYS, Area, Level
 from agent.rules.kinds import FACTS, KINDS
@@ -71,6 +73,10 @@ FAMILIES: set[str] = {
     *(f"doubt.{why}" for why in Doubt),
     *(f"correction.{why}" for why in Reason),
     *(f"event.roster.{action}" for action in (*PEOPLE, "other")),
+    *(f"counters.way_{way}" for way in COPIES),
+    *(f"counters.panel_{why}" for why in ("first", "counted", "fell", "short")),
+    *(f"counters.invoice_{verdict}" for verdict in ("open", "same", "more", "less")),
+    *(f"counters.{colour}" for colour in COLOURS),
     *(f"certificate.{system}{part}" for system in ("android", "apple", "windows", "mac") for part in ("", "_how")),
 }
 

@@ -34,6 +34,7 @@ from agent.views.state import as_json, plain
 from agent.views.web import (
     cards,
     certificate,
+    counters,
     door,
     entry,
     hours,
@@ -73,6 +74,7 @@ PAGES: tuple[Callable[[web.Application], None], ...] = (
     door.routes,
     visits.routes,
     paper.routes,
+    counters.routes,
 )
 
 

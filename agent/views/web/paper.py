@@ -21,7 +21,7 @@ from agent.rules.attribution import Slip, Slips
 from agent.rules.facts import AliasId
 from agent.rules.incidents import Area
 from agent.rules.pages import AttemptCounted, PagesCounted
-from agent.rules.paper import CopiesCounted
+from agent.rules.paper import CopiesByHand, CopiesCounted
 from agent.rules.review import Doubt, Doubts
 from agent.rules.settlement import BY_HAND
 from agent.views.events import Labels
@@ -157,7 +157,7 @@ class _Teller:
 
     def waiting(self, name: str, slip: Slip, users: Mapping[AliasId, str]) -> Waiting:
         """Say one piece of paper to be given to somebody."""
-        user = users.get(slip.counted.alias, "") if isinstance(slip.counted, PagesCounted) else ""
+        user = users.get(slip.counted.alias, "") if isinstance(slip.counted, PagesCounted | CopiesByHand) else ""
         return Waiting(name, self.time(slip.at), self.what(slip.counted), user, slip.member, self.name(slip.member))
 
     def unsure(self, one: Doubt) -> Unsure:

@@ -1,0 +1,259 @@
+"""Counters and contract, for a copier that nobody wired: relevé, user codes, invoice. `/impressions/compteurs`.
+
+The one idea: what a leased machine's network does not tell, its panel and its exports do. Once a month somebody types
+the panel's lines, or brings the file of user codes; what the house did not count itself then stands under
+« Impressions », to be given to whose it was. A file is taken whole or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from aiohttp import web
+
+from agent.memory.handcount import Keyed, last_panel, plan_codes, plan_panel, quarter_stands
+from agent.memory.ledger import LedgerError
+from agent.rules.codes import read_codes
+from agent.rules.contract import contract_lines, quarter_at, quarter_of
+from agent.rules.facts import MemberId
+from agent.rules.members import LineFault, read_day
+from agent.rules.pages import Owner, owner
+from agent.rules.panel import NOT_SHOWN, Typed
+from agent.rules.paper import PanelRead
+from agent.views.events import Labels
+from agent.views.lessor import contract_sentence, terms_of
+from agent.views.web.asking import current, local_now, people
+from agent.views.web.gate import (
+    COMMIT_S,
+    GATE,
+    LEDGER,
+    ROSTER,
+    Role,
+    account_of,
+    audit,
+    back,
+    form,
+    language,
+    needs,
+    page,
+    upload,
+)
+from agent.views.words import Words, capital, words
+
+PATH = "/impressions/compteurs"
+MOST = 1_000_000_000  # sides: no copier gets that old
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A user code, and whose it is."""
+
+    user: str  # the roster's name of it: DEVICE#CODE
+    code: str
+    member: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One printing device, as this page shows it."""
+
+    device: str
+    name: str
+    way: str  # config.COPIES
+    last: str  # about the last relevé; "" there is none
+    codes: tuple[Code, ...]
+    contract: tuple[str, ...]  # one sentence a line
+    how: str  # in words
+
+
+def routes(app: web.Application) -> None:
+    """Add this page, where anything prints."""
+    if not app[GATE].site.printers:
+        return
+    app.router.add_get(PATH, show)
+    app.router.add_post(f"{PATH}/releve", type_panel)
+    app.router.add_post(f"{PATH}/codes", import_codes)
+    app.router.add_post(f"{PATH}/code", give_code)
+
+
+@needs(Role.ANIMATOR)
+async def show(request: web.Request) -> web.StreamResponse:
+    """Show the devices, how their copies are counted, and the quarter's contract."""
+    return _page(request)
+
+
+def _page(request: web.Request, faults: Iterable[LineFault] = (), device: str = "") -> web.Response:
+    t = words(language(request))
+    asked = request.query.get("quarter", "")
+    quarter = asked if quarter_of(asked) else quarter_at(local_now(request).date())
+    try:
+        machines = [_machine(request, t, name, quarter) for name in request.app[GATE].site.printers]
+    except LedgerError as error:
+        log.warning("the counters cannot be read: %s", error)
+        raise web.HTTPServiceUnavailable from error
+    said = [(fault.line, fault.fr if t.language == "fr" else fault.en) for fault in faults]
+    return page(
+        request,
+        "counters.html",
+        title="counters.title",
+        status=422 if said else 200,
+        machines=machines,
+        faults=said,
+        faulty=device,
+        quarter=quarter,
+        invoice=_invoice(request),
+        today=local_now(request).date().isoformat(),
+        members=current(request),
+    )
+
+
+def _machine(request: web.Request, t: Words, name: str, quarter: str) -> Machine:
+    config = request.app[GATE].site.printers[name]
+    last = last_panel(request.app[LEDGER], name)
+    called = capital(Labels.of(request.app[GATE].site).device(name))
+    codes = _codes(request, name) if config.copies == "codes" else ()
+    how = t(f"counters.way_{config.copies}")
+    return Machine(name, called, config.copies, _said(t, last), codes, _contract(request, t, name, quarter), how)
+
+
+def _said(t: Words, last: PanelRead | None) -> str:
+    if last is None:
+        return ""
+    return t("counters.last", day=t.day_of(last.day), mono=last.mono, colour=last.colour)
+
+
+def _codes(request: web.Request, device: str) -> tuple[Code, ...]:
+    names = people(request)
+    found = []
+    for user, alias in sorted(request.app[ROSTER].roster().aliases.items()):
+        if user.startswith(f"{device}#"):
+            member = alias.member or ""
+            found.append(Code(user, user.partition("#")[2], member, names[member].name if member in names else ""))
+    return tuple(found)
+
+
+# --- the relevé --------------------------------------------------------------------------------------------------
+
+
+@needs(Role.ANIMATOR)
+async def type_panel(request: web.Request) -> web.StreamResponse:
+    """Take down what somebody read on a panel."""
+    fields = await form(request)
+    device = fields.get("device", "")
+    typed = _typed(fields, local_now(request).date())
+    if device not in request.app[GATE].site.printers or typed is None:
+        return back(request, PATH, "counters.not_numbers")
+    try:
+        read, facts = plan_panel(request.app[LEDGER], device, typed, account_of(request).id)
+    except LedgerError as error:
+        raise web.HTTPServiceUnavailable from error
+    await _put(request, facts)
+    rest = sum(fact.mono + fact.colour for fact, _ in facts if not isinstance(fact, PanelRead))  # type: ignore[attr-defined]
+    return back(request, PATH, f"counters.panel_{read.why}", n=rest, counted=read.counted)
+
+
+def _typed(fields: dict[str, str], today: date) -> Typed | None:
+    """Read the form; None if a number or the day cannot be."""
+    day = read_day(fields.get("day", ""))
+    counts = [_number(fields.get(key, "")) for key in ("mono", "colour", "copies_mono", "copies_colour")]
+    if day is None or day > today or None in counts or counts[0] == NOT_SHOWN:
+        return None
+    mono, colour, copies_mono, copies_colour = (NOT_SHOWN if count is None else count for count in counts)
+    if copies_mono != NOT_SHOWN and copies_colour == NOT_SHOWN:
+        copies_colour = 0  # a black-and-white machine shows one line
+    return Typed(day, mono, max(0, colour), copies_mono, copies_colour)
+
+
+def _number(text: str) -> int | None:
+    """Return a number as people type it, NOT_SHOWN for an empty field, None for what is none."""
+    digits = "".join(text.replace(".", "").split())
+    if not digits:
+        return NOT_SHOWN
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 11 and int(digits) < MOST else None
+
+
+async def _put(request: web.Request, facts: Iterable[Keyed]) -> None:
+    """Write facts and wait until they are on the disk; what was written already is written once."""
+    gate = request.app[GATE]
+    try:
+        waiting = [gate.ledger.append(fact, gate.clock.now(), key) for fact, key in facts]
+        await asyncio.wait_for(asyncio.shield(asyncio.gather(*waiting)), COMMIT_S)
+    except (LedgerError, TimeoutError) as error:
+        log.warning("counters are not written: %s", error or "the disk is slow")
+        raise web.HTTPServiceUnavailable from error
+
+
+# --- user codes --------------------------------------------------------------------------------------------------
+
+
+@needs(Role.ANIMATOR)
+async def import_codes(request: web.Request) -> web.StreamResponse:
+    """Take a file of user codes: all of it, or nothing and every fault with its line."""
+    fields, data = await upload(request)
+    device = fields.get("device", "")
+    config = request.app[GATE].site.printers.get(device)
+    if config is None or not data:
+        return back(request, PATH, "counters.no_file")
+    file = read_codes(data, config.code_columns)
+    if file.faults:
+        return _page(request, file.faults, device)
+    try:
+        plan = plan_codes(
+            request.app[LEDGER],
+            device,
+            file,
+            data,
+            lambda code: _owner(request, device, code),
+            cumulative=config.codes_cumulative,
+        )
+    except LedgerError as error:
+        raise web.HTTPServiceUnavailable from error
+    await _put(request, plan.facts)
+    await audit(request, "codes-imported", device)
+    fell = sum(one.why == "fell" for one in plan.judged)
+    key = "counters.codes_fell" if fell else "counters.codes_done"
+    return back(request, PATH, key, n=plan.sides, codes=len(file.rows), fell=fell)
+
+
+def _owner(request: web.Request, device: str, code: str) -> Owner:
+    roster = request.app[ROSTER]
+    return owner(roster.alias(f"{device}#{code}"), roster.roster())
+
+
+@needs(Role.ANIMATOR)
+async def give_code(request: web.Request) -> web.StreamResponse:
+    """Say whose a user code is, from now on."""
+    fields = await form(request)
+    user, member = fields.get("user", ""), fields.get("member", "")
+    known = request.app[ROSTER].roster().aliases
+    if user not in known or "#" not in user or member not in current(request):
+        return back(request, PATH, "impressions.choose")
+    request.app[ROSTER].give_alias(MemberId(member), user, actor=account_of(request).id)
+    return back(request, PATH, "counters.code_given", name=people(request)[member].name)
+
+
+# --- the contract ------------------------------------------------------------------------------------------------
+
+
+def _invoice(request: web.Request) -> dict[str, int]:
+    found = {colour: _number(request.query.get(colour, "")) for colour in ("mono", "colour")}
+    return {colour: count for colour, count in found.items() if count is not None and count != NOT_SHOWN}
+
+
+def _contract(request: web.Request, t: Words, name: str, quarter: str) -> tuple[str, ...]:
+    span = quarter_of(quarter)
+    assert span is not None
+    found = quarter_stands(request.app[LEDGER], name, *span)
+    if found is None:
+        return ()
+    config = request.app[GATE].site.printers[name]
+    lines = contract_lines(*found, terms_of(config), _invoice(request))
+    between = t("counters.between", first=t.day_of(found[0].day), last=t.day_of(found[1].day))
+    return (between, *(contract_sentence(t, line) for line in lines))

@@ -1,0 +1,93 @@
+"""Files of user codes: understood whole, or every wrong line said."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.rules.codes import CodeRow, Known, judge_code, read_codes
+from agent.rules.facts import AliasId, FormulaId, MemberId
+from agent.rules.pages import Owner
+
+GOOD = "Code;Nom;Copies N&B;Copies couleur\r\n0042;Anne;1 200;30\r\n0007;;15;\r\nTotal;;1 215;30\r\n".encode("cp1252")
+ANNE = Owner(AliasId("x1"), MemberId("m042"), FormulaId("subscriber"))
+
+
+def test_a_french_export_is_read_by_its_titles():
+    file = read_codes(GOOD)
+    assert file.faults == ()
+    assert file.rows == (CodeRow(2, "0042", 1200, 30), CodeRow(3, "0007", 15, 0))
+
+
+def test_an_english_one_and_one_of_a_black_and_white_machine_too():
+    assert read_codes(b"User ID,Copy (Full Color),Copy (Black & White)\n7,3,40\n").rows == (CodeRow(2, "7", 40, 3),)
+    assert read_codes(b"Department ID\tBlack\n7\t40\n").rows == (CodeRow(2, "7", 40, 0),)
+
+
+def test_titles_named_in_the_site_file_go_before():
+    data = b"Dpt;Black;Volume NB;Volume C\n12;999;40;2\n"
+    assert read_codes(data, ("Dpt", "Volume NB", "Volume C")).rows == (CodeRow(2, "12", 40, 2),)
+    assert read_codes(data, ("Dpt", "Volume NB")).rows == (CodeRow(2, "12", 40, 0),)
+
+
+@pytest.mark.parametrize(
+    ("data", "columns", "says"),
+    [
+        (b"", (), [(0, "ce n'est pas un CSV")]),
+        (b"\x00\x01\x02", (), [(0, "ce n'est pas un CSV")]),
+        (b'a"b;"c\n"d', (), [(0, "ce n'est pas un CSV")]),
+        (b"x\n" * 5002, (), [(0, "ce n'est pas un CSV")]),
+        (
+            b"Nom;Pages\nAnne;3\n",
+            (),
+            [(1, "la colonne \u00ab code \u00bb"), (1, "la colonne \u00ab copies n&b \u00bb")],
+        ),
+        (b"Code;Noir\n1;2\n", ("Code", "Noir", "Rouge"), [(1, "la colonne \u00ab Rouge \u00bb")]),
+        (
+            b"Code;Noir;Couleur\n1;2;3\n;4;5\n1;6;7\n3;-8;9\n4;dix;1,5\n5;999999999;0\n",
+            (),
+            [
+                (3, "le code manque"),
+                (4, "y est deux fois"),
+                (5, "-8"),
+                (6, "dix"),
+                (6, "1,5"),
+                (7, "999999999"),
+            ],
+        ),
+    ],
+)
+def test_a_file_that_is_wrong_says_where_and_gives_nothing(data, columns, says):
+    file = read_codes(data, columns)
+    assert file.rows == ()
+    assert [fault.line for fault in file.faults] == [line for line, _ in says]
+    for fault, (_, words) in zip(file.faults, says, strict=True):
+        assert words in fault.fr
+        assert fault.en
+
+
+@pytest.mark.parametrize(
+    ("known", "counters", "cumulative", "why", "moved"),
+    [
+        (None, (1200, 30), True, "first", (0, 0)),
+        (Known(1200, 30, 1), (1240, 31), True, "counted", (40, 1)),
+        (Known(1200, 30, 1), (1200, 30), True, None, None),
+        (Known(1200, 30, 1), (15, 0), True, "fell", (0, 0)),
+        (Known(1200, 30, 1), (1300, 0), True, "fell", (0, 0)),
+        (None, (40, 1), False, "counted", (40, 1)),
+        (Known(40, 1, 3), (12, 0), False, "counted", (12, 0)),
+        (Known(40, 1, 3), (0, 0), False, None, None),
+    ],
+)
+def test_a_code(known, counters, cumulative, why, moved):
+    one = judge_code("copieur", CodeRow(2, "0042", *counters), ANNE, known, cumulative=cumulative, mark="f")
+    assert (one and one.why) == why
+    if one is not None:
+        fact = one.fact
+        assert (fact.mono, fact.colour) == moved
+        assert (fact.to_mono, fact.to_colour) == counters
+        assert (fact.member, fact.alias, fact.source, fact.epoch) == (
+            "m042",
+            "x1",
+            "codes",
+            known.turn + 1 if known else 1,
+        )

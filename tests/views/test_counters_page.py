@@ -1,0 +1,143 @@
+"""Relevé, user codes and the lessor's invoice, on the page: typed, imported, given to whose they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.config import ContractConfig, PrinterConfig
+from agent.rules.paper import CopiesByHand, PanelRead
+from tests.views import acting
+from tests.views.acting import act, acting_house, facts
+from tests.views.hand import Hand
+from tests.views.scenes import SITE
+
+PATH = "/impressions/compteurs"
+
+
+@pytest.fixture
+def house_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Open the acting house with another printer section."""
+
+    def opened(**keys: object):
+        site = replace(SITE, printers={"copieur": PrinterConfig("sim", "le copieur", **keys)})  # type: ignore[arg-type]
+        monkeypatch.setattr(acting, "SITE", site)
+        return acting_house(tmp_path, day=False)
+
+    return opened
+
+
+def test_a_releve_is_typed_and_what_nobody_counted_is_to_be_given(house_with):
+    with house_with(copies="panel") as home:
+
+        async def story(hand: Hand) -> None:
+            page = await hand.open("/impressions")
+            assert PATH in page.html
+            page = await hand.open(PATH)
+            assert "Les copies se comptent au relevé" in page.text
+            form = page.form(f"{PATH}/releve")
+            page = await hand.send(form, mono="10 000", colour="2.000")
+            assert "ce premier relevé est le point de départ" in page.text
+            assert "10 000 faces en noir et 2 000 faces en couleur" in page.text
+            page = await hand.send(page.form(f"{PATH}/releve"), mono="10140", colour="2020")
+            assert "160 faces copiées en plus de 0 que nous avons comptées" in page.text
+            page = await hand.open("/impressions")
+            assert "160 copies, dont 20 en couleur · Le copieur" in page.text
+            page = await hand.send(page.form("/impressions/attribuer"), member="m042")
+            assert "C'est attribué : Anne Petit." in page.text
+            page = await hand.open(PATH)
+            page = await hand.send(page.form(f"{PATH}/releve"), mono="12", colour="0")
+            assert "le compteur a baissé" in page.text
+
+        act(home, story)
+        assert [fact.why for fact in facts(home, PanelRead)] == ["first", "counted", "fell"]
+        assert [(fact.mono, fact.colour, fact.member) for fact in facts(home, CopiesByHand)] == [(140, 20, "")]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"mono": "", "colour": "3"},
+        {"mono": "dix", "colour": "3"},
+        {"mono": "-4", "colour": ""},
+        {"mono": "99999999999", "colour": ""},
+        {"mono": "5", "day": "2099-01-01"},
+        {"mono": "5", "day": "hier"},
+        {"mono": "5", "device": "autre"},
+    ],
+)
+def test_what_is_no_releve_is_not_written(house_with, typed):
+    with house_with(copies="panel") as home:
+
+        async def story(hand: Hand) -> None:
+            page = await hand.open(PATH)
+            page = await hand.send(page.form(f"{PATH}/releve"), **typed)
+            assert "Le relevé n'est pas noté" in page.text
+
+        act(home, story)
+        assert facts(home, PanelRead, CopiesByHand) == []
+
+
+def test_codes_are_imported_whole_given_and_counted_once(house_with):
+    first = b"Code;Copies N&B;Copies couleur\r\n0042;100;5\r\n0007;40;0\r\n"
+    second = b"Code;Copies N&B;Copies couleur\r\n0042;130;9\r\n0007;47;0\r\n"
+
+    with house_with(copies="codes") as home:
+
+        async def story(hand: Hand) -> None:
+            page = await hand.open(PATH)
+            page = await hand.send(page.form(f"{PATH}/codes"), file=first)
+            assert "2 codes lus, 0 nouvelle copie comptée." in page.text
+            assert "Code 0042 · personne" in page.text.lower().replace("code 0042", "Code 0042")
+            page = await hand.send(page.form(f"{PATH}/code", user="copieur#0042"), member="m042")
+            assert "ce code est à Anne Petit" in page.text
+            page = await hand.send(page.form(f"{PATH}/codes"), file=second)
+            assert "2 codes lus, 41 nouvelles copies comptées." in page.text
+            page = await hand.send(page.form(f"{PATH}/codes"), file=second)
+            assert "2 codes lus, 0 nouvelle copie comptée." in page.text
+            page = await hand.open("/impressions")
+            assert "7 copies · Le copieur" in page.text
+            assert "copieur#0007" in page.text
+
+        act(home, story)
+        found = [(fact.member, fact.mono, fact.colour) for fact in facts(home, CopiesByHand)]
+        assert found == [("", 0, 0), ("", 0, 0), ("m042", 30, 4), ("", 7, 0)]
+
+
+def test_a_file_with_the_wrong_columns_says_so_line_by_line_and_nothing_is_half_imported(house_with):
+    with house_with(copies="codes") as home:
+
+        async def story(hand: Hand) -> None:
+            page = await hand.open(PATH)
+            page = await hand.send(page.form(f"{PATH}/codes"), file=b"Nom;Pages\nAnne;3\n")
+            assert page.status == 422
+            assert "il manque la colonne" in page.text
+            page = await hand.send(page.form(f"{PATH}/codes"), file=b"Code;Noir\n0042;3\n0043;x\n")
+            assert "n'est pas un nombre de faces" in page.text
+            page = await hand.send(page.form(f"{PATH}/codes"), file=b"")
+            assert "Choisissez d'abord le fichier" in page.text
+
+        act(home, story)
+        assert facts(home, CopiesByHand) == []
+
+
+def test_the_invoice_stands_beside_our_reading(house_with):
+    terms = ContractConfig(mono_included=100, colour_included=50)
+    with house_with(copies="panel", contract=terms) as home:
+
+        async def story(hand: Hand) -> None:
+            page = await hand.open(f"{PATH}?quarter=2026-Q4")
+            assert "Pas encore deux relevés dans ce trimestre." in page.text
+            first = page.form(f"{PATH}/releve")
+            page = await hand.send(first, mono="10000", colour="2000", day="2026-10-01")
+            await hand.send(page.form(f"{PATH}/releve"), mono="10140", colour="2020")
+            page = await hand.open(f"{PATH}?quarter=2026-Q4&mono=150&colour=20")
+            assert "Noir et blanc : 140 clics, le compteur est passé de 10 000 à 10 140." in page.text
+            assert "Forfait de 100, 40 clics au-delà." in page.text
+            assert "La facture dit 150 : 10 clics de trop" in page.text
+            assert "Couleur : 20 clics" in page.text
+            assert "La facture dit pareil." in page.text
+
+        act(home, story)
