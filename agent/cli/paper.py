@@ -47,7 +47,15 @@ def _printer(where: Where, name: str) -> PrinterConfig:
 @click.option("--all", "everything", is_flag=True, help="Every row the device offers, not its counters alone.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
-def counters(where: Where, name: str, host: str | None, community: str | None, everything: bool, as_json: bool) -> None:
+def counters(
+    where: Where,
+    name: str,
+    host: str | None,
+    community: str | None,
+    timeout_s: float,
+    everything: bool,
+    as_json: bool,
+) -> None:
     """Ask PRINTER over SNMP for all its meters: what is needed to add a vendor to drivers/meters."""
     from drivers.contract import DriverError
     from drivers.printermib import read_meters
