@@ -147,7 +147,7 @@ class Clerk:
         told = self.books.balanced and not self._metering.pending
         if told and (news or not calm):
             self._witness.balanced(spooled)
-        await self._readmeters_of(raw)
+        await self._read_meters(raw)
         self._note(raw)
         metered = reading.counters is not None
         self._desk.stand = Stand(self._strays, told and not news) if metered else None
