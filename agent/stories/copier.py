@@ -337,4 +337,3 @@ async def _see_through(written: list[asyncio.Future[int]]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait(written, timeout=LAST_S)
         raise
-
