@@ -25,9 +25,10 @@ from cattrs import (
 )
 
 from agent.config import ConfigError, Site
+from agent.faults import Fault, Keys
 from agent.rules import pricelist
 from agent.rules.tariff import Tariff
-from agent.sitejudge import Fault, Keys, judge_site
+from agent.sitejudge import judge_site
 
 
 def read_site(file: Path) -> Site:

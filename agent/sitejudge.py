@@ -7,34 +7,23 @@ found, none hides another, and each says what to do: French first, English secon
 from __future__ import annotations
 
 import contextlib
-import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agent.config import COPIES, HOLIDAYS, INPUTS, STRIKES, LinkConfig, PrinterConfig, ReaderConfig, Site, out_queue
+from agent.faults import Fault, Keys, needed, one_of, within
 from agent.rules.alarms import Quiet
 from agent.rules.hours import WeeklyHours
 
-Keys = tuple[str, ...]
 METER_FILES = ("standard", "canon", "ricoh", "kyocera")  # of drivers/meters
 MOST_TARGETS = 10  # of one link: beyond that the probes themselves are a load
 LAST_LINE = 511  # of a GPIO chip: how many there really are, the chip says when it is opened
 SIGNS = 200  # of a text that is printed on a notice
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")  # of links, printers, readers: in labels of metrics and keys of facts
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing wrong, where it stands, and what to do: French first, English second."""
-
-    path: Keys
-    fr: str
-    en: str
 
 
 def judge_site(site: Site, folder: Path) -> Iterator[Fault]:
@@ -51,38 +40,13 @@ def judge_site(site: Site, folder: Path) -> Iterator[Fault]:
     yield from _judge_door(site)
     yield from _judge_alerts(site)
     for name, formula in site.formulas.items():
-        yield from _one_of(("formulas", name, "access"), formula.access, ("always", "hours", "never"))
+        yield from one_of(("formulas", name, "access"), formula.access, ("always", "hours", "never"))
     if site.tariff and not (folder / site.tariff).is_file():
         yield Fault(
             ("tariff",),
             f"le fichier « {site.tariff} » n'existe pas à côté du fichier de site",
             f"no file {site.tariff!r} beside the site file",
         )
-
-
-def _one_of(path: Keys, value: str, allowed: tuple[str, ...]) -> Iterator[Fault]:
-    if value not in allowed:
-        near = difflib.get_close_matches(value, allowed, 1)
-        hint = (f" ; vouliez-vous dire « {near[0]} » ?", f"; did you mean '{near[0]}'?") if near else ("", "")
-        words = ", ".join(allowed)
-        yield Fault(
-            path, f"« {value} » n'est pas un de : {words}{hint[0]}", f"{value!r} is not one of: {words}{hint[1]}"
-        )
-
-
-def _within(path: Keys, value: float, low: float, high: float) -> Iterator[Fault]:
-    if not low <= value <= high:
-        yield Fault(path, f"{value:g} est hors de [{low:g} ; {high:g}]", f"{value:g} is outside [{low:g}, {high:g}]")
-
-
-def _needed(path: Keys, value: object, kind: str) -> Iterator[Fault]:
-    if not value:
-        yield Fault(path, f'manque : nécessaire avec kind = "{kind}"', f"is missing: needed with kind = {kind!r}")
-
-
-def _one_line(path: Keys, value: str) -> Iterator[Fault]:
-    if len(value) > SIGNS or not value.isprintable():
-        yield Fault(path, f"attend une seule ligne de {SIGNS} signes au plus", "expects one short line")
 
 
 def _address(path: Keys, value: str) -> Iterator[Fault]:
@@ -132,8 +96,8 @@ def _judge_card(site: Site) -> Iterator[Fault]:
             "attend l'adresse des pages, par exemple https://192.168.1.2:8443/",
             "expects the address of the pages, for example https://192.168.1.2:8443/",
         )
-    yield from _one_of(("site", "language"), card.language, ("fr", "en"))
-    yield from _one_of(("site", "holidays"), card.holidays, HOLIDAYS)
+    yield from one_of(("site", "language"), card.language, ("fr", "en"))
+    yield from one_of(("site", "holidays"), card.holidays, HOLIDAYS)
 
 
 def _judge_web(site: Site) -> Iterator[Fault]:
@@ -201,12 +165,12 @@ def _judge_hours(site: Site) -> Iterator[Fault]:
 
 
 def _judge_link(path: Keys, link: LinkConfig) -> Iterator[Fault]:
-    yield from _one_of((*path, "kind"), link.kind, ("scapy", "sim"))
-    yield from _within((*path, "interval_s"), link.interval_s, 0.2, 300)
+    yield from one_of((*path, "kind"), link.kind, ("scapy", "sim"))
+    yield from within((*path, "interval_s"), link.interval_s, 0.2, 300)
     if link.kind == "scapy":
-        yield from _needed((*path, "interface"), link.interface, link.kind)
-        yield from _needed((*path, "gateway"), link.gateway, link.kind)
-        yield from _needed((*path, "targets"), link.targets, link.kind)
+        yield from needed((*path, "interface"), link.interface, link.kind)
+        yield from needed((*path, "gateway"), link.gateway, link.kind)
+        yield from needed((*path, "targets"), link.targets, link.kind)
     if link.gateway_mac and not re.fullmatch(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", link.gateway_mac):
         yield Fault(
             (*path, "gateway_mac"), "attend par exemple 02:aa:bb:cc:dd:ee", "expects for example 02:aa:bb:cc:dd:ee"
@@ -244,23 +208,23 @@ def _judge_internet(site: Site) -> Iterator[Fault]:
             )
     if config.name and not re.fullmatch(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+", config.name):
         yield Fault(("internet", "name"), "attend un nom, par exemple example.org", "expects a name, like example.org")
-    yield from _within(("internet", "rate_month_mib"), config.rate_month_mib, 0, 1000)
+    yield from within(("internet", "rate_month_mib"), config.rate_month_mib, 0, 1000)
 
 
 def _judge_printers(site: Site) -> Iterator[Fault]:
     if site.spooler is not None:
-        yield from _one_of(("spooler", "kind"), site.spooler.kind, ("cups", "sim"))
+        yield from one_of(("spooler", "kind"), site.spooler.kind, ("cups", "sim"))
     queues: dict[str, str] = {}
     for name, printer in site.printers.items():
         path = ("printers", name)
-        yield from _one_of((*path, "kind"), printer.kind, ("ipp", "sim"))
-        yield from _within((*path, "poll_s"), printer.poll_s, 0.5, 3600)
-        yield from _within((*path, "visit_idle_s"), printer.visit_idle_s, 5, 3600)
-        yield from _within((*path, "a3_clicks"), printer.a3_clicks, 1, 2)
+        yield from one_of((*path, "kind"), printer.kind, ("ipp", "sim"))
+        yield from within((*path, "poll_s"), printer.poll_s, 0.5, 3600)
+        yield from within((*path, "visit_idle_s"), printer.visit_idle_s, 5, 3600)
+        yield from within((*path, "a3_clicks"), printer.a3_clicks, 1, 2)
         yield from _judge_meters(path, printer)
         if printer.kind == "ipp" and not _is_ipp(printer.uri):
             yield Fault((*path, "uri"), "attend une adresse ipp://HÔTE/CHEMIN", "expects ipp://HOST/PATH")
-        yield from _within((*path, "keep_h"), printer.keep_h, 1, 720)
+        yield from within((*path, "keep_h"), printer.keep_h, 1, 720)
         yield from _judge_badge_queues(site, name)
         for queue in printer.queues:
             if (other := queues.setdefault(queue, name)) != name:
@@ -278,14 +242,14 @@ def _judge_printers(site: Site) -> Iterator[Fault]:
 
 
 def _judge_meters(path: Keys, printer: PrinterConfig) -> Iterator[Fault]:
-    yield from _one_of((*path, "copies"), printer.copies, COPIES)
-    yield from _one_of((*path, "meters"), printer.meters, ("", *METER_FILES))
-    yield from _within((*path, "snmp_port"), printer.snmp_port, 1, 65535)
-    yield from _within((*path, "snmp_version"), printer.snmp_version, 1, 2)
+    yield from one_of((*path, "copies"), printer.copies, COPIES)
+    yield from one_of((*path, "meters"), printer.meters, ("", *METER_FILES))
+    yield from within((*path, "snmp_port"), printer.snmp_port, 1, 65535)
+    yield from within((*path, "snmp_version"), printer.snmp_version, 1, 2)
     if printer.contract is not None:
-        yield from _within((*path, "contract", "a3_clicks"), printer.contract.a3_clicks, 1, 2)
-        yield from _within((*path, "contract", "mono_included"), printer.contract.mono_included, 0, 10_000_000)
-        yield from _within((*path, "contract", "colour_included"), printer.contract.colour_included, 0, 10_000_000)
+        yield from within((*path, "contract", "a3_clicks"), printer.contract.a3_clicks, 1, 2)
+        yield from within((*path, "contract", "mono_included"), printer.contract.mono_included, 0, 10_000_000)
+        yield from within((*path, "contract", "colour_included"), printer.contract.colour_included, 0, 10_000_000)
     if len(printer.code_columns) not in {0, 2, 3}:
         yield Fault(
             (*path, "code_columns"),
@@ -344,15 +308,15 @@ def _judge_readers(site: Site) -> Iterator[Fault]:
     devices: dict[str, str] = {}
     for name, reader in site.readers.items():
         path = ("readers", name)
-        yield from _one_of((*path, "kind"), reader.kind, ("serial", "sim"))
-        yield from _one_of((*path, "at"), reader.at, places)
-        yield from _one_of((*path, "frame"), reader.frame, ("rdm6300", "line"))
-        yield from _one_of((*path, "byte_order"), reader.byte_order, ("as-sent", "reversed"))
-        yield from _one_of((*path, "direction"), reader.direction, ("in", "out"))
-        yield from _within((*path, "baud"), reader.baud, 300, 921_600)
+        yield from one_of((*path, "kind"), reader.kind, ("serial", "sim"))
+        yield from one_of((*path, "at"), reader.at, places)
+        yield from one_of((*path, "frame"), reader.frame, ("rdm6300", "line"))
+        yield from one_of((*path, "byte_order"), reader.byte_order, ("as-sent", "reversed"))
+        yield from one_of((*path, "direction"), reader.direction, ("in", "out"))
+        yield from within((*path, "baud"), reader.baud, 300, 921_600)
         yield from _judge_line(path, reader)
         if reader.kind == "serial":
-            yield from _needed((*path, "device"), reader.device, reader.kind)
+            yield from needed((*path, "device"), reader.device, reader.kind)
             if (other := devices.setdefault(reader.device, name)) != name:
                 yield Fault((*path, "device"), f"le même port que readers.{other}", f"the same port as readers.{other}")
 
@@ -367,22 +331,22 @@ def _judge_door(site: Site) -> Iterator[Fault]:
     if site.door is None:
         return
     lock, path = site.door.lock, ("door", "lock")
-    yield from _one_of((*path, "kind"), lock.kind, ("gpio", "sim"))
-    yield from _one_of((*path, "strike"), lock.strike, STRIKES)
+    yield from one_of((*path, "kind"), lock.kind, ("gpio", "sim"))
+    yield from one_of((*path, "strike"), lock.strike, STRIKES)
     for key, value in (("key_box", site.door.key_box), ("night_phone", site.door.night_phone)):
         yield from _one_line(("door", key), value)
-    yield from _within((*path, "hold_s"), lock.hold_s, 0.2, lock.cap_s)
-    yield from _within((*path, "cap_s"), lock.cap_s, 0.5, 60)
-    yield from _within((*path, "line"), lock.line, 0, LAST_LINE)
-    yield from _within(("door", "held_s"), site.door.held_s, 1, 86_400)
+    yield from within((*path, "hold_s"), lock.hold_s, 0.2, lock.cap_s)
+    yield from within((*path, "cap_s"), lock.cap_s, 0.5, 60)
+    yield from within((*path, "line"), lock.line, 0, LAST_LINE)
+    yield from within(("door", "held_s"), site.door.held_s, 1, 86_400)
     if lock.kind == "gpio":
-        yield from _needed((*path, "chip"), lock.chip, lock.kind)
+        yield from needed((*path, "chip"), lock.chip, lock.kind)
     taken = {lock.line: "door.lock"}
     for name, wired in site.door.inputs.items():
-        yield from _one_of(("door", "inputs", name), name, INPUTS)
-        yield from _within(("door", "inputs", name, "line"), wired.line, 0, LAST_LINE)
-        yield from _within(("door", "inputs", name, "bounce_s"), wired.bounce_s, 0, 1)
-        yield from _one_of(("door", "inputs", name, "pull"), wired.pull, ("", "up", "down", "floating"))
+        yield from one_of(("door", "inputs", name), name, INPUTS)
+        yield from within(("door", "inputs", name, "line"), wired.line, 0, LAST_LINE)
+        yield from within(("door", "inputs", name, "bounce_s"), wired.bounce_s, 0, 1)
+        yield from one_of(("door", "inputs", name, "pull"), wired.pull, ("", "up", "down", "floating"))
         if (other := taken.setdefault(wired.line, f"door.inputs.{name}")) != f"door.inputs.{name}":
             yield Fault(
                 ("door", "inputs", name, "line"),
@@ -395,9 +359,9 @@ def _judge_alerts(site: Site) -> Iterator[Fault]:
     if site.alerts is None:
         return
     alerts = site.alerts
-    yield from _one_of(("alerts", "level"), alerts.level, ("watch", "unknown", "down"))
-    yield from _within(("alerts", "after_s"), alerts.after_s, 1, 3600)
-    yield from _within(("alerts", "calm_s"), alerts.calm_s, 1, 86_400)
+    yield from one_of(("alerts", "level"), alerts.level, ("watch", "unknown", "down"))
+    yield from within(("alerts", "after_s"), alerts.after_s, 1, 3600)
+    yield from within(("alerts", "calm_s"), alerts.calm_s, 1, 86_400)
     if not alerts.urls_file.startswith("/"):
         yield Fault(
             ("alerts", "urls_file"),
