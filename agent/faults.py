@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 Keys = tuple[str, ...]
+SIGNS = 200  # of a text that is printed on a notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ def needed(path: Keys, value: object, kind: str) -> Iterator[Fault]:
         yield Fault(path, f'manque : nécessaire avec kind = "{kind}"', f"is missing: needed with kind = {kind!r}")
 
 
-def _one_line(path: Keys, value: str) -> Iterator[Fault]:
+def one_line(path: Keys, value: str) -> Iterator[Fault]:
+    """Judge a text that is printed on a notice."""
     if len(value) > SIGNS or not value.isprintable():
         yield Fault(path, f"attend une seule ligne de {SIGNS} signes au plus", "expects one short line")

@@ -15,14 +15,13 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agent.config import COPIES, HOLIDAYS, INPUTS, STRIKES, LinkConfig, PrinterConfig, ReaderConfig, Site, out_queue
-from agent.faults import Fault, Keys, needed, one_of, within
+from agent.faults import Fault, Keys, needed, one_line, one_of, within
 from agent.rules.alarms import Quiet
 from agent.rules.hours import WeeklyHours
 
 METER_FILES = ("standard", "canon", "ricoh", "kyocera")  # of drivers/meters
 MOST_TARGETS = 10  # of one link: beyond that the probes themselves are a load
 LAST_LINE = 511  # of a GPIO chip: how many there really are, the chip says when it is opened
-SIGNS = 200  # of a text that is printed on a notice
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")  # of links, printers, readers: in labels of metrics and keys of facts
 
 
@@ -89,7 +88,7 @@ def _judge_card(site: Site) -> Iterator[Fault]:
             f"unknown time zone {card.timezone!r}; for example Europe/Paris",
         )
     for key, value in (("controller", card.controller), ("contact", card.contact), ("wifi", card.wifi)):
-        yield from _one_line(("site", key), value)
+        yield from one_line(("site", key), value)
     if card.address and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+/?", card.address):
         yield Fault(
             ("site", "address"),
@@ -334,7 +333,7 @@ def _judge_door(site: Site) -> Iterator[Fault]:
     yield from one_of((*path, "kind"), lock.kind, ("gpio", "sim"))
     yield from one_of((*path, "strike"), lock.strike, STRIKES)
     for key, value in (("key_box", site.door.key_box), ("night_phone", site.door.night_phone)):
-        yield from _one_line(("door", key), value)
+        yield from one_line(("door", key), value)
     yield from within((*path, "hold_s"), lock.hold_s, 0.2, lock.cap_s)
     yield from within((*path, "cap_s"), lock.cap_s, 0.5, 60)
     yield from within((*path, "line"), lock.line, 0, LAST_LINE)
