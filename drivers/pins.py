@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import select
 import threading
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from drivers.contract import DriverError
 
 BOARD = "board:"
 CONSUMER = "gardien"
+DEBUGFS = Path("/sys/kernel/debug/gpio")
 _log = logging.getLogger(__name__)
 
 
@@ -61,6 +63,9 @@ class Chip(Protocol):
 
     def read(self, line: int) -> bool:
         """Return the level of an owned line."""
+
+    def peek(self, line: int) -> bool | None:
+        """Return the level of a line whoever owns it, without claiming it; None if nobody can tell."""
 
     def write(self, line: int, *, high: bool) -> None:
         """Set the level of an owned output."""
@@ -126,6 +131,14 @@ class GpiodChip:
         """See `Chip`."""
         return self._requests[line].get_value(line) is Value.ACTIVE
 
+    def peek(self, line: int) -> bool | None:
+        """See `Chip`. The kernel tells root alone, in debugfs: " gpio-529 (GPIO17 |gardien ) out hi"."""
+        try:
+            chips = DEBUGFS.read_text(encoding="ascii", errors="replace").split("\ngpiochip")
+        except OSError:
+            return None
+        return _level_of(chips, self._chip.get_info().name, line)
+
     def write(self, line: int, *, high: bool) -> None:
         """See `Chip`."""
         self._requests[line].set_value(line, Value.ACTIVE if high else Value.INACTIVE)
@@ -172,6 +185,16 @@ class GpiodChip:
             self._chip.close()
             os.close(self._bell)
             self._bell = -1
+
+
+def _level_of(chips: list[str], name: str, line: int) -> bool | None:
+    """Find one line in what debugfs says of all chips."""
+    for chip in chips:
+        head = re.match(r"(?:gpiochip)?(\d+): GPIOs (\d+)-", chip.lstrip())
+        if head is not None and f"gpiochip{head[1]}" == name:
+            row = re.search(rf"^ gpio-{int(head[2]) + line} .*\) (?:in|out) +(hi|lo)", chip, re.MULTILINE)
+            return None if row is None else row[1] == "hi"
+    return None
 
 
 def _open_gpiod(wanted: str) -> gpiod.Chip:

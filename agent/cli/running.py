@@ -201,4 +201,30 @@ def door_rest(where: Where) -> None:
         fail(str(error), EXIT_UNAVAILABLE)
 
 
+@door.command("prove")
+@click.option("--people-know", is_flag=True, help="Do it although people may be around: they know.")
+@click.pass_obj
+def door_prove(where: Where, *, people_know: bool) -> None:
+    """Break the door on purpose, fault by fault, and write down whether its line was ever left released.
+
+    Releases the door about seven times. Stop the door service first; as root, the kernel tells the line's level.
+    """
+    from agent.memory.ledger import LedgerError
+    from agent.services.prove import ProofError, hindrance, prove
+    from drivers.clock import SystemClock
+
+    site = where.site()
+    try:
+        people = "" if people_know else hindrance(site, where.places, SystemClock(where.places.run))
+        if people:
+            fail(f"Pas maintenant : {people}. La porte s'ouvrira plusieurs fois : prévenez, puis --people-know.", 1)
+        file, passed = prove(site, where.site_file, where.places, click.echo)
+    except LedgerError as error:
+        fail(f"registre : {error} ; --people-know passe outre", EXIT_IO)
+    except ProofError as error:
+        fail(str(error), EXIT_UNAVAILABLE)
+    click.echo(f"Rapport : {file}")
+    sys.exit(0 if passed else EXIT_REFUSED)
+
+
 COMMANDS = (run_command, demo, tell, check, status, replay, tend, door)

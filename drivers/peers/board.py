@@ -98,6 +98,10 @@ class BoardChip:
             raise OSError(errno.ENODEV, f"the board {self._wires.path} is gone")
         return self._wires.level(line)
 
+    def peek(self, line: int) -> bool | None:
+        """See `Chip`."""
+        return self._wires.level(line)
+
     def write(self, line: int, *, high: bool) -> None:
         """See `Chip`."""
         self._wires.put(line, high=high)
