@@ -13,6 +13,7 @@ Threads: one notifier per factory, started with the first edge watch. Callbacks 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -133,11 +134,10 @@ class GpiodChip:
 
     def peek(self, line: int) -> bool | None:
         """See `Chip`. The kernel tells root alone, in debugfs: " gpio-529 (GPIO17 |gardien ) out hi"."""
-        try:
-            chips = DEBUGFS.read_text(encoding="ascii", errors="replace").split("\ngpiochip")
-        except OSError:
-            return None
-        return _level_of(chips, self._chip.get_info().name, line)
+        with contextlib.suppress(OSError):
+            said = DEBUGFS.read_text(encoding="ascii", errors="replace")
+            return _level_of(said, self._chip.get_info().name, line)
+        return None
 
     def write(self, line: int, *, high: bool) -> None:
         """See `Chip`."""
@@ -187,14 +187,11 @@ class GpiodChip:
             self._bell = -1
 
 
-def _level_of(chips: list[str], name: str, line: int) -> bool | None:
+def _level_of(said: str, name: str, line: int) -> bool | None:
     """Find one line in what debugfs says of all chips."""
-    for chip in chips:
-        head = re.match(r"(?:gpiochip)?(\d+): GPIOs (\d+)-", chip.lstrip())
-        if head is not None and f"gpiochip{head[1]}" == name:
-            row = re.search(rf"^ gpio-{int(head[2]) + line} .*\) (?:in|out) +(hi|lo)", chip, re.MULTILINE)
-            return None if row is None else row[1] == "hi"
-    return None
+    chip = re.search(rf"^{name}: GPIOs (\d+)-.*?(?=^gpiochip|\Z)", said, re.MULTILINE | re.DOTALL)
+    row = chip and re.search(rf"^ gpio-{int(chip[1]) + line} .*\) (?:in|out) +(hi|lo)", chip[0], re.MULTILINE)
+    return row[1] == "hi" if row else None
 
 
 def _open_gpiod(wanted: str) -> gpiod.Chip:

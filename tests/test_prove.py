@@ -103,14 +103,13 @@ def write(folder: Path, at: Moment) -> None:
 
 
 def test_the_kernels_words_about_a_line() -> None:
-    said = [
-        (
-            "gpiochip0: GPIOs 512-565, parent: platform/3f200000.gpio, pinctrl-bcm2835:\n"
-            " gpio-529 (GPIO17              |gardien             ) out hi \n"
-            " gpio-534 (GPIO22              |gardien             ) in  lo IRQ \n"
-        ),
-        "1: GPIOs 566-573, parent: platform/soc:firmware, raspberrypi-exp-gpio:\n gpio-583 (X |y ) out lo \n",
-    ]
+    said = (
+        "gpiochip0: GPIOs 512-565, parent: platform/3f200000.gpio, pinctrl-bcm2835:\n"
+        " gpio-529 (GPIO17              |gardien             ) out hi \n"
+        " gpio-534 (GPIO22              |gardien             ) in  lo IRQ \n"
+        "\ngpiochip1: GPIOs 566-573, parent: platform/soc:firmware, raspberrypi-exp-gpio:\n"
+        " gpio-583 (X |y ) out lo \n"
+    )
     assert [_level_of(said, "gpiochip0", line) for line in (17, 22, 4)] == [True, False, None]
     assert _level_of(said, "gpiochip1", 17) is False
     assert _level_of(said, "gpiochip2", 17) is None
