@@ -14,7 +14,7 @@ import sys
 
 import click
 
-from agent.cli import accounts, books, memory, paper, people, running
+from agent.cli import accounts, books, memory, paper, people, running, why
 from agent.cli.where import find
 
 
@@ -38,6 +38,8 @@ for command in (
     *accounts.COMMANDS,
     *paper.COMMANDS,
     *books.COMMANDS,
+    *why.COMMANDS,
 ):
     main.add_command(command)
 paper.paper.add_command(books.balance)
+running.door.add_command(why.calendar)

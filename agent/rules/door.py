@@ -110,6 +110,11 @@ class DoorPolicy:
     hours: WeeklyHours = field(default_factory=WeeklyHours)
     untrusted_opens: bool = False  # let "hours" formulas in when nobody knows what time it is
 
+    @classmethod
+    def parse(cls, access: Mapping[str, str], hours: Mapping[str, tuple[str, ...]]) -> DoorPolicy:
+        """Read what a site file says: access by formula, hours by weekday. Raises ValueError."""
+        return cls({FormulaId(name): Access(word) for name, word in access.items()}, WeeklyHours.parse(hours))
+
 
 BELIEVED = frozenset({Trust.SYNCHRONISED, Trust.DRIFTING})
 

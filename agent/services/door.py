@@ -9,9 +9,7 @@ from zoneinfo import ZoneInfo
 import drivers
 from agent.ask import answering
 from agent.memory.ledger import LedgerError
-from agent.rules.door import Access, DoorPolicy
-from agent.rules.facts import FormulaId
-from agent.rules.hours import WeeklyHours
+from agent.rules.door import DoorPolicy
 from agent.services.standing import Standing
 from agent.stories.door import Door, Intents, Ways, mind_badges, newest_known
 from agent.stories.leaf import mind_latch, mind_leaf, mind_senses
@@ -39,10 +37,7 @@ async def wire(here: Standing) -> None:
     )
     if here.tape:
         lock = TapedLock(lock, here.tape)
-    policy = DoorPolicy(
-        access={FormulaId(name): Access(formula.access) for name, formula in here.site.formulas.items()},
-        hours=WeeklyHours.parse(here.site.hours),
-    )
+    policy = DoorPolicy.parse({name: one.access for name, one in here.site.formulas.items()}, here.site.hours)
     zone = ZoneInfo(here.site.site.timezone)
     ways = Ways(policy, zone, leaf.lock.hold_s, leaf.held_s, leaf.grace_s, sees_leaving=leaf.sees_leaving)
     newest = None

@@ -72,6 +72,8 @@ FAMILIES: set[str] = {
     *(f"whom.{whom}" for whom in Whom),
     *(f"doubt.{why}" for why in Doubt),
     *(f"correction.{why}" for why in Reason),
+    *(f"grant.{rule}" for rule in (*GRANTS, "other")),
+    "rule.no-card",
     *(f"event.roster.{action}" for action in (*PEOPLE, "other")),
     *(f"counters.way_{way}" for way in COPIES),
     *(f"counters.panel_{why}" for why in ("first", "counted", "fell", "short")),
