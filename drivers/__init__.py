@@ -87,6 +87,19 @@ async def open_releaser(
     return CupsReleaser(line, fetching, queues)
 
 
+def prune_spooler(kind: str, server: str, attempts: str, up_to: tuple[int, int], before_s: float) -> tuple[int, int]:
+    """Have the spooler forget what ended before `before_s` (Unix), up to a job: how many notes and jobs are gone.
+
+    Notes go first: a note without its job would look as if somebody had purged it. Blocks; raises DriverError.
+    """
+    if kind == "sim":
+        return 0, 0
+    from drivers.printpath import forget
+    from drivers.spooler import prune
+
+    return forget(Path(attempts), before_s), prune(server, up_to, before_s)
+
+
 async def open_printer(  # noqa: PLR0913  (the site file's keys, one by one)
     kind: str,
     building: Building,

@@ -108,6 +108,19 @@ class PrintPath:
         return tuple(sorted(read, key=lambda one: (one.began_s, one.name)))
 
 
+def forget(folder: Path, before_s: float) -> int:
+    """Remove the notes last written before `before_s` (Unix); return how many. Raises DriverError."""
+    old = 0
+    try:
+        for file in os.scandir(folder) if folder.is_dir() else ():
+            if file.name != "bell" and file.is_file(follow_symlinks=False) and file.stat().st_mtime < before_s:
+                Path(file.path).unlink(missing_ok=True)
+                old += 1
+    except OSError as error:
+        raise DriverError(f"{folder}: {error}") from error
+    return old
+
+
 def _is_note(file: os.DirEntry[str]) -> bool:
     return file.name.endswith(".json") and not file.name.startswith(".")
 

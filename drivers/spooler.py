@@ -38,6 +38,7 @@ from drivers.pagelog import PageLog
 from drivers.printpath import PrintPath
 from drivers.spooling import PageLogLook, SpoolAttempt, SpoolSettings
 
+PRUNE_S = 60.0  # reading a whole history
 CALL_S = 10.0  # one call; 500 jobs take some 20 ms
 BELL_EVERY_S = 0.25  # asking for notifications costs 0.14 ms
 PAGE = 500  # jobs per reply: the server's own cap
@@ -293,6 +294,23 @@ class _Worker:
         )
         return found
 
+    def ended(self, up_to: int, created_s: int, before_s: float) -> list[int]:
+        """Return the jobs that ended before `before_s` and came no later than job `up_to`."""
+        found: list[int] = []
+        first_job = 1
+        while page := self.page(first_job, [*NAMES, "job-state", "time-at-completed"]):
+            for job, one in page.items():
+                over = STATES.get(_number(one.get("job-state")), JobState.PENDING).ended
+                late = max(_number(one.get("time-at-completed")), _number(one.get("time-at-creation")))
+                if over and job <= up_to and _number(one.get("time-at-creation")) <= created_s and late < before_s:
+                    found.append(job)
+            first_job = max(page) + 1
+        return sorted(found)
+
+    def purge(self, job: int) -> None:
+        """Take one ended job out of the history."""
+        self._connection.cancelJob(job, purge_job=True)
+
     def new_events(self) -> bool:
         """Return True if CUPS noted something since the last call, or forgot who we are."""
         if not self._subscription:
@@ -324,6 +342,24 @@ class _Worker:
             with contextlib.suppress(cups.IPPError, cups.HTTPError, RuntimeError):
                 self._connection.cancelSubscription(self._subscription)
         self._connection = None
+
+
+def prune(server: str, up_to: tuple[int, int], before_s: float) -> int:
+    """Take out of CUPS's history what ended before `before_s` (Unix), no later than the job `up_to` (id, created).
+
+    Blocks; for the housekeeping. Returns how many jobs are gone. Raises DriverError.
+    """
+    job, created_s = up_to
+    worker = _Worker(server)
+    try:
+        old = worker.ask(lambda here: here.ended(job, created_s, before_s)).result(PRUNE_S)
+        for number in old:
+            worker.ask(lambda here, number=number: here.purge(number)).result(CALL_S)  # type: ignore[misc]
+    except TimeoutError as error:
+        raise DriverError(f"CUPS at {server} does not answer") from error
+    finally:
+        worker.end()
+    return len(old)
 
 
 def _spool_job(at: Any, job: int, queue_name: str, device_uri: str, attributes: Mapping[str, object]) -> SpoolJob:
