@@ -13,6 +13,7 @@ from agent.rules.attribution import NOBODY, CopiesAttributed, PagesAttributed, S
 from agent.rules.facts import AliasId, Fact, FormulaId, MemberId, Total
 from agent.rules.pages import Evidence, PagesCounted
 from agent.rules.paper import CopiesCounted, PrintsUnmatched
+from agent.rules.settlement import PrintSettled, Why
 
 ANNE, BOB = MemberId("m042"), MemberId("m013")
 SUB, OCC, NONE = FormulaId("subscriber"), FormulaId("occasional"), FormulaId("")
@@ -120,3 +121,24 @@ def test_whoever_it_goes_through_the_sides_are_the_last_ones(
             sides if member == last else 0
         )
     assert sum(n for key, n in sums.items() if key[0] == "sides") == sides
+
+
+def test_an_uncertain_print_waits_and_is_given_with_the_sides_it_was_settled_at() -> None:
+    row = PagesCounted(
+        *("copieur", "S1", "u", AliasId("a9"), MemberId(""), FormulaId("")),
+        0,
+        0,
+        0,
+        0,
+        20,
+        Evidence.CLAIMED,
+        "completed",
+    )
+    said = PrintSettled(
+        *("u", "copieur", 0, 1, MemberId(""), FormulaId("")), 0, 0, 7, 0, 7, 7, 7, 0, False, Why.PAPER, "a1"
+    )
+    waiting = slips(row, said).by_name["print:u"]
+    assert (slips(row).by_name["print:u"].sides, waiting.sides) == (0, 7)
+    fact = waiting.give(MemberId("m1"), FormulaId("occasional"), "a1")
+    assert isinstance(fact, PagesAttributed)
+    assert fact.sides_mono == 7

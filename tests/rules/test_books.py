@@ -16,6 +16,7 @@ from agent.rules.links import Cause, Health, LinkChanged
 from agent.rules.members import Member
 from agent.rules.pages import AttemptCounted, Claim, Owner, PagesCounted
 from agent.rules.paper import (
+    BooksClosed,
     BooksOpened,
     CopiesCounted,
     CopiesMetered,
@@ -30,6 +31,7 @@ from drivers.contract import (
     DeviceReading,
     DeviceState,
     JobState,
+    LargeSides,
     Moment,
     Trust,
 )
@@ -540,3 +542,68 @@ def test_any_order_and_repetition_of_looks_gives_the_same_books(steps, dice):
     assert sorted(fact.attempt for fact, _, _ in told.ledger if isinstance(fact, PagesCounted)) == sorted(
         fact.attempt for fact, _, _ in seen.ledger if isinstance(fact, PagesCounted)
     )
+
+
+def test_a_day_is_closed_at_its_first_quiet_moment_with_the_devices_own_counter():
+    corridor = Corridor()
+    corridor.look()
+    corridor.prints(5)
+    corridor.copies(3)
+    corridor.look()
+    day_s = 13 * 3600.0
+    assert [type(fact) for fact in corridor.look(after_s=day_s, settled=False)] == []
+    (closed,) = corridor.look()
+    assert closed == BooksClosed("copieur", "S1", 1, date(2026, 11, 3), 163, 155, 5, 0, 3, 0)
+    assert corridor.look() == []
+    corridor.restart()
+    assert corridor.look(after_s=24 * 3600.0) == []  # nothing moved
+    corridor.copies(2)
+    assert [type(fact) for fact in corridor.look(after_s=24 * 3600.0)] == [CopiesMetered]  # a copy is booked first
+    (closed,) = corridor.look()
+    assert (closed.counter, closed.unattributed) == (165, 5)  # type: ignore[attr-defined]
+    assert corridor.booked() == corridor.stand()
+
+
+def test_claims_whose_proof_fell_with_the_counters_are_doubts_and_not_nothing():
+    corridor = Corridor()
+    corridor.look()
+    corridor.counters = Counters(0, 0, 0, 0, 0)
+    lost = Claim("copieur", "S1", "lost", HERS, most=20, state="completed")
+    row, opened = corridor.look(lost)
+    assert (row.low, row.high, row.evidence.value) == (0, 20, "claimed")  # type: ignore[attr-defined]
+    assert opened.why == "fell"  # type: ignore[attr-defined]
+
+
+def test_what_was_never_proven_before_the_books_opened_is_not_booked():
+    corridor = Corridor()
+    lost = Claim("copieur", "S1", "lost", HERS, most=20, state="completed")
+    assert [type(fact) for fact in corridor.look(lost)] == [BooksOpened]
+
+
+def test_a_device_that_counts_a3_twice():
+    corridor = Corridor(books=Books("copieur", IDLE_S, a3_clicks=2))
+    corridor.counters = replace(corridor.counters, large=LargeSides(0, 0, 0, 0))
+    corridor.look()
+    corridor.look()
+    corridor.counters = replace(corridor.counters, copy_mono=38, large=LargeSides(0, 0, 3, 0))
+    (copied,) = corridor.look()
+    assert (copied.mono, copied.large_mono, copied.clicks_mono) == (5, 3, 8)  # type: ignore[attr-defined]
+    corridor.counters = replace(corridor.counters, copy_mono=39, large=LargeSides(0, 0, 9, 0))
+    (copied,) = corridor.look()  # more A3 than clicks: that cannot be, so no A3 is known
+    assert (copied.mono, copied.large_mono) == (1, 0)  # type: ignore[attr-defined]
+    lost = Claim("copieur", "S1", "lost", HERS, most=20, state="completed")
+    corridor.counters = replace(corridor.counters, print_mono=107)
+    corridor.look(lost)
+    row, rest = corridor.look(lost)
+    assert (row.low, row.high, rest.mono) == (4, 7, 3)  # type: ignore[attr-defined]
+
+
+def test_the_books_say_what_they_have_booked_and_what_a_look_adds():
+    corridor = Corridor()
+    corridor.look()
+    booked = corridor.books.booked
+    assert (booked.serial, booked.prints.all, booked.copies.all) == ("S1", 120, 35)
+    assert not corridor.books.copied(corridor.reading())
+    corridor.copies(1)
+    assert corridor.books.copied(corridor.reading())
+    assert not corridor.books.copied(corridor.reading(counted=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 from agent.rules.attribution import CopiesAttributed, PagesAttributed
 from agent.rules.facts import AliasId, Fact, FormulaId, MemberId
 from agent.rules.months import Months, merge, regularise
-from agent.rules.pages import Evidence, PagesCounted
+from agent.rules.pages import AttemptCounted, Evidence, Free, PagesCounted
 from agent.rules.paper import CopiesCounted, PrintsUnmatched
 from agent.rules.presence import Reason, VisitCorrected, VisitEnded, VisitEvidence
+from agent.rules.settlement import PrintSettled, Why
 from agent.rules.tariff import Line, Period, Prices, Statement, Tariff, statement
 from agent.rules.usage import SIDES, Item, Usage
 
@@ -219,3 +221,44 @@ def test_all_months_together_are_what_is_true_at_the_end(hands: list[tuple[int, 
     truth = [Usage(date(2026, 11, n + 1), BOB, OCC, Item.VISIT, long) for n, long in enumerate(minutes)]
     whole = sum((total(of) for of in ("2026-11", "2026-12", "2027-01")), Decimal(0))
     assert whole == statement("2026-11", truth, TARIFF, {}).total
+
+
+def settled(attempt: str, mono: int, was: int = 0, *, high: int = 0, free: int = 0) -> PrintSettled:
+    who = (ANNE, OCC)
+    high = high or mono
+    return PrintSettled(
+        *(attempt, "copieur", 1, 1, *who, was, 0, mono, 0, mono, mono, high, free, True, Why.PAPER, "a1")
+    )
+
+
+def unsure(attempt: str, low: int, high: int) -> AttemptCounted:
+    about = ("copieur", "S1", attempt, AliasId("a9"), ANNE, OCC)
+    return AttemptCounted(*about, low, 0, low, low, high, Evidence.COUNTER, "completed", large=True)
+
+
+def test_what_is_open_counts_with_low_and_is_marked_until_it_is_settled() -> None:
+    told = month("2026-11", ("11-03T10:00", unsure("u", 2, 20)))
+    assert [(use.item, use.quantity, use.uncertain) for use in told.used()] == [(Item.PRINT_MONO_A3, 2, 18)]
+    told = month("2026-11", ("11-03T10:00", unsure("u", 2, 20)), ("11-04T10:00", settled("u", 9)))
+    assert [(use.item, use.quantity, use.uncertain) for use in told.used()] == [(Item.PRINT_MONO_A3, 9, 0)]
+    narrowed = month("2026-11", ("11-03T10:00", unsure("u", 2, 20)), ("11-04T10:00", settled("u", 5, high=8)))
+    assert [(use.quantity, use.uncertain) for use in narrowed.used()] == [(5, 3)]
+
+
+def test_settled_after_the_month_is_over_the_later_month_brings_it_right() -> None:
+    told = month("2026-12", ("11-03T10:00", unsure("u", 2, 20)), ("12-04T10:00", settled("u", 9)))
+    assert told.used() == []
+    ((before, after),) = told.corrected().values()
+    assert [(use.day, use.quantity, use.uncertain) for use in before] == [(date(2026, 11, 3), 2, 18)]
+    assert [(use.day, use.quantity, use.uncertain) for use in after] == [(date(2026, 11, 3), 9, 0)]
+
+
+def test_what_was_free_is_given_to_nobody_and_settles_as_free() -> None:
+    again = replace(unsure("u", 4, 20), free=4, why_free=Free.SYSTEM)
+    given = given_pages("u", 4, ANNE, BOB)
+    told = month("2026-11", ("11-03T10:00", again), ("11-04T10:00", given))
+    assert {use.member for use in told.used() if use.item is Item.OVERHEAD_MONO} == {NOBODY}
+    told = month("2026-11", ("11-03T10:00", again), ("11-04T10:00", settled("u", 9, free=9)))
+    assert [(use.item, use.quantity) for use in told.used()] == [(Item.OVERHEAD_MONO, 9)]
+    told = month("2026-11", ("11-03T10:00", pages("u", 0, ANNE)), ("11-04T10:00", settled("u", 9)))
+    assert told.used() == []  # it was counted with nothing, and nothing was open

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from agent.rules.facts import CardKey, FormulaId, MemberId
 from agent.rules.members import Card, Member, Roster
-from agent.rules.paper import CopiesCounted, PrintsUnmatched, holder
+from agent.rules.paper import CopiesCounted, CopiesMetered, PrintsUnmatched, holder
 
 ALICE = Member(MemberId("m042"), FormulaId("subscriber"), date(2026, 3, 1), date(2026, 11, 30))
 BOB = Member(MemberId("m043"), FormulaId("occasional"), date(2026, 3, 1), None)
@@ -65,3 +66,14 @@ def test_unmatched_prints_add_to_nobody_and_a_correction_takes_away():
         ("unattributed", -5),
         ("unattributed", 2),
     ]
+
+
+def test_a3_copies_add_to_the_large_sides_of_their_account():
+    row = CopiesMetered(
+        *("copieur", "S1", 1, "v", MemberId("anne"), FormulaId("subscriber")), 9, 4, 0, 0, large_mono=2, large_colour=4
+    )
+    large = [(dict(step.labels)["kind"], step.amount) for step in row.totals() if step.name == "large_sides"]
+    assert large == [("copy", 6)]
+    nobodys = replace(row, member=MemberId(""))
+    assert [dict(step.labels)["kind"] for step in nobodys.totals()][-1] == "unattributed"
+    assert [step.name for step in replace(row, large_mono=0, large_colour=0).totals()].count("large_sides") == 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent.rules.facts import AliasId, Fact, FormulaId, MemberId
 from agent.rules.members import Member
-from agent.rules.pages import Evidence, PagesCounted
+from agent.rules.pages import AttemptCounted, Evidence, PagesCounted
 from agent.rules.paper import CopiesCounted, PrintsUnmatched
 from agent.rules.presence import VisitEnded, VisitEvidence
 from agent.rules.tariff import Period, Prices, Statement, StatementIssued, Tariff, UnpricedError, held_in, statement
@@ -296,3 +296,34 @@ def test_price_never_falls_within_a_day() -> None:
     assert costs == sorted(costs)
     assert costs[0] == D("0.63")
     assert costs[-1] == D("60.00")
+
+
+CENTS = st.integers(0, 100).map(lambda cents: D(cents) / 100)
+
+
+@settings(max_examples=200, deadline=None)
+@given(CENTS, CENTS, CENTS, st.integers(0, 60), st.integers(0, 30), st.booleans(), st.booleans())
+def test_a_side_more_never_costs_less(front, back, a3, sides, free, two_sided, large):
+    priced = {**PAPER, Item.PRINT_MONO: front, Item.PRINT_MONO_TWO_SIDED: max(back, front / 2), Item.PRINT_MONO_A3: a3}
+    prices = Prices(D(0), D(0), D(0), priced, free_mono_sides=free)
+    tariff = Tariff("EUR", (Period(date(2026, 1, 1), {OCC: prices}),))
+
+    def cost(count: int) -> Decimal:
+        sheets = -(-count // 2) if two_sided else count
+        about = ("copieur", "S1", "a", AliasId("a1"), ANNE, OCC)
+        row = AttemptCounted(*about, count, 0, sheets, count, count, Evidence.DEVICE, "completed", large=large)
+        return month(*usages(row, datetime(2026, 11, 23, tzinfo=UTC)), tariff=tariff).total
+
+    assert cost(sides) <= cost(sides + 1)
+
+
+def test_a3_and_backs_cost_as_others_unless_the_tariff_says_otherwise():
+    used = (use(Item.PRINT_MONO_A3, 4), use(Item.PRINT_COLOUR_TWO_SIDED, 6), use(Item.PRINT_MONO, 1))
+    assert told(month(*used)) == [("print-mono", 5, 0, "0.25"), ("print-colour", 6, 0, "1.50")]
+    finer = replace(OCCASIONAL, sides={**PAPER, Item.PRINT_MONO_A3: D("0.12"), Item.PRINT_COLOUR_TWO_SIDED: D("0.20")})
+    tariff = Tariff("EUR", (Period(date(2026, 1, 1), {OCC: finer}),))
+    assert told(month(*used, tariff=tariff)) == [
+        ("print-mono", 1, 0, "0.05"),
+        ("print-mono-a3", 4, 0, "0.48"),
+        ("print-colour-two-sided", 6, 0, "1.20"),
+    ]
