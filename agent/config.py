@@ -15,6 +15,8 @@ HOLIDAYS = ("FR", "FR-57", "FR-6AE", "")  # France; with Moselle's or Alsace's t
 # gâche à émission: fed to open, locked without current; gâche à rupture and ventouse: fed to hold, open without
 STRIKES = ("emission", "rupture", "magnet")
 INPUTS = ("contact", "exit_button", "lock_feedback", "call_point")
+LINES = ("adsl", "vdsl", "ftth", "4g", "5g", "sat")
+MEMBERS_USE = ("router", "two_wifi")
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: systemd is told not to retry
 
 
@@ -31,6 +33,7 @@ class SiteCard:
     contact: str = ""  # how to reach them about it: an e-mail address or a postal one
     address: str = ""  # what a browser opens, in the QR code: "https://192.168.1.2:8443/"; empty: as the page was asked
     wifi: str = ""  # the members' network's name, on the poster; no password
+    members_use: str = "router"  # how members reach the links: "router" chooses for them, "two_wifi" they choose
     holidays: str = "FR"  # whose public holidays close the site, one of HOLIDAYS; "" none
 
 
@@ -46,6 +49,10 @@ class LinkConfig:
     interval_s: float = 1.0  # one round of probes (gateway, first hop and every target) per interval
     gateway_mac: str = ""  # two boxes on one interface: which of them is this link's, "02:aa:bb:cc:dd:ee"
     resolver: str = ""  # the DNS server this link's box hands out; "": not asked
+    line: str = ""  # what it is, one of LINES; "": not said. Its remedies follow
+    down_mbit_s: float = 0.0  # what the contract says; 0: not said
+    up_mbit_s: float = 0.0
+    data_cap_gb: int = 0  # what the contract allows a month; with a cap no rate is measured. 0: no cap
 
 
 @dataclass(frozen=True, slots=True)

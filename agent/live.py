@@ -45,6 +45,15 @@ class LiveLink:
     loss_share: float | None = None  # of the last minute's echoes
     sent: int = 0  # probes since this process started
     lost: int = 0
+    late: int = 0
+    duplicate: int = 0
+    alone: tuple[str, ...] = ()  # targets that alone disagree with the others, and have no vote
+    box: bool | None = None  # whether it answered last; None: not asked, or not known
+    hop: bool | None = None  # the provider's first router
+    far: bool | None = None  # any target
+    evidence: str = ""  # of the last change
+    rtt_counts: tuple[int, ...] = ()  # answers since this process started, by `rules.samples.BUCKETS_S` and beyond
+    rtt_sum_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from agent.config import COPIES, HOLIDAYS, INPUTS, STRIKES, LinkConfig, PrinterConfig, ReaderConfig, Site, out_queue
+from agent.config import (
+    COPIES,
+    HOLIDAYS,
+    INPUTS,
+    LINES,
+    MEMBERS_USE,
+    STRIKES,
+    LinkConfig,
+    PrinterConfig,
+    ReaderConfig,
+    Site,
+    out_queue,
+)
 from agent.faults import Fault, Keys, needed, one_line, one_of, within
 from agent.rules.alarms import Quiet
 from agent.rules.hours import WeeklyHours
@@ -73,6 +85,7 @@ def _judge_names(site: Site) -> Iterator[Fault]:
 
 def _judge_card(site: Site) -> Iterator[Fault]:
     card = site.site
+    yield from one_of(("site", "members_use"), card.members_use, MEMBERS_USE)
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", card.code):
         yield Fault(
             ("site", "code"),
@@ -170,6 +183,11 @@ def _judge_link(path: Keys, link: LinkConfig) -> Iterator[Fault]:
         yield from needed((*path, "interface"), link.interface, link.kind)
         yield from needed((*path, "gateway"), link.gateway, link.kind)
         yield from needed((*path, "targets"), link.targets, link.kind)
+    if link.line:
+        yield from one_of((*path, "line"), link.line, LINES)
+    for key, rate in (("down_mbit_s", link.down_mbit_s), ("up_mbit_s", link.up_mbit_s)):
+        yield from within((*path, key), rate, 0, 10_000)
+    yield from within((*path, "data_cap_gb"), link.data_cap_gb, 0, 100_000)
     if link.gateway_mac and not re.fullmatch(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", link.gateway_mac):
         yield Fault(
             (*path, "gateway_mac"), "attend par exemple 02:aa:bb:cc:dd:ee", "expects for example 02:aa:bb:cc:dd:ee"

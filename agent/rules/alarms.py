@@ -37,6 +37,7 @@ LESSER: Mapping[str, str] = {
     "lock-lost": "latch-unknown",
     "inputs-lost": "contact-silent",
 }
+UNSEEN = frozenset({"link-unknown", "link-doubt"})  # nobody sees the link
 BLIND = frozenset({"inputs-lost", "contact-silent"})  # nobody sees the leaf
 OF_THE_LEAF = frozenset({"door-forced", "door-held"})
 DEAF = frozenset({"printer-lost", "printer-unknown"})  # nobody hears the device
@@ -103,7 +104,7 @@ def fate(key: str, subject: str, detail: str) -> str:
     """Return the identity of an incident: what stays the same while we learn more about it."""
     if key.startswith("all-") and key != "all-unknown":
         return "internet"
-    if key.startswith("link-") and key != "link-unknown":
+    if key.startswith("link-") and key not in UNSEEN:
         return f"link/{subject}"
     return f"{key}/{subject}/{detail}" if key == "printer-other" else f"{key}/{subject}"
 
@@ -202,7 +203,7 @@ def _hides(standing: Incident, alarm: AlarmRaised) -> bool:
     key, same = standing.key, standing.subject == alarm.subject
     if key in {f"silent-{service}" for service in AREA_OF_SERVICE} or key == "all-unknown":
         return True
-    if key == "link-unknown":
+    if key in UNSEEN:
         return same or fate(alarm.incident, "", "") == "internet"
     if fate(key, "", "") == "internet":
         return fate(alarm.incident, "", "") == "link/"

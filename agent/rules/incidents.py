@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from agent.rules.door import Passage
 from agent.rules.leaf import DoorFault
-from agent.rules.links import Cause, Health
+from agent.rules.linkfacts import CAUSES, OUT, WORKS, Cause, Health
 from agent.rules.readers import Pattern
 from agent.rules.reasons import REASON_KEYS, read_reason
 from agent.rules.spoolset import Drift
@@ -140,8 +140,9 @@ class Incident:
 
 KEYS: tuple[str, ...] = (
     *(f"silent-{service}" for service in ("links", "paper", "door", "box")),
-    *(f"link-{cause}" for cause in ("cable", "box", "internet", "down", "unknown")),
-    *(f"all-{cause}" for cause in ("cable", "box", "internet", "mixed", "unknown")),
+    *(f"link-{cause}" for cause in Cause if cause not in {Cause.NONE, Cause.GAP}),
+    *("link-down", "link-unknown"),
+    *(f"all-{cause}" for cause in ("cable", "box", "line", "isp", "internet", "page", "mixed", "unknown")),
     *("printer-lost", "printer-unknown", "printer-stopped", "spooler-lost", "copier-reader-lost"),
     *(f"printer-{reason}" for reason in REASON_KEYS),
     *(f"spool-{fault}" for fault in (*Drift, "gap", "tamper")),
@@ -186,26 +187,28 @@ def _silence(one: ServiceSeen, *, may_be_open: bool) -> Incident:
 
 
 def _internet(links: tuple[LinkSeen, ...]) -> list[Incident]:
-    down = [link for link in links if link.health is Health.DOWN]
+    down = [link for link in links if link.health in OUT]
     if len(down) > 1 and len(down) == len(links):
         causes = {link.cause for link in down}
         common = causes.pop() if len(causes) == 1 else Cause.NONE
-        key = f"all-{common}" if common in {Cause.CABLE, Cause.BOX, Cause.INTERNET} else "all-mixed"
+        key = f"all-{common}" if f"all-{common}" in KEYS else "all-mixed"
         since = max((link.since for link in down if link.since is not None), default=None)
         return [Incident(Area.INTERNET, Level.DOWN, key, since=since)]
     if len(links) > 1 and all(link.health is Health.UNKNOWN for link in links):
         since = max((link.since for link in links if link.since is not None), default=None)
         return [Incident(Area.INTERNET, Level.UNKNOWN, "all-unknown", since=since)]
     found = [_link(link) for link in links if link.health is not Health.UP]
-    return _soften(found) if len(found) < len(links) else found
+    return _soften(found) if any(link.health in WORKS for link in links) else found
 
 
 def _link(link: LinkSeen) -> Incident:
+    key = f"link-{link.cause}"
     if link.health is Health.UNKNOWN:
-        return Incident(Area.INTERNET, Level.UNKNOWN, "link-unknown", link.link, link.since)
-    known = link.cause in {Cause.CABLE, Cause.BOX, Cause.INTERNET}
-    key = f"link-{link.cause}" if known else "link-down"
-    return Incident(Area.INTERNET, Level.DOWN, key, link.link, link.since)
+        key = "link-doubt" if link.cause is Cause.DOUBT else "link-unknown"
+        return Incident(Area.INTERNET, Level.UNKNOWN, key, link.link, link.since)
+    level = Level.WATCH if link.health in WORKS else Level.DOWN
+    known = link.cause in CAUSES[link.health]
+    return Incident(Area.INTERNET, level, key if known else "link-down", link.link, link.since)
 
 
 def _soften(found: list[Incident]) -> list[Incident]:

@@ -12,7 +12,7 @@ from agent.rules.door import DoorChanged, EntryDecided, LatchMoved
 from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceStarted
 from agent.rules.leaf import DoorFaultChanged
-from agent.rules.links import LinkChanged, LinkMeasured
+from agent.rules.linkfacts import LinkChanged, LinkMeasured, LinkRated, OutageReported
 from agent.rules.members import RosterChanged
 from agent.rules.pages import AttemptCounted, PagesCounted
 from agent.rules.paper import (
@@ -40,6 +40,8 @@ from agent.rules.tariff import StatementIssued
 FACTS: tuple[type[Fact], ...] = (
     LinkChanged,
     LinkMeasured,
+    LinkRated,
+    OutageReported,
     EntryDecided,
     LatchMoved,
     DoorChanged,

@@ -1,21 +1,21 @@
 """Judges one internet link from the fate of its probes.
 
-The one idea: silence is an observation, and everything is counted in *probes and rounds*, never in seconds, so the
-same judgement holds at one round a second and at one a minute. A round is one ARP of the gateway and one echo to
-every far target (what `drivers.contract.Prober` does each interval).
+The one idea: silence is an observation, and everything is counted in *probes and rounds*; a verdict asks first whether
+we may believe ourselves, then whether anything answers, then whether what answers is of use, then how well.
 
-- DOWN when the last `silent_echoes` echoes were all lost, at least `silent_rounds` of each target that has a vote.
-  A target that stays silent while another answers has no vote: a dead target never makes a link DOWN.
-  With three targets each interval that is 9 of 9, so a silent cut is seen within
-  `silent_rounds` x interval + the probe's deadline: 3 x 1 s + 0.5 s at 1 Hz.
-- DOWN at once (two probes) when our own interface has no carrier.
-- UP when one target answered `good_rounds` times in a row: within 3 x 1 s at 1 Hz.
-- UNKNOWN when nobody measured: the prober failed, or more than `gap_rounds` intervals passed without a word.
-  A gap is never the provider's fault and never DOWN.
+- DOWN(box | line | isp) when nothing beyond our interface answers: see `rules.reach`. Three misses in a row ask for a
+  closer look (`asks`), so that a silent cut is told within four seconds, with its cause; at once where a router says
+  no, or (two sights) where our own interface has no carrier: DOWN(cable).
+- PORTAL and DNS_BROKEN when pings are answered and pages or names are not: see `rules.usable`.
+- SATURATED and DEGRADED when it works and is full, lossy or slow: see `rules.quality`; or was down again and again.
+- UP when one target answered `good_rounds` times in a row over `good_s`: within 3 x 1 s at 1 Hz.
+- UNKNOWN when nobody measured (the prober failed, more than `gap_rounds` intervals passed without a word), or when for
+  `doubts` rounds our own ears were bad: frames dropped by the kernel, a clock that stepped, a starved process, an
+  address of the box that is stale (`WireReading`). Neither is ever the provider's fault, and never DOWN.
 
-Between DOWN and UP lie 9 losses or 3 replies: no line flaps into the ledger faster than that. A DOWN link may
-change its cause. Every second of a boot is booked exactly once, in `LinkChanged` or the hourly `LinkMeasured`; a gap
-counts as UNKNOWN, and the time between two boots not at all. Reads no clock; changes its mind only on a probe's fate.
+A DOWN link may change its cause. Every second of a boot is booked exactly once, in `LinkChanged` or the hourly
+`LinkMeasured`; a gap counts as UNKNOWN, and the time between two boots not at all. Reads no clock; changes its mind
+only on a sight.
 """
 
 from __future__ import annotations
@@ -23,102 +23,34 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from statistics import median
-from typing import ClassVar
 
-from agent.rules.facts import Fact, Total, total
+from agent.rules.linkfacts import (
+    CAUSES,
+    OUT,
+    WORKS,
+    Cause,
+    Health,
+    LinkChanged,
+    LinkMeasured,
+    LinkPolicy,
+    LinkRated,
+)
+from agent.rules.quality import Quality
+from agent.rules.reach import Reach
+from agent.rules.usable import Usable
+from agent.rules.wishes import Wishes
 from drivers.contract import LinkId, Moment
-from drivers.probing import Outcome, ProbeKind, ProbeReply
+from drivers.probing import Ask, LinkSight, Outcome, ProbeKind, ProbeReply, RateMeasured, WireReading
+
+__all__ = ["CAUSES", "Cause", "Health", "LinkChanged", "LinkMeasured", "LinkPolicy", "LinkRated", "LinkWatch"]
 
 MINUTE_S = 60.0
 BOOK_S = 3600.0  # a power cut loses at most this much from the sums
 RECENT = 4096  # echoes kept for the rolling minute at most: 20 targets at 3 Hz
-
-
-class Health(StrEnum):
-    """How a link is."""
-
-    UP = "up"
-    DOWN = "down"
-    UNKNOWN = "unknown"  # nobody measured: never the provider's fault
-
-
-class Cause(StrEnum):
-    """Where it is broken."""
-
-    NONE = "none"
-    CABLE = "cable"  # no carrier on our interface
-    BOX = "box"  # la box ne répond plus
-    INTERNET = "internet"  # la box va bien, pas d'internet
-    GAP = "gap"  # we did not measure
-
-
-def _seconds(link: str, health: Health, cause: Cause, seconds: float) -> tuple[Total, ...]:
-    if seconds <= 0:
-        return ()
-    if health is Health.DOWN:
-        return (total("link_down_seconds", seconds, link=link, cause=cause.value),)
-    return (total(f"link_{health.value}_seconds", seconds, link=link),)
-
-
-@dataclass(frozen=True, slots=True)
-class LinkChanged(Fact):
-    """A link changed its health, or a DOWN link its cause."""
-
-    kind: ClassVar[str] = "link-changed"
-
-    link: str
-    was: Health
-    now: Health
-    cause: Cause
-    since: datetime  # when the present health began: the last good reply for DOWN, the first one for UP
-    evidence: str  # which probes said so, in a few words, e.g. "arp 2/2, echo 0/9"
-    was_cause: Cause = Cause.NONE
-    lasted_s: float = 0.0  # measured seconds of (`was`, `was_cause`) that no earlier fact booked
-
-    def totals(self) -> tuple[Total, ...]:
-        """Book the stretch that ended, and count an outage when one begins."""
-        sums = _seconds(self.link, self.was, self.was_cause, self.lasted_s)
-        if self.now is Health.DOWN and self.was is not Health.DOWN:
-            sums += (total("link_outages", 1, link=self.link, cause=self.cause.value),)
-        return sums
-
-
-@dataclass(frozen=True, slots=True)
-class LinkMeasured(Fact):
-    """A stretch of one state was measured: the books of a link, hourly and at a clean stop. Not a change."""
-
-    kind: ClassVar[str] = "link-measured"
-
-    link: str
-    health: Health
-    cause: Cause
-    until: datetime
-    seconds: float  # since the last fact that booked this link
-    sent: int  # probes in that time; those that found no carrier were not sent
-    lost: int
-
-    def totals(self) -> tuple[Total, ...]:
-        """Book the seconds and the probes."""
-        probes = (
-            total("link_probes", self.sent, link=self.link),
-            total("link_probes_lost", self.lost, link=self.link),
-        )
-        return _seconds(self.link, self.health, self.cause, self.seconds) + (probes if self.sent else ())
-
-
-@dataclass(frozen=True, slots=True)
-class LinkPolicy:
-    """How much evidence a verdict needs. `interval_s` is only used to tell a gap from a slow cadence."""
-
-    interval_s: float = 1.0  # one round of probes
-    silent_echoes: int = 9  # lost in a row, over all voting targets ...
-    silent_rounds: int = 3  # ... and of each of them
-    good_rounds: int = 3  # answered in a row by one target
-    silent_arps: int = 2  # lost in a row: the box is silent
-    no_carriers: int = 2  # probes in a row that found no carrier
-    gap_rounds: int = 10
+STEP_S, SLEW = 0.02, 0.0005  # the wall clock may move by this, and by this share of the time (adjtimex(2): 500 ppm)
+STARVED_S = 0.3  # the shortest deadline of a probe
+STALE_S = 10.0  # an address of the box that no ARP confirmed for so long, while none was lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +61,8 @@ class Minute:
     loss_share: float | None  # of the echoes sent to targets that have a vote
     sent: int
     lost: int
-
-
-@dataclass(slots=True)
-class _Target:
-    silent: int = 0  # echoes lost in a row
-    run: int = 0  # of these, since any target last answered
-    good: int = 0  # echoes answered in a row since the present health began
-    good_from: Moment | None = None  # the first of them
-    mute: bool = False  # silent while others answer: no vote
+    late: int = 0
+    duplicate: int = 0
 
 
 def _between(early: Moment, late: Moment) -> float:
@@ -159,50 +84,79 @@ class LinkWatch:
         self.health = Health.UNKNOWN
         self.cause = Cause.GAP
         self.since: datetime | None = None  # None until the first word
-        self._targets = {target: _Target() for target in targets}
-        self._arps: deque[bool] = deque(maxlen=policy.silent_arps)
-        self._echoes: deque[bool] = deque(maxlen=policy.silent_echoes)
+        self.evidence = ""  # of the last change
+        self._reach = Reach(policy, targets)
+        self._quality = Quality(policy)
+        self._usable = Usable(policy.resolver)
+        self._wishes = Wishes(policy)
         self._recent: deque[tuple[float, str, float | None]] = deque(maxlen=RECENT)  # (mono_s, target, rtt_s)
-        self._beyond = 0  # echoes lost in a row while the box answered
-        self._no_carrier = 0  # probes in a row
+        self._no_carrier = 0  # sights in a row
+        self._doubts = 0  # rounds in a row
+        self._downs: deque[float] = deque(maxlen=policy.flaps)  # when it went down (mono_s), not by the cable
+        self._flapping = False
         self._word: Moment | None = None  # of the first fate since we measure
         self._last: Moment | None = None  # of the newest fate
-        self._good: Moment | None = None  # of the last echo that came back
         self._booked: Moment | None = None  # the books are written up to here
-        self._sent = self._lost = 0
+        self._sent = self._lost = self._late = self._duplicate = 0
         self._sent_booked = self._lost_booked = 0
 
     # --- what it takes in ----------------------------------------------------------------------------------
 
-    def restore(self, fact: LinkChanged | LinkMeasured, at: Moment) -> None:
+    def restore(self, fact: LinkChanged | LinkMeasured | LinkRated, at: Moment) -> None:
         """Go on from a fact of this link, written at `at`: call for each, in order, before the first observation.
 
         The first reply then tells whether a gap lies between.
         """
+        if isinstance(fact, LinkRated):
+            return self._wishes.restore(fact, at)
         if isinstance(fact, LinkMeasured):
             self._booked = _back(at, fact.until)
         else:
             self._booked = at if fact.was is fact.now else _back(at, fact.since)
-            self.health, self.cause, self.since = fact.now, fact.cause, fact.since
+            self.health, self.cause, self.since, self.evidence = fact.now, fact.cause, fact.since, fact.evidence
         self._last = at
-        self._good = at if self.health is Health.UP else None
+        self._reach.good = at if self.health in WORKS else None
+        return None
 
     def seen(self, at: Moment) -> None:
         """Say that an earlier process still watched at `at` (its live picture's age): a short restart is no gap."""
         if self._last is not None and self._last.boot == at.boot and self._last.mono_s < at.mono_s:
             self._last = at
-            self._good = at if self.health is Health.UP else None
+            self._reach.good = at if self.health in WORKS else None
+
+    def see(self, sight: LinkSight) -> LinkChanged | LinkRated | None:
+        """Take in whatever a prober says; return the fact it brought, if any."""
+        if isinstance(sight, ProbeReply):
+            return self.observe(sight)
+        return self.read(sight) if isinstance(sight, WireReading) else self.rated(sight)
 
     def observe(self, reply: ProbeReply) -> LinkChanged | None:
-        """Take in one probe's fate; return the change it brought, if any."""
-        gap = self._gap_before(reply.at)
-        if self._booked is None or self._booked.boot != reply.at.boot:
-            self._booked = reply.at
-        self.since = self.since or reply.at.utc
-        self._word = self._word or reply.at
-        self._last = reply.at
+        """Take in one probe's fate, or a word after it; return the change it brought, if any."""
+        gap = self._begin(reply.at)
         self._take(reply)
-        return gap or self._judge(reply.at)
+        return gap or self._conclude(reply.at)
+
+    def read(self, reading: WireReading) -> LinkChanged | None:
+        """Take in a look at the interface and at ourselves; return the change it brought, if any."""
+        gap = self._begin(reading.at)
+        self._quality.read(reading)
+        if not reading.carrier:
+            self._no_carrier += 1
+        self._doubts = self._doubts + 1 if self._doubtful(reading) else 0
+        if self._doubts:
+            self._reach.void()
+            self._quality.void()
+        if gap is None and self._doubts >= self.policy.doubts and self._unheard(reading):
+            return self._unmeasured(self._reach.good or reading.at, "we do not believe our ears", Cause.DOUBT)
+        return gap or self._conclude(reading.at)
+
+    def rated(self, measured: RateMeasured) -> LinkRated:
+        """Take in one check of the contract rate."""
+        return self._wishes.rated(measured)
+
+    def asks(self) -> tuple[Ask, ...]:
+        """Return what the prober is to do now; once."""
+        return self._wishes.take()
 
     def lost_prober(self, at: Moment) -> LinkChanged | None:
         """Say that nobody measures any more: UNKNOWN from the last fate on, never DOWN."""
@@ -227,111 +181,191 @@ class LinkWatch:
         """Return the last minute; at a slow cadence at least the echoes a verdict needs."""
         while len(self._recent) > self.policy.silent_echoes and self._recent[-1][0] - self._recent[0][0] > MINUTE_S:
             self._recent.popleft()
-        voting = [rtt_s for _, target, rtt_s in self._recent if not self._targets[target].mute]
+        mute = self._reach.mute
+        voting = [rtt_s for _, target, rtt_s in self._recent if target not in mute]
         answered = [rtt_s for rtt_s in voting if rtt_s is not None]
         return Minute(
             rtt_s=median(answered) if answered else None,
             loss_share=1 - len(answered) / len(voting) if voting else None,
             sent=self._sent,
             lost=self._lost,
+            late=self._late,
+            duplicate=self._duplicate,
         )
 
     @property
     def mute_targets(self) -> tuple[str, ...]:
-        """Return the targets that stay silent while others answer: a fault of theirs, not of the link."""
-        return tuple(name for name, target in self._targets.items() if target.mute)
+        """Return the targets that alone disagree with the others: a fault of theirs, not of the link."""
+        return tuple(dict.fromkeys((*self._reach.mute, *self._quality.alone, *self._usable.alone)))
+
+    @property
+    def path(self) -> tuple[bool | None, bool | None, bool | None]:
+        """Return whether the box, the first router and a far target answered last; None: not asked, or not known."""
+        hop = self._reach.hop
+        box = self._reach.box.fates
+        return (
+            box[-1] if box else None,
+            hop.fates[-1] if hop.known and hop.fates else None,
+            self._reach.run_from_s is None if self._reach.echoes else None,
+        )
 
     # --- evidence ------------------------------------------------------------------------------------------
 
+    def _begin(self, at: Moment) -> LinkChanged | None:
+        gap = self._gap_before(at)
+        if self._booked is None or self._booked.boot != at.boot:
+            self._booked = at
+        self.since = self.since or at.utc
+        self._word = self._word or at
+        self._last = at
+        return gap
+
     def _take(self, reply: ProbeReply) -> None:
+        if reply.outcome is Outcome.DUPLICATE:
+            self._duplicate += 1
+            return
         if reply.outcome is Outcome.NO_CARRIER:
             self._no_carrier += 1
             return
         self._no_carrier = 0
-        replied = reply.outcome is Outcome.REPLIED
-        self._sent += 1
-        self._lost += not replied
-        if reply.kind is ProbeKind.ARP:
-            self._arps.append(replied)
-            self._beyond = self._beyond if replied else 0
+        late = reply.outcome is Outcome.LATE
+        self._late += late
+        self._sent += not late
+        self._lost += reply.outcome in {Outcome.LOST, Outcome.UNREACHABLE}
+        if reply.kind in {ProbeKind.DNS, ProbeKind.CANARY} or reply.size:
+            self._take_use(reply)
+        elif reply.kind is ProbeKind.SYN:
+            self._reach.spoke(reply)
         else:
-            self._take_echo(reply, replied=replied)
+            self._take_path(reply)
 
-    def _take_echo(self, reply: ProbeReply, *, replied: bool) -> None:
-        target = self._targets.setdefault(reply.target, _Target())
-        self._echoes.append(replied)
-        self._recent.append((reply.at.mono_s, reply.target, reply.rtt_s))
-        if not replied:
-            target.silent += 1
-            target.run += 1
-            target.good = 0
-            self._beyond += bool(self._arps and self._arps[-1])
-            return
-        self._good = reply.at
-        self._beyond = 0
-        target.silent = 0
-        target.good_from = target.good_from if target.good else reply.at
-        target.good += 1
-        for each in self._targets.values():
-            each.mute = each.silent >= self.policy.silent_rounds
-            each.run = 0
+    def _take_use(self, reply: ProbeReply) -> None:
+        """Names, pages and full-sized packets that are lost on a silent line say nothing about these."""
+        said = reply.outcome not in {Outcome.LOST, Outcome.UNREACHABLE, Outcome.LATE}
+        clear = self.health in WORKS | {Health.DNS_BROKEN} and self._reach.run_from_s is None
+        if said or (clear and reply.outcome is not Outcome.LATE) or self.health is Health.PORTAL:
+            self._usable.take(reply)
+
+    def _take_path(self, reply: ProbeReply) -> None:
+        self._reach.take(reply)
+        if reply.kind is not ProbeKind.ARP:
+            self._quality.take(reply)
+        if reply.kind is ProbeKind.ECHO and reply.outcome is not Outcome.LATE:
+            self._recent.append((reply.at.mono_s, reply.target, reply.rtt_s))
+
+    def _doubtful(self, reading: WireReading) -> bool:
+        stale = (
+            reading.carrier
+            and reading.gateway_age_s is not None
+            and reading.gateway_age_s > max(STALE_S, self.policy.gap_rounds * self.policy.interval_s)
+            and not self._reach.box_missed()
+        )
+        stepped = abs(reading.stepped_s) > STEP_S + SLEW * reading.window_s
+        return reading.dropped > 0 or stepped or reading.starved_s > STARVED_S or stale
+
+    def _unheard(self, reading: WireReading) -> bool:
+        """Tell whether nothing came back either during these rounds: what is answered is believed."""
+        good = self._reach.good
+        return good is None or _between(good, reading.at) > self.policy.doubts * self.policy.interval_s / 2
 
     def _forget(self) -> None:
-        for target in self._targets.values():
-            target.silent = target.run = target.good = 0
-        for window in (self._arps, self._echoes, self._recent):
-            window.clear()
-        self._beyond = 0
-        self._good = self._word = None
+        self._reach.forget()
+        self._usable.forget()
+        self._quality.void()
+        self._recent.clear()
+        self._word = None
 
     def _evidence(self) -> str:
         if self._no_carrier:
             return "no carrier"
-        return f"arp {sum(self._arps)}/{len(self._arps)}, echo {sum(self._echoes)}/{len(self._echoes)}"
+        return self._reach.evidence()
 
     def _measured_until(self) -> Moment:
         """Return the moment up to which the present health is certain, whatever comes next."""
         assert self._last is not None
-        if self.health is Health.UP:
-            return self._good or self._last
-        return min(
-            (t.good_from for t in self._targets.values() if t.good and t.good_from), key=_mono_s, default=self._last
-        )
+        if self.health in WORKS:
+            return self._reach.good or self._last
+        return self._reach.good_from() or self._last
 
     # --- judgement -----------------------------------------------------------------------------------------
+
+    def _conclude(self, at: Moment) -> LinkChanged | None:
+        change = self._judge(at)
+        self._wishes.consider(at, self.health, self._suspicion())
+        return change
+
+    def _suspicion(self) -> str:
+        """Say why one should look hard: "reach", "use", "loss", or "" not at all."""
+        if self.health in OUT:
+            return ""
+        if self._reach.suspects():
+            return "reach"
+        if self.health is Health.SATURATED:
+            return ""
+        if self._usable.suspects():
+            return "use"
+        return "loss" if self._quality.wonders else ""
 
     def _judge(self, at: Moment) -> LinkChanged | None:
         if self._no_carrier:
             return self._down(Cause.CABLE, at) if self._no_carrier >= self.policy.no_carriers else None
-        if self.health is not Health.UP:
-            good = [t.good_from for t in self._targets.values() if t.good >= self.policy.good_rounds and t.good_from]
-            if good:
-                return self._change(Health.UP, Cause.NONE, min(good, key=_mono_s), self._evidence())
+        if self._reach.silent():
+            return self._silence(at)
+        if self.health in {Health.DOWN, Health.UNKNOWN}:
+            return self._comes_back(at)
+        if self.health is Health.PORTAL and self._reach.run_from_s is not None:
+            return None
+        return self._to(*self._working(at), at)
+
+    def _silence(self, at: Moment) -> LinkChanged | None:
+        if self._usable.portal(silent=True):
+            return self._to(Health.PORTAL, Cause.PAGE, at)
+        return self._down(self._reach.where(self.cause if self.health is Health.DOWN else Cause.NONE), at)
+
+    def _comes_back(self, at: Moment) -> LinkChanged | None:
+        steady = self._reach.recovered_from()
+        if steady is not None:
+            return self._recover(steady, at)
+        return self._down(self._reach.where(self.cause), at) if self.health is Health.DOWN else None
+
+    def _recover(self, steady: Moment, at: Moment) -> LinkChanged | None:
         if self.health is Health.DOWN:
-            return self._down(self._where_now(), at)
-        if self._silence():
-            return self._down(Cause.BOX if self._box_silent() else Cause.INTERNET, at)
-        return None
+            self._usable.forget()
+            self._flapping = self._often_down(at)
+        self._quality.void()
+        health, cause = self._working(at)
+        return self._change(health, cause, steady if health in WORKS else at, self._evidence())
 
-    def _silence(self) -> bool:
-        if not self._echoes or self._echoes[-1]:
-            return False
-        runs = [target.run for target in self._targets.values() if not target.mute]
-        return sum(runs) >= self.policy.silent_echoes and min(runs) >= self.policy.silent_rounds
+    def _often_down(self, at: Moment) -> bool:
+        return len(self._downs) == self.policy.flaps and at.mono_s - self._downs[0] <= self.policy.flap_s
 
-    def _box_silent(self) -> bool:
-        return len(self._arps) == self.policy.silent_arps and not any(self._arps)
+    def _working(self, at: Moment) -> tuple[Health, Cause]:
+        """Return how a line is that answers."""
+        quality = self._quality.judge()
+        lossy = self._quality.loss > 0 or quality[0] is Health.SATURATED
+        use = self._usable.judge(self.health, lossy=lossy)
+        if use[0] in OUT:
+            return use
+        for state in (quality, use):
+            if state[0] is not Health.UP:
+                return state
+        if self._flapping and self._downs and at.mono_s - self._downs[-1] > self.policy.calm_s:
+            self._flapping = False
+        return (Health.DEGRADED, Cause.FLAPPING) if self._flapping else (Health.UP, Cause.NONE)
 
-    def _where_now(self) -> Cause:
-        """Return where a DOWN link is broken now: internet only once the box answered for a whole verdict."""
-        if self._box_silent():
-            return Cause.BOX
-        return Cause.INTERNET if self._beyond >= self.policy.silent_echoes else self.cause
+    def _to(self, health: Health, cause: Cause, at: Moment) -> LinkChanged | None:
+        if (health, cause) == (self.health, self.cause):
+            return None
+        said = self._usable.says if health in OUT else self._quality.evidence()
+        return self._change(health, cause, at, f"{self._evidence()}, {said}" if said else self._evidence())
 
     def _down(self, cause: Cause, at: Moment) -> LinkChanged | None:
         if self.health is Health.DOWN:
             return None if cause is self.cause else self._change(Health.DOWN, cause, at, self._evidence())
-        return self._change(Health.DOWN, cause, self._good or self._word or at, self._evidence())
+        if cause is not Cause.CABLE:
+            self._downs.append(at.mono_s)
+        begins = at if self.health in OUT else self._reach.good or self._word or at
+        return self._change(Health.DOWN, cause, begins, self._evidence())
 
     # --- facts ---------------------------------------------------------------------------------------------
 
@@ -339,18 +373,19 @@ class LinkWatch:
         if self._last is None:
             return None
         if self._last.boot != at.boot:
+            self._downs.clear()
             return self._unmeasured(self._last, "the box was restarted")
         silent_s = at.mono_s - self._last.mono_s
         if silent_s <= self.policy.gap_rounds * self.policy.interval_s:
             return None
         return self._unmeasured(self._last, f"no probe for {silent_s:.0f} s")
 
-    def _unmeasured(self, since: Moment, why: str) -> LinkChanged | None:
+    def _unmeasured(self, since: Moment, why: str, cause: Cause = Cause.GAP) -> LinkChanged | None:
         self._forget()
         self._no_carrier = 0
         if self.health is Health.UNKNOWN:
             return None
-        return self._change(Health.UNKNOWN, Cause.GAP, since, why)
+        return self._change(Health.UNKNOWN, cause, since, why)
 
     def _change(self, now: Health, cause: Cause, begins: Moment, evidence: str) -> LinkChanged:
         booked = self._booked or begins
@@ -358,11 +393,7 @@ class LinkWatch:
         lasted_s = round(_between(booked, begins), 3)
         fact = LinkChanged(self.link, self.health, now, cause, since, evidence, self.cause, lasted_s)
         self._booked = begins if _between(booked, begins) else booked
-        self.health, self.cause, self.since = now, cause, since
+        self.health, self.cause, self.since, self.evidence = now, cause, since, evidence
         if cause is Cause.CABLE:
             self._forget()  # what was heard before says nothing about the line that comes back
         return fact
-
-
-def _mono_s(moment: Moment) -> float:
-    return moment.mono_s

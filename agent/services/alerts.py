@@ -17,7 +17,7 @@ from agent.config import AlertsConfig, Site
 from agent.live import read_pictures
 from agent.rules.alarms import AlarmPolicy, Letter, Quiet
 from agent.rules.incidents import Incident, Level
-from agent.rules.links import Health
+from agent.rules.linkfacts import WORKS
 from agent.services.standing import Standing
 from agent.stories.alarms import AlarmBook, forward, raise_alarms
 from agent.views.journal import Today
@@ -60,7 +60,7 @@ def open_routes(urls: tuple[str, ...]) -> dict[str, Messenger]:
 
 def surviving(site: Site, links: tuple[LinkLine, ...]) -> str:
     """Return the interface of a link that works while another one does not; "" if that is not how things are."""
-    up = [link.name for link in links if link.health is Health.UP]
+    up = [link.name for link in links if link.health in WORKS]
     return site.links[up[0]].interface if 0 < len(up) < len(links) else ""
 
 

@@ -17,7 +17,7 @@ from agent.rules.door import DoorChanged, EntryDecided, EntryRule
 from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceStarted
 from agent.rules.leaf import DoorFaultChanged
-from agent.rules.links import Cause, Health, LinkChanged
+from agent.rules.linkfacts import CAUSES, OUT, Cause, Health, LinkChanged, LinkRated, OutageReported
 from agent.rules.members import CALENDAR, PEOPLE, RosterChanged
 from agent.rules.pages import AttemptCounted, PagesCounted
 from agent.rules.paper import (
@@ -70,10 +70,14 @@ class Labels:
 
 def link_words(health: Health, cause: Cause, words: Words) -> str:
     """Say how a link is: "coupé : la box ne répond plus"."""
-    if health is not Health.DOWN:
-        return words(f"link.{health}")
-    known = cause in {Cause.CABLE, Cause.BOX, Cause.INTERNET}
-    return words(f"link.{cause}" if known else "link.down")
+    known = cause in CAUSES[health] and cause not in {Cause.NONE, Cause.GAP}
+    return words(f"link.{cause}" if known else f"link.{health}")
+
+
+def mbit(bit_s: float, words: Words) -> str:
+    """Write a rate in Mbit/s, with the decimal sign of the language."""
+    written = f"{bit_s / 1e6:.1f}"
+    return written.replace(".", ",") if words.language == "fr" else written
 
 
 @singledispatch
@@ -86,7 +90,25 @@ def tell(fact: Fact, words: Words, labels: Labels) -> str:
 @tell.register
 def _(fact: LinkChanged, words: Words, labels: Labels) -> str:
     name = labels.links.get(fact.link, fact.link)
-    return words(f"event.link_{fact.now}", name=name, cause=link_words(fact.now, fact.cause, words))
+    plain = fact.now in {Health.UP, Health.UNKNOWN} and fact.cause is not Cause.DOUBT
+    said = link_words(fact.now, fact.cause, words)
+    if plain:
+        return words(f"event.link_{fact.now}", name=name)
+    return words("event.link_out" if fact.now in OUT else "event.link_bad", name=name, cause=said)
+
+
+@tell.register
+def _(fact: LinkRated, words: Words, labels: Labels) -> str:
+    name, rate = labels.links.get(fact.link, fact.link), fact.down_bit_s
+    if rate is None:
+        return words("event.not_rated", name=name)
+    return words("event.rated", name=name, rate=mbit(rate, words))
+
+
+@tell.register
+def _(fact: OutageReported, words: Words, labels: Labels) -> str:
+    name = labels.links.get(fact.link, fact.link)
+    return words("event.reported", name=name, reference=fact.reference or words("event.no_reference"))
 
 
 @tell.register

@@ -20,17 +20,27 @@ From the ledger (never reset):
   gardien_visit_seconds_total{formula}               ended visits; `alerts.yml` records gardien_visit_minutes_total
   gardien_link_down_seconds_total{link,cause}        measured time down, by cause (cable|box|internet|...)
   gardien_link_up_seconds_total{link}                measured time up (these are booked at changes and hourly)
+  gardien_link_degraded_seconds_total{link,cause}    measured time lossy, slow, flapping (loss|delay|flapping|hole)
+  gardien_link_saturated_seconds_total{link,cause}   measured time full of our own traffic (upload|download)
+  gardien_link_portal_seconds_total{link,cause}, gardien_link_dns_broken_seconds_total{link,cause}
+                                                     measured time that pings worked and people could not
   gardien_link_unknown_seconds_total{link}           time the links service ran and could not tell
-  gardien_link_outages_total{link,cause}             outages, by the cause they began with
+  gardien_link_outages_total{link,cause}             outages (down, portal, DNS), by the cause they began with
   gardien_ledger_facts, gardien_ledger_seq           facts in the ledger; number of the last one
 From the live pictures:
-  gardien_link_up{link}                              1 or 0; absent while nobody knows
-  gardien_link_state{link,state}                     1 for the present one of up|down|unknown
-  gardien_link_cause{link,cause}                     1 for the present one of none|cable|box|internet|gap
+  gardien_link_up{link}                              1 while members get through, else 0; absent while nobody knows:
+                                                     its mean over time is the availability, gaps excluded
+  gardien_link_state{link,state}                     1 for the present one of up|degraded|saturated|portal|dns_broken|
+                                                     down|unknown
+  gardien_link_cause{link,cause}                     1 for the present one of `rules.linkfacts.Cause`
   gardien_link_since_timestamp_seconds{link}         when the present state began
   gardien_link_rtt_seconds{link}                     median round trip of the last minute
   gardien_link_probes_total{link}                    probes since the links service started (resets with it)
   gardien_link_probes_lost_total{link}               those of them that were lost
+  gardien_link_probes_late_total{link}               those of the lost that were answered after their deadline
+  gardien_link_probes_duplicate_total{link}          answers to probes already answered
+  gardien_link_echo_seconds{link,le}                 histogram of the far echoes' round trips (resets with the service)
+  gardien_link_target_alone{link,target}             1 for a target that alone disagrees, and has no vote
   gardien_printer_state{device,state}                1 for the present one of idle|processing|stopped|unknown|lost
   gardien_printer_reason{device,reason}              1 for each printer-state-reason (RFC 8011 section 5.4.12)
   gardien_printer_life_sides{device}                 sides on the device's own display (a swap or reset may lower it)
@@ -78,21 +88,22 @@ from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
 from agent.rules.door import Passage
 from agent.rules.leaf import DoorFault
-from agent.rules.links import Cause, Health
 from agent.rules.spoolset import Drift
 from agent.views.families import Families
 from agent.views.journal import Today
+from agent.views.linkmetrics import link_states, probes
 from agent.views.state import DoorLine, SiteState, state_of
 from drivers.contract import Clock, DeviceState, Trust
 
 BILLING = "gardien billing"
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 DEVICE_STATES = (*(str(state) for state in DeviceState), "unknown", "lost")
+BY_CAUSE = ("down", "degraded", "saturated", "portal", "dns_broken")  # states of a link that have causes
 REASONS_KEPT = 16  # of one device at once: a device that raves must not flood a database
 REASON_LENGTH = 64
 
 PLAIN_SUMS: Mapping[str, tuple[str, ...]] = {  # sums of the ledger that are told as they stand, and their labels
-    **dict.fromkeys(("link_down_seconds", "link_outages"), ("link", "cause")),
+    **dict.fromkeys((*(f"link_{state}_seconds" for state in BY_CAUSE), "link_outages"), ("link", "cause")),
     **dict.fromkeys(("link_up_seconds", "link_unknown_seconds"), ("link",)),
     "spool_tampered": ("why",),
 }
@@ -129,9 +140,10 @@ def _public() -> Families:
     new.counter(
         "visit_seconds", "Length of ended visits (gardien_visit_minutes_total: rules, or this / 60).", "formula"
     )
-    new.counter("link_down_seconds", "Measured time down, by cause.", "link", "cause")
     new.counter("link_up_seconds", "Measured time up.", "link")
     new.counter("link_unknown_seconds", "Time nobody measured.", "link")
+    for state in BY_CAUSE:
+        new.counter(f"link_{state}_seconds", f"Measured time {state}, by cause.", "link", "cause")
     new.counter("link_outages", "Outages, by the cause they began with.", "link", "cause")
     new.gauge("ledger_facts", "Facts in the ledger.")
     new.gauge("ledger_seq", "Number of the last fact in the ledger.")
@@ -143,6 +155,10 @@ def _public() -> Families:
     new.gauge("link_rtt_seconds", "Median round trip of the last minute.", "link")
     new.counter("link_probes", "Probes since the links service started.", "link")
     new.counter("link_probes_lost", "Probes lost since the links service started.", "link")
+    new.counter("link_probes_late", "Probes answered after their deadline.", "link")
+    new.counter("link_probes_duplicate", "Answers to probes already answered.", "link")
+    new.histogram("link_echo_seconds", "Round trips of the far echoes since the links service started.", "link")
+    new.gauge("link_target_alone", "1 for a target that alone disagrees with the others.", "link", "target")
     new.gauge("printer_state", "1 for the present state.", "device", "state")
     new.gauge("printer_reason", "1 for each present printer-state-reason.", "device", "reason")
     new.gauge("printer_life_sides", "Sides on the display of the device.", "device")
@@ -311,13 +327,12 @@ class Exposition:
         web = pictures.get("web")
         if web is not None and web.certificate_until is not None:
             into.set("certificate_not_after_timestamp_seconds", web.certificate_until.timestamp())
-        links = pictures.get("links")
+        watched = pictures.get("links")
         for line in state.links:
-            seen = None if links is None else links.links.get(line.name)
+            seen = None if watched is None else watched.links.get(line.name)
             if seen is not None:
-                into.set("link_probes", seen.sent, line.name)
-                into.set("link_probes_lost", seen.lost, line.name)
-        _links(into, state)
+                probes(into, line.name, seen)
+        link_states(into, state)
         _devices(into, state)
         _spool(into, state)
         _door(into, state.door)
@@ -345,18 +360,6 @@ def _wiring(into: Families, live: LiveDoor | None) -> None:
         for reader, count in live.malformed.items():
             into.set("reader_malformed_bytes", count, reader)
             into.set("door_strangers", reader in live.strangers, reader)
-
-
-def _links(into: Families, state: SiteState) -> None:
-    for link in state.links:
-        if link.health is not Health.UNKNOWN:
-            into.set("link_up", link.health is Health.UP, link.name)
-        into.enum("link_state", Health, link.health, link.name)
-        into.enum("link_cause", Cause, link.cause, link.name)
-        if link.since is not None:
-            into.set("link_since_timestamp_seconds", link.since.timestamp(), link.name)
-        if link.rtt_s is not None:
-            into.set("link_rtt_seconds", link.rtt_s, link.name)
 
 
 def _devices(into: Families, state: SiteState) -> None:

@@ -25,7 +25,7 @@ from agent.rules.links import LinkPolicy, LinkWatch
 from agent.rules.members import Roster
 from agent.tape import Seen, SeenBadge, SeenLoss, SeenRelease, SeenRoster, read_tape
 from drivers.contract import InputChanged, LinkId, Moment, Trust
-from drivers.probing import ProbeKind, ProbeReply
+from drivers.probing import ProbeReply, RateMeasured, WireReading
 
 
 def replay_lines(folder: Path, site: Site) -> Iterator[str]:
@@ -82,9 +82,9 @@ class _Bench:
     def judge(self, seen: Seen) -> Fact | None:
         """Judge one observation."""
         match seen:
-            case ProbeReply(kind=ProbeKind.ARP | ProbeKind.ECHO, size=0) if seen.outcome.fate:
+            case ProbeReply() | WireReading() | RateMeasured():
                 watch = self._links.get(seen.link)
-                return watch.observe(seen) if watch else None
+                return watch.see(seen) if watch else None
             case SeenLoss():
                 watch = self._links.get(seen.link)
                 return watch.lost_prober(seen.at) if watch else None

@@ -12,12 +12,13 @@ from zoneinfo import ZoneInfo
 from agent.config import Site
 from agent.rules.hours import DAYS, WeeklyHours
 from agent.rules.incidents import Area, Incident, Level
-from agent.rules.links import Health
+from agent.rules.linkfacts import WORKS
 from agent.views.events import Labels, link_words, tell
 from agent.views.state import Card, DeviceLine, DoorLine, LinkLine, SiteState
 from agent.views.words import Words, capital, words
 
-RESTARTS = frozenset({"link-box", "link-internet"})  # incidents whose remedy is to restart the box of a link
+RESTARTS = frozenset({"link-box", "link-internet", "link-line"})  # their remedy is to restart the box of a link
+BY_LINE = frozenset({"link-line", "link-internet"})  # their remedy is that of the kind of line
 RESTART_MINUTES = 5  # how long a provider's box takes to come back
 
 SHAPES = {Level.OK: "●", Level.WATCH: "▲", Level.UNKNOWN: "?", Level.DOWN: "■"}
@@ -113,6 +114,8 @@ class Saying:
         self.words: Words = words(language)
         self.zone: tzinfo = ZoneInfo(site.site.timezone)
         self._labels = Labels.of(site)
+        self._members_use = site.site.members_use
+        self._lines = {name: link.line for name, link in site.links.items()}
 
     def time(self, at: datetime, pattern: str = "%H:%M") -> str:
         """Write a time of day of the site."""
@@ -142,10 +145,15 @@ class Saying:
             incident.level,
             self.words(f"incident.{incident.key}.title", **values),
             self.since(incident.since),
-            self.words(f"incident.{incident.key}.remedy", **values),
+            self._remedy(incident, values),
             incident.subject if incident.key in RESTARTS else "",
             self._restarted(incident),
         )
+
+    def _remedy(self, incident: Incident, values: dict[str, str]) -> str:
+        line = self._lines.get(incident.subject, "")
+        known = incident.key in BY_LINE and line
+        return self.words(f"line.{line}" if known else f"incident.{incident.key}.remedy", **values)
 
     def _restarted(self, incident: Incident) -> str:
         """Say how long ago a dead link's box was restarted, and how long it may still take."""
@@ -263,15 +271,19 @@ class Saying:
 
     def _kept(self) -> str:
         """Say which links still carry everybody."""
-        up = [self._labels.links.get(link.name, link.name) for link in self.state.links if link.level is Level.OK]
-        return self.words("card.internet.watch", links=", ".join(up))
+        up = [self._labels.links.get(link.name, link.name) for link in self.state.links if link.health in WORKS]
+        if not up:
+            return ""
+        switch = self._members_use == "two_wifi" and len(up) < len(self.state.links)
+        return self.words("card.internet.watch_two_wifi" if switch else "card.internet.watch", links=", ".join(up))
 
     def _link(self, link: LinkLine) -> SaidLine:
         soft = []
-        if link.health is Health.UP and link.rtt_s is not None:
+        if link.rtt_s is not None:
             soft.append(self.words("link.rtt", ms=self._ms(link.rtt_s)))
-        if link.health is Health.UP and link.loss_share is not None:
-            soft.append(self.words("link.loss", percent=round(link.loss_share * 100)))
+        if link.loss_share is not None:
+            soft.append(self.words("link.lost", percent=round(link.loss_share * 100)))
+        soft += [self.words("link.alone", target=target) for target in link.alone]
         since = self.since(link.since)
         said = link_words(link.health, link.cause, self.words)
         name = self._labels.links.get(link.name, link.name)

@@ -29,7 +29,7 @@ from agent.rules.incidents import (
     worst,
 )
 from agent.rules.leaf import DoorFault
-from agent.rules.links import Cause, Health
+from agent.rules.linkfacts import OUT, WORKS, Cause, Health
 from agent.rules.readers import Pattern
 from agent.rules.retention import TRUSTED
 from agent.rules.spoolset import Drift
@@ -62,6 +62,8 @@ class LinkLine:
     since: datetime | None
     rtt_s: float | None
     loss_share: float | None
+    path: tuple[bool | None, bool | None, bool | None] = (None, None, None)  # box, first router, far: answered last
+    alone: tuple[str, ...] = ()  # targets that alone disagree, and have no vote
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +253,7 @@ class _Look:
         """Tell whether alerts can leave; a route that is refused counts once internet cannot be why."""
         if not self.working("alerts"):
             return False
-        reachable = not links or any(link.health is Health.UP for link in links)
+        reachable = not links or any(link.health in WORKS for link in links)
         routes = [one for name, one in self.drivers.items() if name.startswith("alerts.") and not one.working]
         return not any(reachable and one.since is not None and now - one.since > REFUSED for one in routes)
 
@@ -284,10 +286,13 @@ class _Look:
 
     def link_line(self, seen: LinkSeen) -> LinkLine:
         live = self.link_seen(seen.link)
-        level = {Health.UP: Level.OK, Health.DOWN: Level.DOWN, Health.UNKNOWN: Level.UNKNOWN}[seen.health]
-        up = live is not None and seen.health is Health.UP
+        level = Level.DOWN if seen.health in OUT else Level.WATCH if seen.health in WORKS else Level.UNKNOWN
+        level = Level.OK if seen.health is Health.UP else level
+        up = live is not None and seen.health in WORKS
         rtt_s, loss_share = (live.rtt_s, live.loss_share) if live is not None and up else (None, None)
-        return LinkLine(seen.link, level, seen.health, seen.cause, seen.since, rtt_s, loss_share)
+        path = (live.box, live.hop, live.far) if live is not None and seen.health is not Health.UNKNOWN else (None,) * 3
+        alone = live.alone if live is not None else ()
+        return LinkLine(seen.link, level, seen.health, seen.cause, seen.since, rtt_s, loss_share, path, alone)
 
     def device(self, name: str) -> DeviceSeen:
         driver = f"printers.{name}"

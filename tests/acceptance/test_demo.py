@@ -86,15 +86,15 @@ def a_cut_link_is_seen_and_mended(demo: Demo) -> None:
     began = now_s()
     assert demo.prompt("cut adsl1") == "cut adsl1"
     until(lambda: demo.metric("gardien_link_up", link="adsl1") == 0, 10, what="the metric")
-    until(lambda: "Orange coupé : la box va bien, pas d'internet" in demo.words(), 10, what="the page")
+    until(lambda: "Orange coupé : la box va bien, la ligne est coupée" in demo.words(), 10, what="the page")
     seen_s = now_s() - began
     print(f"cut: metric and page after {seen_s:.1f} s")
     assert seen_s <= 5.0
-    assert demo.metric("gardien_link_cause", link="adsl1", cause="internet") == 1
+    assert demo.metric("gardien_link_cause", link="adsl1", cause="line") == 1
     assert demo.metric("gardien_link_up", link="adsl2") == 1
     assert "Free fonctionne" in demo.words()
     links = {link["name"]: (link["health"], link["cause"]) for link in demo.seen()["links"]}
-    assert links == {"adsl1": ("down", "internet"), "adsl2": ("up", "none")}
+    assert links == {"adsl1": ("down", "line"), "adsl2": ("up", "none")}
     if address:
         fired_s = until(lambda: "GardienLinkDown adsl1" in demo.firing(address), 10, what="the alert")
         print(f"alert after {seen_s + fired_s:.1f} s")
@@ -254,7 +254,7 @@ def test_without_root_the_links_are_simulated_and_all_the_rest_is_real() -> None
             assert demo.out.read_text().count("simulé ici") == 1
             until(lambda: demo.metric("gardien_link_up", link="adsl1") == 1, 10)
             assert demo.prompt("cut adsl1") == "cut adsl1"
-            until(lambda: demo.metric("gardien_link_cause", link="adsl1", cause="internet") == 1, 8)
+            until(lambda: demo.metric("gardien_link_cause", link="adsl1", cause="line") == 1, 8)
             demo.prompt("badge door 04A2B3C4D5")
             until(lambda: len(relay_moves(demo.record)) == 2, 8)
             demo.prompt("print m042 5 two-sided x3")

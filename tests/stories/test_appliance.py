@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
+
 from agent.memory.ledger import Ledger, verify
 from agent.memory.roster import RosterStore
 from agent.rules.door import EntryDecided, LatchMoved
@@ -31,7 +33,7 @@ def test_a_link_dies_and_the_other_does_not(tmp_path: Path) -> None:
         changes = [fact for fact in site.facts(LinkChanged) if isinstance(fact, LinkChanged)]
         assert [(c.link, c.now, c.cause) for c in changes if c.link == "adsl1"] == [
             ("adsl1", Health.UP, Cause.NONE),
-            ("adsl1", Health.DOWN, Cause.INTERNET),
+            ("adsl1", Health.DOWN, Cause.LINE),
             ("adsl1", Health.UP, Cause.NONE),
         ]
         assert [c.now for c in changes if c.link == "adsl2"] == [Health.UP]
@@ -138,9 +140,10 @@ def month(folder: Path, first: date, count: int, interval_s: float) -> Callable[
     return script
 
 
+@pytest.mark.timeout(400)  # wall time: the machine may be busy with others
 def test_thirty_virtual_days_end_in_the_same_statement_twice(tmp_path: Path) -> None:
     began = time.process_time()
-    site = write_site(tmp_path, interval_s=30.0, poll_s=60.0)
+    site = write_site(tmp_path, interval_s=120.0, poll_s=60.0)
     live(tmp_path, site, "2026-11-01 00:00", month(tmp_path, date(2026, 11, 1), 30, 30.0))
     assert time.process_time() - began < 60  # of the processor: a busy machine breaks no law
     file = tmp_path / "state" / "ledger.db"

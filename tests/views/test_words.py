@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import agent.views
-from agent.config import COPIES
+from agent.config import COPIES, LINES
 from agent.memory.calendar import HOLIDAYS, REASONS
 from agent.rules.contract import COLOURS
 from agent.rules.door import GRANTS, EntryRule, Passage
@@ -18,7 +18,7 @@ from agent.rules.incidents import KEYS, Area, Level
 from agent.rules.kinds import FACTS, KINDS
 from agent.rules.leaf import DoorFault
 from agent.rules.leaving import Doubt
-from agent.rules.links import Cause, Health
+from agent.rules.linkfacts import CAUSES, Cause, Health
 from agent.rules.members import PEOPLE
 from agent.rules.pages import Evidence
 from agent.rules.presence import Reason
@@ -44,7 +44,8 @@ FAMILIES: set[str] = {
     *(f"incident.{key}.{part}" for key in KEYS for part in ("title", "remedy")),
     *(f"level.{level}" for level in Level),
     *(f"card.{area}.name" for area in Area),
-    *(f"link.{word}" for word in (*Health, Cause.CABLE, Cause.BOX, Cause.INTERNET)),
+    *(f"link.{word}" for word in (*Health, *(cause for cause in Cause if cause not in {Cause.NONE, Cause.GAP}))),
+    *(f"line.{line}" for line in LINES),
     *(f"device.{state}" for state in DEVICE_STATES),
     *(f"door.{leaf}" for leaf in Passage),
     *(f"latch.{state}{cut}" for state in (*LatchState, "unknown", "resting") for cut in ("", "_cut")),
@@ -64,7 +65,7 @@ FAMILIES: set[str] = {
     *(f"refusal.{why}" for why in ("card", "spooler", "silent", "other")),
     *(f"reason.{name}" for name in (*REASONS[1:], "none")),
     *(f"holiday.{name}" for name in (*HOLIDAYS, "other")),
-    *(f"event.link_{health}" for health in Health),
+    *(f"event.link_{word}" for word in ("up", "unknown", "out", "bad")),
     *(f"event.door_{leaf}" for leaf in Passage),
     *(f"fault.{fault}" for fault in (*DoorFault, "other")),
     *(f"event.strangers_{seen or 'over'}" for seen in Pattern),
@@ -124,6 +125,12 @@ def test_every_state_of_a_link_has_words() -> None:
     assert said[Health.DOWN, Cause.BOX] == "coupé\u00a0: la box ne répond plus"
     assert said[Health.DOWN, Cause.INTERNET] == "coupé\u00a0: la box va bien, pas d'internet"
     assert said[Health.UNKNOWN, Cause.GAP] == "état inconnu"
+    own = [said[health, cause] for health, causes in CAUSES.items() for cause in causes]
+    assert len(set(own)) == len(own)  # no two states look the same
+    for language in LANGUAGES:
+        for cause in Cause:
+            key = {Cause.NONE: "link-down", Cause.GAP: "link-unknown"}.get(cause, f"link-{cause}")
+            assert words(language)(f"incident.{key}.remedy", name="Orange", code="")
 
 
 def test_every_reason_of_a_printer_has_words() -> None:

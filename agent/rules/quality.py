@@ -1,0 +1,213 @@
+"""How well does a link work that does answer? Loss, delay, and whether we fill it ourselves.
+
+The one idea: each question has its own statistic, made for quick and sure answers, and none of them is a mean over a
+minute. *Loss* is a cumulative sum (CUSUM, Page 1954) of the likelihood of 5 % against 0.5 %: it rises with every loss
+and sinks with every answer, so a single loss is nothing and a bad stretch adds up at any cadence. *Delay* compares
+each target with its own usual round trip, which falls at once and rises slowly; a late answer is a slow one, not a lost
+one. A line whose provider's router is slow together with all targets, unsteadily or very, is *full*: our own doing.
+Which way is told by byte counters where they see everybody's traffic, else by the size of the delay: no usual queue
+takes that long to drain at the contract's downward rate. One target that is alone with its trouble is named and has no
+say. Pure; judged by `rules.links`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from statistics import median
+
+from agent.rules.linkfacts import Cause, Health, LinkPolicy
+from drivers.probing import Outcome, ProbeKind, ProbeReply, WireReading
+
+LOSS_STEP, ANSWER_STEP = 2.303, -0.0463  # ln(0.05 / 0.005), ln(0.95 / 0.995)
+LOSSY = 5.0  # the sum at which a line is called lossy: e^5 to one
+LOSSY_MOST = 12.0  # the sum does not grow beyond: else a long bad hour would be told long after it ended
+RUN_MOST = 2  # losses in a row that count: one silence is no lossy line
+SEEN = 30  # fates of one target that are compared with the others'
+ALONE_SHARE, OTHERS_SHARE = 0.2, 0.05
+SLOW_OF, SLOW_SEEN = 5, 6  # of the last 6 answers 5 are slow; well again when less than half of the last 12 are
+CALM_SEEN = 12
+FALL, RISE, RISE_SLOW = 0.9, 0.01, 0.0002  # of the usual round trip towards the present one; while it is slow
+UNSTEADY_S, HUGE_S = 0.010, 0.150
+QUEUE_BITS = 256 * 1024 * 8.0  # a usual queue towards us
+DOWN_BIT_S = 8e6  # where the contract is not said
+FULL_SHARE = 0.8  # of the contract's rate: by the counters the line is full
+
+
+@dataclass(slots=True)
+class _Usual:
+    rtt_s: float
+    slow: bool = False
+    excess_s: float = 0.0
+
+    def take(self, rtt_s: float, least_s: float) -> None:
+        self.excess_s = rtt_s - self.rtt_s
+        self.slow = self.excess_s > least_s + self.rtt_s
+        share = FALL if rtt_s < self.rtt_s else RISE_SLOW if self.slow else RISE
+        self.rtt_s += share * (rtt_s - self.rtt_s)
+
+
+@dataclass(slots=True)
+class _Load:
+    """The interface's byte counters."""
+
+    last: WireReading | None = None
+    down_bit_s: float = 0.0
+    up_bit_s: float = 0.0
+
+    def take(self, reading: WireReading) -> None:
+        last, self.last = self.last, reading
+        self.down_bit_s = _rate(last.received_bytes if last else None, reading.received_bytes, reading.window_s)
+        self.up_bit_s = _rate(last.sent_bytes if last else None, reading.sent_bytes, reading.window_s)
+
+
+def _rate(was: int | None, now: int | None, window_s: float) -> float:
+    if was is None or now is None or now < was or window_s <= 0:
+        return 0.0
+    return 8 * (now - was) / window_s
+
+
+@dataclass(slots=True)
+class Quality:
+    """Follows one link's echoes and its first router. `mute` targets are left out by the caller."""
+
+    policy: LinkPolicy
+    loss: float = 0.0  # the cumulative sum
+    _fates: dict[str, deque[bool]] = field(default_factory=dict)
+    _usual: dict[str, _Usual] = field(default_factory=dict)
+    _slow: deque[tuple[str, float]] = field(default_factory=lambda: deque(maxlen=CALM_SEEN))  # target, excess; 0 well
+    _load: _Load = field(default_factory=_Load)
+    _lossy: bool = False
+    _calm: int = 0  # answers in a row that were not slow
+    _alone: tuple[str, ...] = ()
+    _run: int = 0  # echoes lost in a row: a silence is for `rules.reach` to judge
+    _losers: set[str] = field(default_factory=set)  # the targets that lost since the sum was nought
+    _state: tuple[Health, Cause] = (Health.UP, Cause.NONE)
+
+    def take(self, reply: ProbeReply) -> None:
+        """Take in one fate of ECHO or HOP, or a late echo."""
+        if reply.rtt_s is not None and reply.outcome in {Outcome.REPLIED, Outcome.LATE}:
+            usual = self._usual.setdefault(f"{reply.kind}{reply.target}", _Usual(reply.rtt_s))
+            usual.take(reply.rtt_s, self.policy.delay_s)
+            if reply.kind is ProbeKind.ECHO:
+                self._slow.append((reply.target, usual.excess_s if usual.slow else 0.0))
+                self._calm = 0 if usual.slow else self._calm + 1
+        if reply.kind is not ProbeKind.ECHO:
+            return
+        fates = self._fates.setdefault(reply.target, deque(maxlen=SEEN))
+        if reply.outcome is Outcome.LATE:  # told LOST before, and it was not
+            self._count(-LOSS_STEP)
+            if False in fates:
+                fates[len(fates) - 1 - list(reversed(fates)).index(False)] = True
+            return
+        replied = reply.outcome is Outcome.REPLIED
+        stands = replied and (len(fates) < SEEN - 1 or (len(fates) == SEEN and fates[0]))
+        fates.append(replied)
+        if not stands:
+            self._alone = self._who_is_alone()
+        if reply.target in self._alone:
+            return
+        self._run = 0 if replied else self._run + 1
+        if replied:
+            self._count(ANSWER_STEP)
+        elif self._run <= RUN_MOST:
+            self._losers.add(reply.target)
+            self._count(LOSS_STEP)
+
+    def _count(self, step: float) -> None:
+        self.loss = min(LOSSY_MOST, max(0.0, self.loss + step))
+        if not self.loss:
+            self._losers.clear()
+        several = len(self._losers) > 1 or len(self._fates) == 1
+        self._lossy = (self.loss >= LOSSY and several) or (self._lossy and self.loss > 0)
+
+    def read(self, reading: WireReading) -> None:
+        """Take in the interface's counters."""
+        self._load.take(reading)
+
+    def void(self) -> None:
+        """Forget what was lost in the meantime: we do not believe it."""
+        self.loss, self._lossy, self._run = 0.0, False, 0
+        self._losers.clear()
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """Return the targets that lose a lot while all the others lose next to nothing."""
+        return self._alone
+
+    def _who_is_alone(self) -> tuple[str, ...]:
+        shares = {name: fates.count(False) / len(fates) for name, fates in self._fates.items() if len(fates) == SEEN}
+        bad = [name for name, share in shares.items() if share >= ALONE_SHARE]
+        others = [share for name, share in shares.items() if name not in bad]
+        return tuple(bad) if len(bad) == 1 and others and max(others) <= OTHERS_SHARE else ()
+
+    @property
+    def wonders(self) -> bool:
+        """Tell whether there were losses, too few to judge by."""
+        return self.loss > 0 and not self._lossy
+
+    def evidence(self) -> str:
+        """Say the figures: "loss 4/90, rtt +0.620 s, down 0.1 up 0.9 Mbit/s"."""
+        fates = [fate for name, fates in self._fates.items() if name not in self.alone for fate in fates]
+        excesses, load = self._excesses(), self._load
+        said = [f"loss {fates.count(False)}/{len(fates)}"] if self._lossy else []
+        said += [f"rtt +{median(excesses):.3f} s"] if excesses else []
+        if load.down_bit_s or load.up_bit_s:
+            said.append(f"down {load.down_bit_s / 1e6:.1f} up {load.up_bit_s / 1e6:.1f} Mbit/s")
+        return ", ".join(said)
+
+    def judge(self) -> tuple[Health, Cause]:
+        """Return UP, SATURATED or DEGRADED, and why."""
+        self._state = self._judge()
+        return self._state
+
+    def _judge(self) -> tuple[Health, Cause]:
+        if self._calm >= CALM_SEEN and not self._lossy:
+            return Health.UP, Cause.NONE
+        full = self._full_by_counters()
+        slow = self._slow_now()
+        if slow and (full or self._queued()):
+            return self._saturated(full)
+        if self._lossy:
+            return Health.DEGRADED, Cause.LOSS
+        return (Health.DEGRADED, Cause.DELAY) if slow else (Health.UP, Cause.NONE)
+
+    def _saturated(self, full: Cause | None) -> tuple[Health, Cause]:
+        if full is None and self._state[0] is Health.SATURATED:
+            return self._state  # a queue that drains does not change its direction
+        return Health.SATURATED, full or self._direction()
+
+    def _slow_now(self) -> bool:
+        """Tell whether answers are slow, from two targets at least where there are two. Slow to end."""
+        seen = list(self._slow)
+        if self._state[0] is Health.SATURATED or self._state[1] is Cause.DELAY:
+            return 2 * sum(excess > 0 for _, excess in seen) >= len(seen) > 0
+        last = seen[-SLOW_SEEN:]
+        slow = {target for target, excess in last if excess > 0}
+        targets = {target for target, _ in seen}
+        return sum(excess > 0 for _, excess in last) >= SLOW_OF and (len(slow) > 1 or len(targets) == 1)
+
+    def _excesses(self) -> list[float]:
+        return [excess for _, excess in self._slow if excess > 0]
+
+    def _queued(self) -> bool:
+        """Tell a full queue from a longer way: the first router is slow too, and the delay is unsteady or very long."""
+        if self._state[0] is Health.SATURATED:
+            return True
+        hops = [usual for name, usual in self._usual.items() if name.startswith(ProbeKind.HOP)]
+        if hops and not any(usual.slow for usual in hops):
+            return False
+        excesses = self._excesses()
+        return max(excesses) - min(excesses) >= UNSTEADY_S or median(excesses) >= HUGE_S
+
+    def _full_by_counters(self) -> Cause | None:
+        policy, load = self.policy, self._load
+        if policy.up_bit_s and load.up_bit_s >= FULL_SHARE * policy.up_bit_s:
+            return Cause.UPLOAD
+        if policy.down_bit_s and load.down_bit_s >= FULL_SHARE * policy.down_bit_s:
+            return Cause.DOWNLOAD
+        return None
+
+    def _direction(self) -> Cause:
+        longest_s = QUEUE_BITS / (self.policy.down_bit_s or DOWN_BIT_S)
+        return Cause.UPLOAD if max(self._excesses()) > longest_s else Cause.DOWNLOAD

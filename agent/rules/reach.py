@@ -1,0 +1,245 @@
+"""Tells whether anything answers beyond our interface, and where the way ends.
+
+The one idea: silence is counted in *probes, targets and time together*. A link is silent when `silent_echoes` echoes
+in a row were lost, `silent_rounds` of each target that has a vote, over at least `silent_s`: nine losses inside one bad
+spell of 100 ms are one loss. A target that is silent while another answers has no vote. An ICMP error from the way
+(RFC 792 type 3) is better than silence: the router that sends it says where the way ends.
+
+Where it ends is read from what answered *since the silence began*: the box (ARP), the provider's first router (HOP), a
+far target. A late reply is a reply: a full queue is no silence. Pure; judged by `rules.links`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from agent.rules.linkfacts import Cause, LinkPolicy
+from drivers.contract import Moment
+from drivers.probing import Outcome, ProbeKind, ProbeReply
+
+SPOKEN_S = 20.0  # a SYN is sent every 15 s: pings may be filtered while TCP works
+LAST = 8  # fates of the box and the first router that the evidence tells
+
+
+@dataclass(slots=True)
+class _Target:
+    silent: int = 0  # echoes lost in a row
+    run: int = 0  # of these, since any target last answered
+    good: int = 0  # echoes answered in a row since the present health began
+    good_from: Moment | None = None  # the first of them
+    mute: bool = False  # silent while others answer: no vote
+
+
+@dataclass(slots=True)
+class _Witness:
+    """The box, or the first router behind it."""
+
+    fates: deque[bool]
+    known: bool = False  # it ever answered
+    asked_s: float = float("-inf")  # when the last probe that it answered was sent
+    mac: str = ""
+
+    def take(self, reply: ProbeReply, *, replied: bool) -> None:
+        self.fates.append(replied)
+        if replied:
+            self.known, self.mac = True, reply.mac or self.mac
+            self.asked_s = reply.at.mono_s if reply.sent_s is None else reply.sent_s
+
+    def silent(self, rounds: int) -> bool:
+        last = list(self.fates)[-rounds:]
+        return len(last) == rounds and not any(last)
+
+
+class Reach:
+    """Follows one link's ARP, HOP and ECHO fates."""
+
+    def __init__(self, policy: LinkPolicy, targets: tuple[str, ...]) -> None:
+        self.policy = policy
+        self.targets = {target: _Target() for target in targets}
+        self.echoes: deque[bool] = deque(maxlen=policy.silent_echoes)
+        self.box = _Witness(deque(maxlen=LAST))
+        self.hop = _Witness(deque(maxlen=LAST))
+        self.good: Moment | None = None  # of the last echo that came back
+        self.run_from_s: float | None = None  # when the first echo of the present silence was sent
+        self._run_to_s = 0.0
+        self._beyond = 0  # echoes lost in a row while the box answered
+        self._refused: dict[str, str] = {}  # since the last answer: target -> the router that refused it
+        self._refusals = 0
+        self._gateways: set[str] = set()
+        self._spoke_s = float("-inf")  # when the last SYN that was answered was sent
+        self._last_error = ""
+
+    # --- what it takes in ----------------------------------------------------------------------------------
+
+    def take(self, reply: ProbeReply) -> None:
+        """Take in a fate of ARP, HOP or ECHO, or a late echo."""
+        replied = reply.outcome in {Outcome.REPLIED, Outcome.LATE}
+        if reply.kind is ProbeKind.ARP:
+            self.box.take(reply, replied=replied)
+            self._gateways.add(reply.target)
+            self._beyond = self._beyond if replied else 0
+        elif reply.kind is ProbeKind.HOP:
+            self.hop.take(reply, replied=replied)
+        elif replied:
+            self._answered(reply)
+        else:
+            self._missed(reply)
+
+    def spoke(self, reply: ProbeReply) -> None:
+        """Take in a SYN's fate: a far end that answers TCP, and be it with a reset, is no silence."""
+        if reply.outcome in {Outcome.REPLIED, Outcome.REFUSED}:
+            self._spoke_s = reply.at.mono_s if reply.sent_s is None else reply.sent_s
+
+    def _answered(self, reply: ProbeReply) -> None:
+        target = self.targets.setdefault(reply.target, _Target())
+        self.echoes.append(True)
+        self.good = reply.at
+        self._beyond = 0
+        target.silent = 0
+        target.good_from = target.good_from if target.good else reply.at
+        target.good += 1
+        for each in self.targets.values():
+            each.mute = each.silent >= self.policy.silent_rounds
+            each.run = 0
+        if self.hop.silent(self.policy.silent_rounds):  # it does not answer us, whatever the line does
+            self.hop.known = False
+        self._end_run()
+
+    def _end_run(self) -> None:
+        self.run_from_s, self._refusals = None, 0
+        self._refused.clear()
+
+    def _missed(self, reply: ProbeReply) -> None:
+        target = self.targets.setdefault(reply.target, _Target())
+        sent_s = reply.at.mono_s if reply.sent_s is None else reply.sent_s
+        self.echoes.append(False)
+        target.silent += 1
+        target.run += 1
+        target.good = 0
+        self._beyond += bool(self.box.fates and self.box.fates[-1])
+        if self.run_from_s is None:
+            self.run_from_s = self._run_to_s = sent_s
+        self._run_to_s = max(sent_s, self._run_to_s)
+        if reply.outcome is Outcome.UNREACHABLE and reply.error is not None:
+            self._refusals += 1
+            self._refused[reply.target] = reply.error.by
+            self._last_error = f"icmp {reply.error.type}/{reply.error.code} from {reply.error.by}"
+
+    def void(self) -> None:
+        """Forget the present silence: we do not believe our own ears."""
+        for target in self.targets.values():
+            target.silent = target.run = 0
+        self._beyond = 0
+        self._end_run()
+        for witness in (self.box, self.hop):
+            while witness.fates and not witness.fates[-1]:
+                witness.fates.pop()
+
+    def forget(self) -> None:
+        """Forget all that was heard; what the first router is called, not."""
+        for target in self.targets.values():
+            target.silent = target.run = target.good = 0
+        for fates in (self.box.fates, self.hop.fates, self.echoes):
+            fates.clear()
+        self._beyond = 0
+        self.good = None
+        self._end_run()
+
+    # --- what it says --------------------------------------------------------------------------------------
+
+    @property
+    def mute(self) -> tuple[str, ...]:
+        """Return the targets that stay silent while others answer: a fault of theirs, not of the link."""
+        return tuple(name for name, target in self.targets.items() if target.mute)
+
+    def _voters(self) -> list[str]:
+        return [name for name, target in self.targets.items() if not target.mute]
+
+    def suspects(self) -> bool:
+        """Tell whether it is time to look hard."""
+        lost = sum(self.targets[name].run for name in self._voters())
+        return lost >= self.policy.suspect_echoes or self._refusals > 0
+
+    def silent(self) -> bool:
+        """Tell whether nothing beyond answers any more."""
+        if self.run_from_s is None or self._run_to_s - SPOKEN_S < self._spoke_s > self.run_from_s:
+            return False
+        return self._refused_by_all() or self._silent_long_enough(self.run_from_s)
+
+    def _silent_long_enough(self, from_s: float) -> bool:
+        runs = [self.targets[name].run for name in self._voters()]
+        enough = sum(runs) >= self.policy.silent_echoes and min(runs) >= self.policy.silent_rounds
+        return enough and self._run_to_s - from_s >= self.policy.silent_s
+
+    def _refused_by_all(self) -> bool:
+        """Tell whether routers said no for different targets (for the one there is, once more)."""
+        voters = self._voters()
+        if len(voters) > 1:
+            return len(self._refused.keys() & set(voters)) >= self.policy.refusals
+        return self._refusals > self.policy.refusals
+
+    def box_silent(self) -> bool:
+        """Tell whether the provider's box is silent."""
+        return self.box.silent(self.policy.silent_arps)
+
+    def box_missed(self) -> bool:
+        """Tell whether the box did not answer the last ARP."""
+        return bool(self.box.fates) and not self.box.fates[-1]
+
+    def where(self, present: Cause) -> Cause:
+        """Return where the way ends, now that it ends; `present` while that cannot be told yet."""
+        if self.box_silent():
+            return Cause.BOX
+        refusers = set(self._refused.values())
+        if refusers:
+            return Cause.LINE if refusers <= self._gateways else Cause.ISP
+        if present is not Cause.NONE and self._beyond < self.policy.silent_echoes:
+            return present
+        if not self.hop.known:
+            return present if present in {Cause.LINE, Cause.ISP} else Cause.INTERNET
+        if self._hop_lives(2 if present is Cause.NONE else LAST):
+            return Cause.ISP
+        return Cause.LINE if present is Cause.NONE or self.hop.silent(2) else present
+
+    def _hop_lives(self, rounds: int) -> bool:
+        """Tell whether the first router answered a probe that left after the silence began.
+
+        Of the last 2 rounds once will do; a line that comes back answers there first, so a known cause waits for more.
+        """
+        asked_s = float("inf") if self.run_from_s is None else self.run_from_s
+        last = list(self.hop.fates)[-rounds:]
+        return self.hop.asked_s >= asked_s and (any(last) if rounds == 2 else len(last) == rounds and all(last))
+
+    def recovered_from(self) -> Moment | None:
+        """Return since when a target answers steadily; None if none does."""
+        found = [
+            target.good_from
+            for target in self.targets.values()
+            if target.good >= self.policy.good_rounds and target.good_from and self._lasts(target.good_from)
+        ]
+        return min(found, key=_mono_s, default=None)
+
+    def _lasts(self, good_from: Moment) -> bool:
+        return self.good is not None and self.good.mono_s - good_from.mono_s >= self.policy.good_s
+
+    def good_from(self) -> Moment | None:
+        """Return the first of the answers that may become a recovery."""
+        return min((t.good_from for t in self.targets.values() if t.good and t.good_from), key=_mono_s, default=None)
+
+    def evidence(self) -> str:
+        """Say which probes, which MAC, which router: "arp 2/2 02:aa.., hop 0/3, echo 0/9, icmp 3/1 from ..."."""
+        arps = list(self.box.fates)[-self.policy.silent_arps :]
+        said = [f"arp {sum(arps)}/{len(arps)}"]
+        if self.box.mac:
+            said[0] += f" {self.box.mac}"
+        if self.hop.fates:
+            said.append(f"hop {sum(self.hop.fates)}/{len(self.hop.fates)}")
+        said.append(f"echo {sum(self.echoes)}/{len(self.echoes)}")
+        if self._refused:
+            said.append(self._last_error)
+        return ", ".join(said)
+
+
+def _mono_s(moment: Moment) -> float:
+    return moment.mono_s
