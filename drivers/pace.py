@@ -1,8 +1,8 @@
 """When each probe of a link is due: a slow round when all is well, ten a second when somebody looks hard. Pure.
 
-A *round* is spread evenly over its interval. *Rare* acts come every so often, in a round and in a burst, and all at
-once when a burst begins. A burst takes the round's place for a while. Time that was slept through is not caught up:
-that would be a volley of probes, and is a gap.
+A *round* is spread evenly over its interval. *Rare* acts come every so often, together with a turn of the round, and
+all at once when a burst begins. A burst takes the round's place for a while. Time that was slept through is not caught
+up: that would be a volley of probes, and is a gap.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Pace:
         step_s = interval_s / len(turns)
         self._round = [_Job(interval_s, now_s + at * step_s, act) for at, act in enumerate(turns)]
         self._rare = [
-            _Job(max(every_s, 2 * interval_s), now_s + (at + 0.5) * step_s, act)
+            _Job(max(every_s, 2 * interval_s), now_s + at % len(turns) * step_s, act)
             for at, (every_s, act) in enumerate(rare)
         ]
         self._hard = [_Job(every_s, now_s, act) for every_s, act in hard]

@@ -142,9 +142,9 @@ FULL = 1500  # bytes of an IP packet that fills an Ethernet frame (RFC 894)
 class ProbePlan:
     """What is asked of one link, and how often. Where nothing is given, that kind is not asked.
 
-    A round is one ARP, one HOP and one ECHO to each target, spread over `interval_s`. Besides, every so often: the name
-    of each resolver, a SYN to one target (port 443), the canary, an ECHO of full size; never more often than once in
-    two rounds. Each comes often enough for a cause to be told within ten seconds.
+    A round is one ARP, one HOP and one ECHO to each target, the targets spread over `interval_s`. Besides, every so
+    often: the name of each resolver, a SYN to one target (port 443), the canary, an ECHO of full size; never more often
+    than once in two rounds. Each comes often enough for a cause to be told within ten seconds.
     """
 
     gateway: str  # "": the interface's own default route, as DHCP changes it

@@ -326,7 +326,7 @@ def main(device: str, seed: str, log: str = "") -> None:
     tun = open_tun(device)
     flood = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     flood.setblocking(False)
-    lines = Path(log).open("w", buffering=1, encoding="ascii") if log else None  # noqa: SIM115  (for our life)
+    lines = Path(log).open("a", buffering=1, encoding="ascii") if log else None  # noqa: SIM115  (for our life)
     internet = Internet(tun, open_core(), flood, int(seed), lines)
     internet.pages.start()
     say("ready")
