@@ -298,8 +298,8 @@ class Night(Page):
         return facts(self.ledger, *kinds)
 
     def booked(self) -> int:
-        prints = sum(fact.sides_mono + fact.sides_colour for fact in self.facts("pages-counted"))
-        return prints + sum(fact.mono + fact.colour for fact in self.facts("copies-counted", "prints-unmatched"))
+        prints = sum(fact.sides_mono + fact.sides_colour for fact in self.facts("attempt-counted"))
+        return prints + sum(fact.mono + fact.colour for fact in self.facts("copies-metered", "prints-unmatched"))
 
     def on_paper(self) -> int:
         from tests.acceptance.house import sides  # noqa: PLC0415

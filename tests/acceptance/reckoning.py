@@ -84,7 +84,7 @@ def every_side_is_counted_once(night: Night) -> str:
             copied[side["colour"]] += 1
         else:
             on_paper[jobs[side["job"]]["uuid"], side["colour"]] += 1
-    rows = night.facts("pages-counted")
+    rows = night.facts("attempt-counted")
     booked: Counter[tuple[str, bool]] = Counter()
     for row in rows:
         uuid = row.attempt.split("/")[-1]
@@ -94,7 +94,7 @@ def every_side_is_counted_once(night: Night) -> str:
         assert row.member == (user if user in MEMBERS else "")
     assert +booked == on_paper
     assert len({row.attempt for row in rows}) == len(rows)
-    moves = night.facts("copies-counted")
+    moves = night.facts("copies-metered")
     assert (sum(move.mono for move in moves), sum(move.colour for move in moves)) == (copied[False], copied[True])
     assert sum(fact.mono + fact.colour for fact in night.facts("prints-unmatched")) == 0
     return (

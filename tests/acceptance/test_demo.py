@@ -71,8 +71,8 @@ def lp_prints_fifteen_sides_on_nine_sheets(demo: Demo) -> None:
         capture_output=True,
         timeout=30,
     )
-    until(lambda: demo.facts("pages-counted"), 40, what="the job in the ledger")
-    (row,) = demo.facts("pages-counted")
+    until(lambda: demo.facts("attempt-counted"), 40, what="the job in the ledger")
+    (row,) = demo.facts("attempt-counted")
     assert (row.member, row.sides_mono, row.sides_colour, row.sheets) == ("m042", 15, 0, 9)
     assert (row.low, row.high, row.evidence, row.state) == (15, 15, "device", "completed")
     labels = {"device": "copieur", "formula": "subscriber", "kind": "print"}
@@ -124,7 +124,7 @@ def copies_are_whose_they_are(demo: Demo) -> None:
     time.sleep(1.2)  # a card seen again within a second is still lying there
     demo.prompt("badge copier 04A2B3C4D5")
     until(lambda: demo.facts("copy-visit-ended"), 15, what="the badge out")
-    moves = [(fact.member, fact.mono, fact.colour) for fact in demo.facts("copies-counted")]
+    moves = [(fact.member, fact.mono, fact.colour) for fact in demo.facts("copies-metered")]
     assert [move for move in moves if not move[0]] == [("", 3, 0)]
     assert sum(mono for member, mono, _ in moves if member == "m042") == 3
     assert {member for member, *_ in moves} == {"", "m042"}
@@ -258,6 +258,6 @@ def test_without_root_the_links_are_simulated_and_all_the_rest_is_real() -> None
             demo.prompt("badge door 04A2B3C4D5")
             until(lambda: len(relay_moves(demo.record)) == 2, 8)
             demo.prompt("print m042 5 two-sided x3")
-            until(lambda: [(row.sides_mono, row.sheets) for row in demo.facts("pages-counted")] == [(15, 9)], 40)
+            until(lambda: [(row.sides_mono, row.sheets) for row in demo.facts("attempt-counted")] == [(15, 9)], 40)
             assert demo.stop() == 0
         until(lambda: not processes(place), 5)
