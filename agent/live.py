@@ -104,6 +104,11 @@ class LiveHeld:
     colour: int | None
     why: str = ""  # why nobody can tell; "waiting": not looked through yet
 
+    @property
+    def name(self) -> str:
+        """Return what tells it from all others, in forms and requests."""
+        return f"{self.job}/{self.created_s}"
+
 
 @dataclass(frozen=True, slots=True)
 class LiveGreeting:
@@ -215,6 +220,12 @@ def read_pictures(run: Path) -> dict[str, Picture]:
         if picture.service == file.stem:  # nobody speaks for another service
             pictures[picture.service] = picture
     return pictures
+
+
+def held_jobs(run: Path) -> tuple[LiveHeld, ...]:
+    """Return the jobs that wait for a badge, as the paper service last showed them; () if it does not know."""
+    paper = read_pictures(run).get("paper")
+    return () if paper is None or paper.release is None else paper.release.held or ()
 
 
 def age_s(picture: Picture, now: Moment) -> float:

@@ -16,6 +16,7 @@ from agent.certificates import CertificateError, ends_at, files_of, issue
 from agent.services.feasts import keep_calendar
 from agent.services.standing import Standing
 from agent.stories.attribution import PaperBook
+from agent.stories.giving import HeldBook
 from agent.stories.presence import VisitBook, follow_badges
 from agent.views.web.listen import listening, tls_of
 from agent.views.web.pages import make_app, static
@@ -32,9 +33,10 @@ async def wire(here: Standing) -> None:
     zone = ZoneInfo(here.site.site.timezone)
     visits = VisitBook(here.ledger, here.roster, here.clock, zone)
     paper = PaperBook(here.ledger, here.roster, here.clock)
+    held = HeldBook(here.ledger, here.roster, here.clock, here.places.run)
 
     async def answer(request: Request) -> Answer:
-        said = await visits.answer(request) or await paper.answer(request)
+        said = await visits.answer(request) or await paper.answer(request) or await held.answer(request)
         return said or Answer(done=False, says=f"action inconnue : {request.action}")
 
     app = make_app(here.site, here.places, here.ledger, here.roster, here.clock)

@@ -34,9 +34,11 @@ from agent.views.state import as_json, plain
 from agent.views.web import (
     cards,
     certificate,
+    counter,
     counters,
     door,
     entry,
+    held,
     hours,
     me,
     member,
@@ -74,6 +76,8 @@ PAGES: tuple[Callable[[web.Application], None], ...] = (
     door.routes,
     visits.routes,
     paper.routes,
+    held.routes,
+    counter.routes,
     counters.routes,
 )
 

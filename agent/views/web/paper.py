@@ -27,6 +27,7 @@ from agent.rules.settlement import BY_HAND
 from agent.views.events import Labels
 from agent.views.lately import lately
 from agent.views.sentences import Saying
+from agent.views.web import held
 from agent.views.web.asking import asked, current, local_now, people
 from agent.views.web.gate import CLOCK, GATE, LEDGER, ROSTER, Role, back, form, language, needs, page
 from agent.views.web.watch import WATCH
@@ -111,9 +112,12 @@ async def show_paper(request: web.Request) -> web.StreamResponse:
     newest_first = list(slips.by_name.items())[::-1]
     waiting = [(name, slip) for name, slip in newest_first if not slip.member and slip.sides]
     given = [(name, slip) for name, slip in newest_first if slip.member]
+    held_rows, held_theirs = held.rows(request, t, teller.names)
     return page(
         request,
         "paper.html",
+        held=held_rows,
+        held_theirs=held_theirs,
         title="impressions.title",
         cards=[card for card in say.cards() if card.area is Area.PAPER],
         acting=False,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from agent.views.web.gate import CALLER, GATE, Handler, language
+from agent.views.web import counter
+from agent.views.web.gate import CALLER, CLOCK, GATE, PLACES, Handler, language
 from agent.views.web.guard import HOSTS, READS, SAID, dressed, plain_errors, stranger
 from agent.views.web.watch import WATCH
 
@@ -38,7 +39,9 @@ def public_app(app: web.Application, static: Handler) -> web.Application:
     """Return the application for plain HTTP: the wall and its few files. It looks through `app`'s eyes."""
     public = web.Application(client_max_size=1, middlewares=[plain_errors, _reads_only])
     public[GATE], public[WATCH], public[HOSTS], public[SAID] = app[GATE], app[WATCH], app[HOSTS], app[SAID]
+    public[CLOCK], public[PLACES] = app[CLOCK], app[PLACES]
     routes(public)
+    counter.routes(public)
     public.router.add_get("/static/{name}", static)
     public.router.add_get("/", _to_the_wall)
     public.router.add_get("/accessibilite", _to_the_statement)

@@ -1,0 +1,123 @@
+"""`/copieur`: a small page for a screen beside the copier. Anybody may stand there: it names nobody.
+
+The one idea: the badge is the only input. The page says what to do, then for a few seconds what the badge did (how many
+jobs, pages, and the price), or why nothing came out and what to do about it; then it forgets. Without a screen the
+badge does the same. Served as the wall is: also over plain HTTP, no cookie, no form, readable without JavaScript.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from aiohttp import web
+
+from agent.config import Site
+from agent.live import STALE_S, LiveGreeting, LiveRelease, age_s, read_pictures
+from agent.rules.incidents import Area, Level
+from agent.views.events import Labels, refusal
+from agent.views.sentences import Saying
+from agent.views.web.gate import CLOCK, GATE, PLACES, language
+from agent.views.web.watch import WATCH
+from agent.views.words import Words, capital, words
+
+SHOWN = timedelta(seconds=20)
+AGAIN_S = 2  # how often the page comes again: a badge is answered on paper at once, on the screen within this
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What the screen says."""
+
+    level: str
+    sentence: str
+    more: str
+
+
+def devices_of(site: Site) -> list[str]:
+    """Return the devices whose jobs wait for a badge."""
+    return [name for name in site.printers if site.intake(name)]
+
+
+def routes(app: web.Application) -> None:
+    """Add the screen, where jobs wait for a badge."""
+    if devices_of(app[GATE].site):
+        app.router.add_get("/copieur", show)
+        app.router.add_get("/copieur/{device}", show)
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show the screen of one copier, the first if none is named."""
+    site, t = request.app[GATE].site, words(language(request))
+    devices = devices_of(site)
+    device = request.match_info.get("device", devices[0])
+    if device not in devices:
+        raise web.HTTPNotFound
+    say = Saying(site, request.app[WATCH].look(), t.language)
+    release = _release(request)
+    label = Labels.of(site).device(device)
+    said = greet(release, device, label, say)
+    html = (
+        request.app[GATE]
+        .env.get_template("counter.html")
+        .render(
+            t=t,
+            site=site.site.name,
+            label=capital(label),
+            said=said,
+            again=AGAIN_S,
+            time=say.time(say.state.at, "%H:%M"),
+            waiting=len((release and release.held) or ()),
+            phone=site.site.help_phone,
+        )
+    )
+    return web.Response(text=html, content_type="text/html")
+
+
+def _release(request: web.Request) -> LiveRelease | None:
+    """Return what the paper service last showed; None if it is silent or does not know."""
+    paper = read_pictures(request.app[PLACES].run).get("paper")
+    fresh = paper is not None and age_s(paper, request.app[CLOCK].now()) <= STALE_S
+    return paper.release if paper is not None and fresh else None
+
+
+def greet(release: LiveRelease | None, device: str, label: str, say: Saying) -> Greeting:
+    """Say what the last badge did, if that was just now; else what to do."""
+    t = say.words
+    if release is None or release.held is None:
+        return Greeting(Level.UNKNOWN, t("copieur.unknown"), t("copieur.unknown_more"))
+    last = release.greetings.get(device)
+    if last is not None and timedelta() <= say.state.at - last.at < SHOWN:
+        return _answered(last, label, t)
+    paper = [one for card in say.cards() if card.area is Area.PAPER for one in card.incidents]
+    wrong = [one for one in paper if one.level == Level.DOWN]
+    if wrong:
+        return Greeting(Level.DOWN, wrong[0].title, wrong[0].remedy)
+    return Greeting(Level.OK, t("copieur.badge"), t("copieur.badge_more"))
+
+
+def _answered(last: LiveGreeting, name: str, t: Words) -> Greeting:
+    if last.refused == "card":
+        return Greeting(Level.WATCH, t("copieur.card"), t("copieur.card_more"))
+    if last.refused:
+        more = t("copieur.refused_more", n=last.jobs)
+        return Greeting(Level.DOWN, capital(refusal(t, name, last.refused)), more)
+    if not last.jobs:
+        return Greeting(Level.WATCH, t("copieur.none"), t("copieur.none_more"))
+    parts = [t("copieur.jobs", n=last.jobs)]
+    if last.sides is not None:
+        parts.append(t("copieur.pages", n=last.sides))
+    if last.colour:
+        parts.append(t("copieur.colour", n=last.colour))
+    if last.high:
+        price = money(last.high, last.currency, t)
+        parts.append(price if last.low == last.high else t("copieur.at_most", price=price))
+    return Greeting(Level.OK, t("copieur.hello", what=", ".join(parts)), t("copieur.hello_more"))
+
+
+def money(amount: str, currency: str, t: Words) -> str:
+    """Write an amount: 1,40 € in French."""
+    sign = "€" if currency == "EUR" else currency
+    written = f"{Decimal(amount):.2f}"
+    return f"{written.replace('.', ',')}\N{NO-BREAK SPACE}{sign}" if t.language == "fr" else f"{written} {sign}"

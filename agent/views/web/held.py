@@ -1,0 +1,75 @@
+"""Jobs that wait for a badge: what the animator sees of them on `/impressions`, and whose word goes where.
+
+The one idea: a phone that calls itself "iPhone" prints too, and its job is not lost: it waits where somebody in the
+room can say whose it is. The member then badges, as for any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from agent.live import held_jobs
+from agent.rules.identity import Level, nobodys
+from agent.views.web.asking import asked, local_now, people
+from agent.views.web.gate import GATE, PLACES, ROSTER, Role, back, form, language, needs
+from agent.views.words import Words, words
+
+SAID = {"given": "held.given", "not-always": "impressions.not_always", "nothing": "held.nothing"}
+SHOWN = 30
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """One waiting job, in words."""
+
+    paper: str  # its name
+    time: str
+    what: str
+    user: str  # the print name it came under; "" for one without
+    learnt: bool  # that name can be given to somebody for good
+    member: str
+    name: str
+
+
+def routes(app: web.Application) -> None:
+    """Add the way to say whose a waiting job is, where jobs wait."""
+    if any(app[GATE].site.intake(name) for name in app[GATE].site.printers):
+        app.router.add_post("/impressions/attente", give)
+
+
+def rows(request: web.Request, t: Words, names: Mapping[str, str]) -> tuple[list[HeldRow], int]:
+    """Return the waiting jobs that are nobody's or were given by hand, and how many wait for their members' badge."""
+    users = {alias.id: user for user, alias in request.app[ROSTER].roster().aliases.items()}
+    now, found, theirs = local_now(request), [], 0
+    for one in held_jobs(request.app[PLACES].run):
+        if one.level not in {Level.NOBODY, Level.GIVEN}:
+            theirs += 1
+            continue
+        at = datetime.fromtimestamp(one.created_s, UTC).astimezone(now.tzinfo)
+        time = f"{at:%H:%M}" if at.date() == now.date() else f"{t.day(at)}, {at:%H:%M}"
+        what = t("held.unknown") if one.sides is None else t("held.sides", n=one.sides)
+        user = next((name for alias, name in users.items() if alias == one.alias), "")
+        learnt = bool(user) and not nobodys(user)
+        found.append(HeldRow(one.name, time, what, user, learnt, one.member, names.get(one.member, one.member)))
+    return sorted(found, key=lambda row: bool(row.member))[:SHOWN], theirs
+
+
+@needs(Role.ANIMATOR)
+async def give(request: web.Request) -> web.StreamResponse:
+    """Say whose a waiting job is, or take the word back."""
+    fields = await form(request)
+    member = fields.get("member", "")
+    if member == "-":
+        member = ""
+    elif member not in people(request):
+        return back(request, "/impressions", "impressions.choose")
+    wanted = {"job": fields.get("paper", ""), "member": member, "always": fields.get("always", "")}
+    answer = await asked(request, "web", "job-give", wanted)
+    if answer.code == "given":
+        name = people(request)[member].name if member else words(language(request))("impressions.nobody")
+        return back(request, "/impressions", "held.given", name=name)
+    return back(request, "/impressions", SAID.get(answer.code, "impressions.not_written"))

@@ -1,0 +1,176 @@
+"""The screen beside the copier, and the inbox of jobs that wait and are nobody's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from agent.config import SpoolerConfig
+from agent.live import LiveGreeting, LiveHeld, LiveRelease, Picture
+from agent.memory.roster import RosterStore
+from agent.rules.facts import FormulaId
+from agent.rules.release import JobGiven
+from agent.stories.giving import HeldBook
+from agent.views.web.listen import listening
+from agent.views.web.pages import make_app, static
+from agent.views.web.wall import public_app
+from tests.views.hand import Hand, browse, hand_at
+from tests.views.scenes import SITE, House, house, pictures
+
+PRINTER = replace(SITE.printers["copieur"], badge_queues=("impressions",))
+PLACE = replace(SITE, printers={"copieur": PRINTER}, spooler=SpoolerConfig("sim"))
+CREATED = 1_795_000_000
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path / "house", PLACE) as opened:
+        yield opened
+
+
+def paint(home: House, release: LiveRelease | None) -> None:
+    painted: dict[str, Picture] = pictures(home.clock.now())
+    painted["paper"] = replace(painted["paper"], release=release)
+    home.paint(painted)
+
+
+def held(job: int, member: str = "", level: str = "nobody", alias: str = "a1", sides: int | None = 3) -> LiveHeld:
+    return LiveHeld(job, CREATED + job, alias, member, level, 0, sides, 0)
+
+
+@pytest.mark.parametrize(
+    ("greeting", "language", "said"),
+    [
+        (
+            {"jobs": 3, "sides": 14, "colour": 0, "low": "1.40", "high": "1.40"},
+            "fr",
+            "Bonjour, 3 travaux, 14 pages, 1,40 €",
+        ),
+        (
+            {"jobs": 1, "sides": 1, "colour": 1, "low": "0.25", "high": "0.25"},
+            "fr",
+            "1 travail, 1 page, dont 1 en couleur, 0,25 €",
+        ),
+        ({"jobs": 2, "sides": 14, "low": "0.70", "high": "3.50"}, "fr", "2 travaux, 14 pages, 3,50 € au plus"),
+        ({"jobs": 2}, "fr", "Bonjour, 2 travaux Prix"),
+        (
+            {"jobs": 3, "sides": 14, "colour": 4, "low": "1.50", "high": "1.50"},
+            "en",
+            "3 jobs, 14 pages, 4 in colour, 1.50 €",
+        ),
+        ({}, "fr", "Bonjour, aucun travail à votre nom Imprimé depuis un téléphone ?"),
+        ({"refused": "card"}, "fr", "Carte inconnue Rien n'est sorti."),
+        ({"refused": "no-paper", "jobs": 2}, "fr", "plus de papier Rien n'est sorti : 2 travaux attendent encore."),
+        (
+            {"refused": "silent", "jobs": 1},
+            "fr",
+            "Le copieur ne répond pas Rien n'est sorti : 1 travail attend encore.",
+        ),
+        ({"refused": "spooler"}, "en", "The print server does not answer Nothing came out"),
+        ({"refused": "melted", "jobs": 1}, "fr", "Le copieur ne peut pas imprimer (melted)"),
+    ],
+)
+def test_a_badge_is_answered_and_forgotten(home: House, greeting: dict[str, object], language: str, said: str) -> None:
+    async def story(hand: Hand) -> None:
+        at = home.clock.now().utc - timedelta(seconds=2)
+        last = LiveGreeting(at, currency="EUR", **greeting)  # type: ignore[arg-type]
+        paint(home, LiveRelease((held(1), held(2, "m042", "claimed")), {"copieur": last}))
+        page = await hand.open(f"/copieur?lang={language}")
+        assert said in page.text.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
+        assert not re.search(r"\bm\d{3}\b|gardien=", page.html)
+        home.clock.pass_s(19)
+        paint(home, LiveRelease((held(1),), {"copieur": last}))
+        later = await hand.open(f"/copieur?lang={language}")
+        assert ("Posez votre badge" if language == "fr" else "Show your badge") in later.text
+        assert set(hand.cookies) <= {"lang"}
+
+    browse(home, story)
+
+
+def test_the_screen_knows_when_it_does_not_know(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        for release in (None, LiveRelease()):
+            paint(home, release)
+            assert "Nous ne savons pas ce qui attend" in (await hand.open("/copieur")).text
+        paint(home, LiveRelease(()))
+        assert "Posez votre badge" in (await hand.open("/copieur/copieur")).text
+        home.clock.pass_s(60)
+        assert "Nous ne savons pas" in (await hand.open("/copieur")).text
+        assert (await hand.open("/copieur/fax")).status == 404
+
+    browse(home, story)
+
+
+def test_over_plain_http_the_screen_answers_and_the_inbox_does_not(home: House) -> None:
+    async def run() -> None:
+        paint(home, LiveRelease((held(1),)))
+        app = make_app(home.site, home.places, home.ledger, home.roster, home.clock)
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(listening(app, "127.0.0.1:0"))
+            port = await stack.enter_async_context(listening(public_app(app, static), "127.0.0.1:0"))
+            hand = await stack.enter_async_context(hand_at(app, f"http://127.0.0.1:{port}"))
+            page = await hand.open("/copieur")
+            assert (page.status, "1 travail attend un badge" in page.text.replace("\N{NO-BREAK SPACE}", " ")) == (
+                200,
+                True,
+            )
+            assert (await hand.open("/impressions")).status == 404
+            async with hand.session.post("/copieur") as response:
+                assert response.status == 405
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+
+
+def test_where_nothing_waits_for_a_badge_there_is_no_screen(tmp_path: Path) -> None:
+    with house(tmp_path / "house") as plain:
+
+        async def story(hand: Hand) -> None:
+            assert (await hand.open("/copieur")).status == 404
+
+        browse(plain, story)
+
+
+def test_a_waiting_job_is_given_by_the_word_of_the_animator(home: House) -> None:
+    ada = home.roster.add_member("Ada", FormulaId("subscriber"), since=date(2026, 1, 1), actor="cli")
+    phone, visitor = home.roster.alias("iPhone"), home.roster.alias("lovelace")
+
+    async def story(hand: Hand) -> None:
+        paint(home, LiveRelease((held(1, alias=phone.id), held(2, alias=visitor.id), held(3, ada, "claimed"))))
+        await hand.claim()
+        page = await hand.open("/impressions")
+        text = page.text.replace("\N{NO-BREAK SPACE}", " ")
+        assert "1 travail attend le badge de son membre." in text
+        assert "sous le nom « iphone »" in text
+        assert "Et toujours pour « iphone »" not in text
+        assert "Et toujours pour « lovelace »" in text
+
+    browse(home, story)
+    _give_and_learn(home, home.roster, ada, visitor.id)
+
+
+def _give_and_learn(home: House, roster: RosterStore, ada: str, alias: str) -> None:
+    from agent.ask import Request  # noqa: PLC0415  (used here alone)
+
+    async def main() -> None:
+        book = HeldBook(home.ledger, roster, home.clock, home.places.run)
+        wanted = {"job": f"2/{CREATED + 2}", "member": ada, "always": "1"}
+        answer = await book.answer(Request("job-give", "a1", "", 1e9, wanted))
+        assert answer is not None
+        assert (answer.done, answer.code) == (True, "given")
+        gone = await book.answer(Request("job-give", "a1", "", 1e9, {"job": "9/9", "member": ada}))
+        assert gone is not None
+        assert gone.code == "nothing"
+        assert await book.answer(Request("other", "a1", "", 1e9, {})) is None
+
+    asyncio.run(main())
+    (fact,) = [entry.fact for entry in home.ledger.entries(JobGiven)]
+    assert isinstance(fact, JobGiven)
+    assert (fact.job, fact.member, fact.turn, fact.alias) == (2, ada, 1, alias)
+    assert roster.roster().aliases["lovelace"].member == ada
