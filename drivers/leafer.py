@@ -41,13 +41,8 @@ class Unreadable(Exception):  # noqa: N818  (an answer, not an error)
 def main() -> None:
     """Look through the file named on the command line, and say what is found as soon as it is known."""
     file, kind = Path(sys.argv[1]), sys.argv[2]
-    for limit, most in (
-        (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_CPU, CPU_S),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 64 * 1024 * 1024),  # Ghostscript's own temporary files
-    ):
-        resource.setrlimit(limit, (most, most))
+    if not limited():
+        return say(why="no-limits")  # a hostile document is not opened without them
     try:
         with file.open("rb") as document:
             _look(document, file, kind)
@@ -55,6 +50,22 @@ def main() -> None:
         say(why=str(why))
     except MemoryError:
         say(why="too-large")
+    return None
+
+
+def limited() -> bool:
+    """Limit this process and its renderers; False where the machine does not let us."""
+    for limit, most in (
+        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_CPU, CPU_S),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 64 * 1024 * 1024),  # Ghostscript's own temporary files
+    ):
+        try:
+            resource.setrlimit(limit, (most, most))
+        except (OSError, ValueError):
+            return False
+    return True
 
 
 def say(**what: object) -> None:

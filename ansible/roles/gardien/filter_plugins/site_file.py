@@ -23,14 +23,32 @@ def site_services(site: dict[str, Any]) -> list[str]:
     return [name for name, needed in wanted.items() if needed]
 
 
-def site_queues(site: dict[str, Any]) -> list[dict[str, str]]:
-    """Return the print queues to make: one row per queue of each IPP device."""
-    return [
-        {"name": queue, "uri": printer["uri"], "label": printer.get("label") or name}
-        for name, printer in site.get("printers", {}).items()
-        if printer.get("kind") == "ipp"
-        for queue in printer.get("queues", ())
-    ]
+def site_queues(site: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the print queues to make, for each IPP device: those that print at once, and those that wait for a badge.
+
+    A queue that waits is `held` (stopped, still accepting); its jobs leave through one that nobody is told of.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for name, printer in site.get("printers", {}).items():
+        if printer.get("kind") != "ipp":
+            continue
+        waiting = _waiting(site, name, printer)
+        wanted = [(queue, False, not waiting) for queue in printer.get("queues", ())]
+        wanted += [(queue, True, True) for queue in waiting]
+        wanted += [(f"{name}-direct", False, False)] if waiting else []
+        for queue, held, shared in wanted:
+            row = {"name": queue, "uri": printer["uri"], "label": printer.get("label") or name}
+            rows.setdefault(queue, {**row, "held": held, "shared": shared})
+    return list(rows.values())
+
+
+def _waiting(site: dict[str, Any], name: str, printer: dict[str, Any]) -> tuple[str, ...]:
+    """Return the queues whose jobs wait for a badge, as agent.config.Site.intake says it."""
+    named = tuple(printer.get("badge_queues", ()))
+    reader = any(reader.get("at") == name for reader in site.get("readers", {}).values())
+    if not named and not printer.get("queues") and reader and "spooler" in site:
+        return (name,)
+    return named
 
 
 class FilterModule:
