@@ -90,6 +90,7 @@ class SpoolKeeper:
         self._created: dict[int, int] = {}  # all that is listed
         self._uuids: dict[int, str] = {}
         self._forgotten: list[LoggedJob] = []  # lines about jobs that were not in the list
+        self._jobs: tuple[SpoolJob, ...] = ()  # of the last look
         self._vanished: tuple[SpoolJob, ...] = ()
         self._watching = False  # lines from now on were written while we watched
         self._judged_s: float | None = None  # when the settings were last judged
@@ -106,12 +107,15 @@ class SpoolKeeper:
 
     async def look(self) -> None:
         """Read everything once. Raises DriverError, LedgerError."""
+        self._lay(
+            self._jobs, await self._spooler.attempts()
+        )  # files: somebody waits for the row, CUPS may take its time
         jobs = await self._spooler.jobs(self._cursor.first)
         if self._cursor.broken(jobs):
             self._cursor = SpoolCursor()
             jobs = await self._spooler.jobs(1)
         self._cursor.advance(jobs)
-        notes = await self._spooler.attempts()
+        notes, self._jobs = await self._spooler.attempts(), jobs
         self._lay(jobs, notes)
         seen = await self._list(jobs, notes)
         gone = tuple(self._forgotten_job(line, notes) for line in vanished(seen))

@@ -2,20 +2,24 @@
 
     python -m tests.bench.paper [JOBS [BACKLOG]]
 
-Real lp(1), a real private cupsd with our backend in its print path, our copier over IPP, the ledger on this disk (tier:
-peers). The stories run in this process; a thread of its own asks CUPS and looks into the ledger's file every few
-milliseconds, so that neither clock is the one that is measured. Root.
+Real lp(1), a real private cupsd with our backend in its print path, our copier over IPP in a process of its own, the
+ledger on this disk (tier: peers). The stories run in this process; a thread of its own asks CUPS and looks into the
+ledger's file every few milliseconds, so that neither clock is the one that is measured. The emulated copier writes its
+answers in Python, slower than any device: how long the first look waited for it is told beside the whole. Root.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, date
 from pathlib import Path
 
@@ -27,9 +31,8 @@ from agent.stories.desk import Desk
 from agent.stories.printing import mind_paper
 from agent.stories.spool import mind_spooler
 from drivers.clock import SystemClock
-from drivers.contract import DeviceId
+from drivers.contract import DeviceId, DeviceReading
 from drivers.ipp import Tag, attribute
-from drivers.peers.copier import Copier
 from drivers.peers.cups import CupsPeer, pdf
 from drivers.printer import IppPrinter
 from drivers.spooler import CupsSpooler
@@ -72,6 +75,19 @@ class Watch(threading.Thread):
         return answer.first(Tag.JOB).integer("job-state") or 0
 
 
+class Timed(IppPrinter):
+    """Remembers how long its looks took: the emulated device's answers, and reading them."""
+
+    took_s = 0.0
+
+    async def read(self) -> DeviceReading:
+        """Take one look."""
+        before = time.monotonic()
+        reading = await super().read()
+        self.took_s += time.monotonic() - before
+        return reading
+
+
 async def until(true: object, limit_s: float) -> None:
     """Wait for it."""
     async with asyncio.timeout(limit_s):
@@ -79,7 +95,7 @@ async def until(true: object, limit_s: float) -> None:
             await asyncio.sleep(0.005)
 
 
-def minding(space: tuple[Ledger, RosterStore], cupsd: CupsPeer, uri: str) -> list[asyncio.Task[None]]:
+def minding(space: tuple[Ledger, RosterStore], cupsd: CupsPeer, printer: Timed) -> list[asyncio.Task[None]]:
     """Start the stories of paper."""
     ledger, people = space
     clock, desk = SystemClock(), Desk()
@@ -88,7 +104,6 @@ def minding(space: tuple[Ledger, RosterStore], cupsd: CupsPeer, uri: str) -> lis
         async with CupsSpooler(clock, cupsd.server, [DEVICE], 10.0, cupsd.attempts, cupsd.page_log) as spooler:
             await mind_spooler(spooler, {DEVICE: desk}, ledger, clock, lambda _: None)
 
-    printer = IppPrinter(clock, DEVICE, uri)
     paper = mind_paper(DEVICE, printer, desk, ledger, people, clock, lambda _: None, POLICY)
     return [asyncio.create_task(spool()), asyncio.create_task(paper)]
 
@@ -100,9 +115,9 @@ async def stop(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def latency(folder: Path, space: tuple[Ledger, RosterStore], cupsd: CupsPeer, copier: Copier, jobs: int) -> None:
+async def latency(folder: Path, space: tuple[Ledger, RosterStore], cupsd: CupsPeer, uri: str, jobs: int) -> None:
     """Print one job after the other and compare the two instants."""
-    tasks = minding(space, cupsd, copier.uri)
+    tasks = minding(space, cupsd, Timed(SystemClock(), DEVICE, uri))
     watch = Watch(folder / "ledger.db", cupsd.port)
     await asyncio.sleep(2)
     watch.start()
@@ -135,24 +150,26 @@ def _leave(cupsd: CupsPeer, uri: str, jobs: int) -> None:
         (cupsd.attempts / f"{DEVICE}-{ids[0]}-{number}.json").write_text(json.dumps(note))
 
 
-async def backlog(folder: Path, space: tuple[Ledger, RosterStore], cupsd: CupsPeer, copier: Copier, jobs: int) -> None:
+async def backlog(folder: Path, space: tuple[Ledger, RosterStore], cupsd: CupsPeer, uri: str, jobs: int) -> None:
     """Put `jobs` jobs into CUPS's history, the copier's records and the notes while nobody looks; then catch up."""
     before = len(list(cupsd.attempts.glob("*.json")))
     cupsd._run("lpadmin", "-p", DEVICE, "-v", "file:///dev/null", "-m", "raw")
-    await asyncio.to_thread(_leave, cupsd, copier.uri, jobs)
-    await copier.settle()
+    await asyncio.to_thread(_leave, cupsd, uri, jobs)
+    while not (await IppPrinter(SystemClock(), DEVICE, uri).read()).settled:
+        await asyncio.sleep(0.5)
     ledger = sqlite3.connect(f"file:{folder / 'ledger.db'}?mode=ro", uri=True)
 
     def rows() -> int:
         return int(ledger.execute("SELECT count(*) FROM content WHERE kind = 'attempt-counted'").fetchone()[0])
 
     known, start = rows(), time.monotonic()
-    tasks = minding(space, cupsd, copier.uri)
+    printer = Timed(SystemClock(), DEVICE, uri, timeout_s=60.0)
+    tasks = minding(space, cupsd, printer)
     await until(lambda: rows() == known + jobs, 120)
     took = time.monotonic() - start
     print(
-        f"catch-up: {jobs} jobs to rows on the disk in {took:.2f} s, {jobs / took:.0f} jobs/s, "
-        f"notes and history included ({before} notes before)"
+        f"catch-up: {jobs} jobs to rows on the disk in {took:.2f} s, of these {printer.took_s:.2f} s the emulated "
+        f"copier's answers; the rest {jobs / (took - printer.took_s):.0f} jobs/s ({before} notes before)"
     )
     await stop(tasks)
     ledger.close()
@@ -162,20 +179,30 @@ async def main(jobs: int, many: int) -> None:
     """Run both."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        async with Copier(folder / "copier", sides_per_s=1000.0) as copier:
-            clock = SystemClock()
+        with copier(folder / "copier") as uri, CupsPeer(folder / "cups") as cupsd:
+            await asyncio.to_thread(cupsd.add_queue, DEVICE, uri)
             with (
-                CupsPeer(folder / "cups") as cupsd,
                 Ledger.open(folder / "ledger.db") as ledger,
-                RosterStore.open(folder, ledger, clock) as people,
+                RosterStore.open(folder, ledger, SystemClock()) as people,
             ):
-                await asyncio.to_thread(cupsd.add_queue, DEVICE, copier.uri)
                 for number in range(7):
                     member = people.add_member("X", FormulaId("subscriber"), since=date(2020, 1, 1), actor="cli")
                     people.give_alias(member, f"m{number:03}", actor="cli")
-                await latency(folder, (ledger, people), cupsd, copier, jobs)
-                await backlog(folder, (ledger, people), cupsd, copier, 600)
-                await backlog(folder, (ledger, people), cupsd, copier, many)
+                await latency(folder, (ledger, people), cupsd, uri, jobs)
+                await backlog(folder, (ledger, people), cupsd, uri, 600)
+                await backlog(folder, (ledger, people), cupsd, uri, many)
+
+
+@contextlib.contextmanager
+def copier(state: Path) -> Iterator[str]:
+    """Run the copier peer in a process of its own; yield its URI."""
+    command = [sys.executable, "-m", "drivers.peers.copier", "--state", str(state), "--sides-per-s", "1000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
 
 
 if __name__ == "__main__":
