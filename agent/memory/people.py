@@ -204,18 +204,19 @@ def import_members(change: Change, file: MemberFile, card_key: Callable[[CardNum
     """Bring the roster to what the file says; with faults in the report, the caller rolls all of it back."""
     faults: list[LineFault] = []
     done: Counter[str] = Counter()
+    known = _Known(change)
     for row in sorted(file.rows, key=lambda row: row.id is None):  # ids in the file first: no number is given twice
         told = len(change.told)
         try:
-            was = _whom(change.people(), row)
-            member = _bring(change, row, was, file.columns)
+            was = known.whom(row)
+            person = known.bring(row, was, file.columns)
         except RosterError as error:
             faults.append(LineFault(row.line, error.fr, error.en))
             continue
         gifts: list[Callable[[], object]] = [
-            partial(change.give_card, member, card_key(card), unblock=False) for card in row.cards
+            partial(change.give_card, person.id, card_key(card), unblock=False) for card in row.cards
         ]
-        gifts += [partial(change.give_alias, member, alias[:LONGEST]) for alias in row.aliases]
+        gifts += [partial(change.give_alias, person.id, alias[:LONGEST]) for alias in row.aliases]
         for give in gifts:
             try:
                 give()
@@ -227,28 +228,49 @@ def import_members(change: Change, file: MemberFile, card_key: Callable[[CardNum
     return ImportReport(done["added"], done["changed"], done["unchanged"], ())
 
 
-def _bring(change: Change, row: MemberRow, was: Person | None, columns: frozenset[str]) -> MemberId:
-    """Add one person, or bring one to what the line says. A column the file does not have changes nothing."""
-    if was is None:
-        since = row.since or change.at.utc.date()
-        person = Person(row.id or change.next_id(), row.name, row.formula, since, row.until)
-        change.add(person)
-    else:
-        until = row.until if "until" in columns else was.until
-        person = Person(was.id, row.name, row.formula, row.since or was.since, until)
-        change.change(person)
-    return person.id
+class _Known:
+    """Everybody in the roster while a file is brought in, found without reading them all again for every line."""
 
+    def __init__(self, change: Change) -> None:
+        self._change = change
+        self._by_id: dict[MemberId, Person] = {}
+        self._by_name: dict[str, set[MemberId]] = {}
+        self._next = 0  # the next free number, once one was asked for: after the lines that have an id of their own
+        for person in change.people():
+            self._is_now(person)
 
-def _whom(people: list[Person], row: MemberRow) -> Person | None:
-    """Find whom a line means: by its id, else by its name. Raises RosterError when two have that name."""
-    if row.id is not None:
-        return next((person for person in people if person.id == row.id), None)
-    same = [person for person in people if fold_text(person.name) == fold_text(row.name)]
-    if len(same) > 1:
-        ids = ", ".join(person.id for person in same)
-        raise RosterError(
-            f"plusieurs membres portent ce nom ({ids}) : donner l'identifiant",
-            f"several members have this name ({ids})",
-        )
-    return same[0] if same else None
+    def whom(self, row: MemberRow) -> Person | None:
+        """Find whom a line means: by its id, else by its name. Raises RosterError when two have that name."""
+        if row.id is not None:
+            return self._by_id.get(row.id)
+        same = sorted(self._by_name.get(fold_text(row.name), ()))
+        if len(same) > 1:
+            ids = ", ".join(same)
+            raise RosterError(
+                f"plusieurs membres portent ce nom ({ids}) : donner l'identifiant",
+                f"several members have this name ({ids})",
+            )
+        return self._by_id[same[0]] if same else None
+
+    def bring(self, row: MemberRow, was: Person | None, columns: frozenset[str]) -> Person:
+        """Add one person, or bring one to what the line says. A column the file does not have changes nothing."""
+        if was is None:
+            since = row.since or self._change.at.utc.date()
+            person = Person(row.id or self._free(), row.name, row.formula, since, row.until)
+            self._change.add(person)
+        else:
+            until = row.until if "until" in columns else was.until
+            person = Person(was.id, row.name, row.formula, row.since or was.since, until)
+            self._change.change(person)
+            self._by_name[fold_text(was.name)].discard(was.id)
+        self._is_now(person)
+        return person
+
+    def _free(self) -> MemberId:
+        free = MemberId(f"m{self._next:03d}") if self._next else self._change.next_id()
+        self._next = int(free[1:]) + 1
+        return free
+
+    def _is_now(self, person: Person) -> None:
+        self._by_id[person.id] = person
+        self._by_name.setdefault(fold_text(person.name), set()).add(person.id)
