@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-COPIES = ("counters", "panel", "codes", "connector")  # how walk-up copies are counted: see PrinterConfig.copies
+COPIES = ("counters", "panel", "codes")  # how walk-up copies are counted: see PrinterConfig.copies
 HOLIDAYS = ("FR", "FR-57", "FR-6AE", "")  # France; with Moselle's or Alsace's two more days (Code du travail L3134-13)
 # gâche à émission: fed to open, locked without current; gâche à rupture and ventouse: fed to hold, open without
 STRIKES = ("emission", "rupture", "magnet")
@@ -103,8 +103,7 @@ class PrinterConfig:
     poll_s: float = 15.0  # how often the device is looked at when no bell rings
     visit_idle_s: float = 90.0  # a copy visit ends after this long without a copy
     a3_clicks: int = 1  # 2: this device's counters move by two for each A3 side
-    copies: str = "counters"  # its counters around a badge | "panel": a monthly relevé typed in | "codes": a CSV of
-    # user codes | "connector": the copy-control connector, see [printers.NAME.connector]
+    copies: str = "counters"  # at each badge | "panel": a monthly relevé typed in | "codes": a CSV of codes
     snmp: str = ""  # its read-only community ("public"): meters and supplies are asked over SNMP; "" they are not
     snmp_version: int = 2  # 2 (v2c) | 1
     snmp_port: int = 161

@@ -66,6 +66,16 @@ class LiveSupply:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveTray:
+    """One tray of a device."""
+
+    name: str
+    media: str
+    level_share: float | None
+    empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LiveDevice:
     """One printing device."""
 
@@ -76,6 +86,11 @@ class LiveDevice:
     visitor: bool = False  # somebody is badged in at its reader
     waiting: int = 0  # jobs not ended
     refused: datetime | None = None  # when a card was last refused at its reader
+    ages: Mapping[str, datetime] = field(default_factory=dict)  # since when each reason stands
+    trays: tuple[LiveTray, ...] = ()
+    queued: int | None = None  # jobs in the device itself
+    stuck: int = 0  # jobs that have been printing for too long
+    meters_silent: bool = False  # its SNMP meters do not answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,7 +282,11 @@ class Quiet:
 
     def holds(self, letter: Letter, local: time) -> bool:
         """Tell whether a letter waits for the morning."""
-        if letter.opened.incident in AT_ONCE or self.starts == self.ends:
+        return letter.opened.incident not in AT_ONCE and self.covers(local)
+
+    def covers(self, local: time) -> bool:
+        """Tell whether a time of day is within these hours."""
+        if self.starts == self.ends:
             return False
         if self.starts < self.ends:
             return self.starts <= local < self.ends

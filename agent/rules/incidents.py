@@ -11,7 +11,7 @@ Values in, values out: no clock, no words, no I/O.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -81,6 +81,10 @@ class DeviceSeen:
     reasons: tuple[str, ...] = ()
     reachable: bool = True
     since: datetime | None = None  # when it was lost
+    ages: Mapping[str, datetime] = field(default_factory=dict)  # since when each reason stands
+    off: bool = False  # nobody wonders at this hour that it is switched off
+    stuck: int = 0  # jobs that have been printing for too long
+    meters_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,8 @@ KEYS: tuple[str, ...] = (
     *(f"link-{cause}" for cause in Cause if cause not in {Cause.NONE, Cause.GAP}),
     *("link-down", "link-unknown"),
     *(f"all-{cause}" for cause in ("cable", "box", "line", "isp", "internet", "page", "mixed", "unknown")),
-    *("printer-lost", "printer-unknown", "printer-stopped", "spooler-lost", "copier-reader-lost"),
+    *("printer-lost", "printer-unknown", "printer-stopped", "jobs-stuck", "meters-lost"),
+    *("spooler-lost", "copier-reader-lost"),
     *(f"printer-{reason}" for reason in REASON_KEYS),
     *(f"spool-{fault}" for fault in (*Drift, "gap", "tamper")),
     *("silent-door-open", "lock-lost-open", "latch-unknown-open"),  # of a lock that opens without current
@@ -234,6 +239,8 @@ def _paper(seen: Seen) -> list[Incident]:
 
 
 def _device(device: DeviceSeen) -> list[Incident]:
+    if not device.reachable and device.off:
+        return []
     if not device.reachable:
         return [Incident(Area.PAPER, Level.DOWN, "printer-lost", device.device, device.since)]
     if device.state == "unknown":
@@ -245,12 +252,17 @@ def _device(device: DeviceSeen) -> list[Incident]:
         if reason is None:
             continue
         level = Level.DOWN if reason.blocking else Level.WATCH
-        incident = Incident(Area.PAPER, level, f"printer-{reason.key}", device.device, detail=keyword)
+        since = device.ages.get(keyword)
+        incident = Incident(Area.PAPER, level, f"printer-{reason.key}", device.device, since, keyword)
         known = found.get(_once(incident))
         if known is None or known.level is Level.WATCH:
             found[_once(incident)] = incident
     if stopped and worst(one.level for one in found.values()) is not Level.DOWN:
         found["stopped"] = Incident(Area.PAPER, Level.DOWN, "printer-stopped", device.device)
+    if device.stuck:
+        found["stuck"] = Incident(Area.PAPER, Level.WATCH, "jobs-stuck", device.device)
+    if device.meters_silent:
+        found["meters"] = Incident(Area.PAPER, Level.WATCH, "meters-lost", device.device)
     return list(found.values())
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from typing import Protocol
 
-from agent.live import LiveDevice, LiveSupply
+from agent.live import LiveDevice, LiveSupply, LiveTray
 from agent.memory.ledger import Ledger
 from agent.rules import pages
 from agent.rules.attempts import Sent
@@ -61,6 +61,7 @@ AT_ONCE = 1000  # rows appended before their commits are awaited: a backlog cost
 NOTE_S = 2.0  # how long a record waits for a note that may yet name its job
 LAST_S = 10.0  # how long a cancelled story waits for the write it began
 BY_HAND = frozenset({"panel", "codes"})  # copies are told by people or by a file: the counters say nothing of them
+STUCK_S = 600.0  # a job that prints for this long without a side is stuck
 STILL_LOOKS = 60  # looks at a busy device that changes nothing, before it is looked at at leisure
 BOOKED = (BooksOpened, PagesCounted, CopiesCounted, PrintsUnmatched, CopyVisitStarted, CopyVisitEnded, BooksClosed)
 
@@ -113,6 +114,8 @@ class Clerk:
         self._judged: object = None  # the records and spooled jobs that `_claims` was made from
         self._claims: tuple[Claim, ...] = ()
         self._metering = Metering()
+        self._ages: dict[str, datetime] = {}  # since when each reason stands
+        self._printing: dict[tuple[str, int], Moment] = {}  # jobs at the device, and since when
         self._awaited: dict[str, float] = {}  # records whose note may yet come, and since when
         self._meters_day: tuple[str, date] | None = None  # when the meters were last written down, and whose
         self.books = Books(device, policy.visit_idle_s, a3_clicks=policy.a3_clicks, zone=policy.zone)
@@ -287,8 +290,16 @@ class Clerk:
         self._reading = reading
         device = (reading.state, reading.reasons, reading.counters, reading.life, reading.jobs)
         seen = (device, self._desk.spooled, self.books.visit)
+        self._ages = {reason: self._ages.get(reason, reading.at.utc) for reason in reading.reasons}
+        printing = {(job.queue, job.job) for job in self._desk.spooled if job.state in ACTIVE}
+        idle = seen == self._seen  # not a side came out since the last look
+        self._printing = {job: self._printing.get(job, reading.at) if idle else reading.at for job in printing}
         self._still = self._still + 1 if seen == self._seen else 0
         self._seen = seen
+
+    def _stuck(self, at: Moment) -> int:
+        """Return how many jobs have been printing for too long."""
+        return sum(one.boot == at.boot and at.mono_s - one.mono_s >= STUCK_S for one in self._printing.values())
 
     def picture(self) -> LiveDevice:
         """Return the live picture of the device."""
@@ -303,6 +314,11 @@ class Clerk:
             visitor=self.books.visit is not None,
             waiting=self._desk.waiting,
             refused=self._refused,
+            ages=self._ages,
+            trays=tuple(LiveTray(one.name, one.media, one.level_share, one.empty) for one in reading.trays),
+            queued=reading.queued,
+            stuck=self._stuck(reading.at),
+            meters_silent=bool(reading.faults),
         )
 
     def _whose(self, job: DeviceJob, sent: Sent | None) -> pages.Owner:

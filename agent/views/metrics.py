@@ -41,8 +41,13 @@ From the live pictures:
   gardien_link_probes_duplicate_total{link}          answers to probes already answered
   gardien_link_echo_seconds{link,le}                 histogram of the far echoes' round trips (resets with the service)
   gardien_link_target_alone{link,target}             1 for a target that alone disagrees, and has no vote
-  gardien_printer_state{device,state}                1 for the present one of idle|processing|stopped|unknown|lost
+  gardien_printer_state{device,state}                1 for the present one of idle|processing|stopped|unknown|lost|off
   gardien_printer_reason{device,reason}              1 for each printer-state-reason (RFC 8011 section 5.4.12)
+  gardien_printer_reason_since_timestamp_seconds{device,reason}  since when each of these stands
+  gardien_printer_jobs_waiting{device}, gardien_printer_jobs_stuck{device}: the spooler's, and those without a side for
+                                                     ten minutes; gardien_printer_queue_depth{device}: the device's own
+  gardien_printer_meters_silent{device}              1 while its SNMP meters do not answer
+  gardien_tray_level_ratio{device,tray}              0..1; absent if the device cannot say
   gardien_printer_life_sides{device}                 sides on the device's own display (a swap or reset may lower it)
   gardien_supply_level_ratio{device,supply,colour}   0..1; absent if the device cannot say
   gardien_spool_drift{drift}                         1 for each setting of CUPS that is not as it must be
@@ -89,6 +94,7 @@ from agent.memory.roster import RosterStore
 from agent.rules.door import Passage
 from agent.rules.leaf import DoorFault
 from agent.rules.spoolset import Drift
+from agent.views.devicehealth import HEALTH, REASON_LENGTH, REASONS_KEPT, health_of
 from agent.views.families import Families
 from agent.views.journal import Today
 from agent.views.linkmetrics import link_states, probes
@@ -97,10 +103,8 @@ from drivers.contract import Clock, DeviceState, Trust
 
 BILLING = "gardien billing"
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-DEVICE_STATES = (*(str(state) for state in DeviceState), "unknown", "lost")
+DEVICE_STATES = (*(str(state) for state in DeviceState), "unknown", "lost", "off")
 BY_CAUSE = ("down", "degraded", "saturated", "portal", "dns_broken")  # states of a link that have causes
-REASONS_KEPT = 16  # of one device at once: a device that raves must not flood a database
-REASON_LENGTH = 64
 
 PLAIN_SUMS: Mapping[str, tuple[str, ...]] = {  # sums of the ledger that are told as they stand, and their labels
     **dict.fromkeys((*(f"link_{state}_seconds" for state in BY_CAUSE), "link_outages"), ("link", "cause")),
@@ -161,6 +165,8 @@ def _public() -> Families:
     new.gauge("link_target_alone", "1 for a target that alone disagrees with the others.", "link", "target")
     new.gauge("printer_state", "1 for the present state.", "device", "state")
     new.gauge("printer_reason", "1 for each present printer-state-reason.", "device", "reason")
+    for name, text, *labels in HEALTH:
+        new.gauge(name, text, "device", *labels)
     new.gauge("printer_life_sides", "Sides on the display of the device.", "device")
     new.gauge("supply_level_ratio", "Level of a supply, 0 to 1.", "device", "supply", "colour")
     new.gauge("spool_drift", "1 for each setting of the print spooler that has drifted.", "drift")
@@ -367,6 +373,8 @@ def _devices(into: Families, state: SiteState) -> None:
         into.enum("printer_state", DEVICE_STATES, device.state, device.name)
         for reason in sorted(set(device.reasons))[:REASONS_KEPT]:
             into.set("printer_reason", 1, device.name, reason[:REASON_LENGTH])
+        for name, value, *more in health_of(device):
+            into.set(name, value, device.name, *more)
         if device.counter is not None:
             into.set("printer_life_sides", device.counter, device.name)
         shown: set[tuple[str, str]] = set()

@@ -5,11 +5,13 @@ The one idea: the state knows nothing of words, the templates know nothing of st
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from agent.config import Site
+from agent.live import LiveTray
 from agent.rules.hours import DAYS, WeeklyHours
 from agent.rules.incidents import Area, Incident, Level
 from agent.rules.linkfacts import WORKS
@@ -297,6 +299,8 @@ class Saying:
         soft = []
         if device.waiting:
             soft.append(self.words("device.waiting", n=device.waiting))
+        if device.queued:
+            soft.append(self.words("device.queued", n=device.queued))
         if device.visitor:
             soft.append(self.words("device.visitor"))
         if device.refused is not None:
@@ -316,8 +320,18 @@ class Saying:
                     self.words(percent, percent=round((share or 0.0) * 100)),
                 )
             )
+        supplies += [self._tray(tray) for tray in device.trays]
         name = capital(self._labels.device(device.name))
         return SaidLine(device.level, name, self.words(f"device.{device.state}"), _joined(*soft), tuple(supplies))
+
+    def _tray(self, tray: LiveTray) -> SaidSupply:
+        size = re.sub(r"^(?:iso|na|jis)_([a-z0-9-]+?)_.*$", lambda found: found[1].upper(), tray.media)
+        name = self.words("device.tray", name=tray.name, media=size) if size else tray.name
+        share = tray.level_share
+        if tray.empty:
+            return SaidSupply(name, "plain", 0.0, self.words("device.tray_empty"))
+        percent = "device.level_unknown" if share is None else "device.level"
+        return SaidSupply(name, "plain", share, self.words(percent, percent=round((share or 0.0) * 100)))
 
     def _door(self, door: DoorLine) -> list[SaidLine]:
         leaf = self.words(f"door.{door.leaf}" if door.contact else "door.no_contact")

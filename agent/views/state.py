@@ -11,10 +11,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from agent.config import Site
-from agent.live import STALE_S, LiveDevice, LiveDoor, LiveDriver, LiveLink, LiveSupply, Picture, age_s
+from agent.live import STALE_S, LiveDevice, LiveDoor, LiveDriver, LiveLink, LiveSupply, LiveTray, Picture, age_s
+from agent.rules.alarms import Quiet
 from agent.rules.door import Passage
+from agent.rules.hours import WeeklyHours
 from agent.rules.incidents import (
     Area,
     DeviceSeen,
@@ -68,7 +71,7 @@ class LinkLine:
 
 @dataclass(frozen=True, slots=True)
 class DeviceLine:
-    """One printing device, for people. `state` is contract.DeviceState, "unknown" or "lost"."""
+    """One printing device, for people. `state`: contract.DeviceState, "unknown", "lost", or "off" as it may be."""
 
     name: str
     level: Level
@@ -79,6 +82,11 @@ class DeviceLine:
     visitor: bool
     waiting: int
     refused: datetime | None
+    ages: Mapping[str, datetime] = field(default_factory=dict)
+    trays: tuple[LiveTray, ...] = ()
+    queued: int | None = None
+    stuck: int = 0
+    meters_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +157,7 @@ def state_of(
     drivers: dict[str, LiveDriver] = {}
     for picture in fresh.values():
         drivers.update(picture.drivers)
-    look = _Look(site, fresh, drivers)
+    look = _Look(site, fresh, drivers, now.utc.astimezone(ZoneInfo(site.site.timezone)))
     services = tuple(_service(name, pictures.get(name), today, now, asking) for name in site.services)
     links = tuple(look.link(name) for name in site.links)
     devices = tuple(look.device(name) for name in site.printers)
@@ -231,6 +239,7 @@ class _Look:
     site: Site
     fresh: Mapping[str, Picture]
     drivers: Mapping[str, LiveDriver] = field(default_factory=dict)
+    local: datetime | None = None  # the site's wall clock
 
     def working(self, driver: str) -> bool:
         known = self.drivers.get(driver)
@@ -299,13 +308,34 @@ class _Look:
         live = self.device_seen(name)
         state = "unknown" if live is None or live.state not in set(DeviceState) else live.state
         reasons = () if live is None else live.reasons
-        return DeviceSeen(name, state, reasons, self.working(driver), self.since(driver))
+        if live is None:
+            return DeviceSeen(name, state, reasons, self.working(driver), self.since(driver), off=self._off(name))
+        return DeviceSeen(
+            name,
+            state,
+            reasons,
+            self.working(driver),
+            self.since(driver),
+            ages=live.ages,
+            off=self._off(name),
+            stuck=live.stuck,
+            meters_silent=live.meters_silent,
+        )
+
+    def _off(self, name: str) -> bool:
+        """Tell whether nobody wonders now that the device is switched off."""
+        wanted = self.site.printers[name].off
+        if not wanted or self.local is None:
+            return False
+        if wanted == "closed":
+            return not WeeklyHours.parse(self.site.hours).open_at(self.local, frozenset())
+        return Quiet.parse(wanted).covers(self.local.time())
 
     def device_line(self, seen: DeviceSeen, incidents: tuple[Incident, ...]) -> DeviceLine:
         live = self.device_seen(seen.device) or LiveDevice("unknown")
         own = [one.level for one in incidents if one.area is Area.PAPER and one.subject == seen.device]
         level = Level.UNKNOWN if "paper" not in self.fresh else worst(own)
-        state = seen.state if seen.reachable else "lost"
+        state = seen.state if seen.reachable else "off" if seen.off else "lost"
         return DeviceLine(
             name=seen.device,
             level=level,
@@ -316,6 +346,11 @@ class _Look:
             visitor=live.visitor,
             waiting=live.waiting,
             refused=live.refused,
+            ages=live.ages,
+            trays=live.trays,
+            queued=live.queued,
+            stuck=live.stuck,
+            meters_silent=live.meters_silent,
         )
 
     def readers(self) -> tuple[ReaderSeen, ...]:

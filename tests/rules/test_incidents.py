@@ -272,3 +272,19 @@ def test_silence_is_never_fine_and_never_a_breakdown(seen: Seen) -> None:
 
 def test_alerts_that_do_not_leave_are_to_be_watched() -> None:
     expect(Seen(FRESH, alerts_working=False), (Level.WATCH, "alerts-lost", ""))
+
+
+def test_a_printer_that_is_off_as_it_may_be_is_no_incident() -> None:
+    expect(devices(DeviceSeen("c", "idle", reachable=False, since=T1, off=True)))
+    expect(devices(DeviceSeen("c", "idle", off=True)))
+
+
+def test_a_reason_says_since_when_and_a_stuck_job_and_silent_meters_are_watched() -> None:
+    seen = DeviceSeen("c", "idle", ("media-jam-error",), ages={"media-jam-error": T1}, stuck=2, meters_silent=True)
+    found = expect(
+        devices(seen),
+        (Level.DOWN, "printer-jam", "c"),
+        (Level.WATCH, "jobs-stuck", "c"),
+        (Level.WATCH, "meters-lost", "c"),
+    )
+    assert found[0].since == T1

@@ -356,3 +356,19 @@ def test_a_badge_while_the_meters_are_silent_makes_no_false_statement(tmp_path):
             assert [(fact.member, fact.mono) for fact in space.facts(CopiesCounted)] == [("", 10), (bob, 3)]
 
     virtually(tmp_path, story)
+
+
+def test_the_picture_says_since_when_a_reason_stands_and_that_a_job_is_stuck(tmp_path):
+    async def story(space: Space) -> None:
+        async with space.minded():
+            space.building.obey(PrintVerb("alice", 3000, colour=False, two_sided=False, copies=1))  # no side for 1500 s
+            await asyncio.sleep(1)
+            space.building.printer(DEVICE)._copier.paper = False
+            await asyncio.sleep(300)
+            assert space.shown[-1].stuck == 0
+            since = space.shown[-1].ages["media-empty-error"]
+            await asyncio.sleep(900)
+            assert space.shown[-1].ages["media-empty-error"] == since
+            assert space.shown[-1].stuck == 1
+
+    virtually(tmp_path, story)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -14,7 +15,7 @@ from agent.rules.incidents import Area, Level
 from agent.views.journal import Today
 from agent.views.sentences import Saying, status_lines
 from agent.views.state import SiteState, as_json, plain, state_of
-from drivers.contract import Trust
+from drivers.contract import Moment, Trust
 from tests.views.scenes import CLOSED, NOON, SITE, UP, HandClock, down, lost_driver, pictures, scenes
 
 NOW = HandClock().now()
@@ -187,3 +188,22 @@ def test_alerts_that_do_not_leave_are_shown(driver: str, minutes: int, internet:
     found = state_of(site, {**scene, "alerts": alerts}, Today(), NOW, asking="web").incidents
     assert ("alerts-lost" in [one.key for one in found]) is lost
     assert site.services == ("links", "paper", "door", "web", "alerts")
+
+
+@pytest.mark.parametrize(
+    ("off", "hour", "state", "level"),
+    [
+        ("", 23, "lost", Level.DOWN),
+        ("closed", 23, "off", Level.OK),
+        ("closed", 10, "lost", Level.DOWN),
+        ("20:00-07:30", 23, "off", Level.OK),
+        ("20:00-07:30", 6, "off", Level.OK),
+        ("20:00-07:30", 8, "lost", Level.DOWN),
+    ],
+)
+def test_a_printer_switched_off_when_it_may_be_is_neutral(off: str, hour: int, state: str, level: Level) -> None:
+    site = replace(SITE, printers={"copieur": replace(SITE.printers["copieur"], off=off)})
+    at = Moment(datetime(2026, 11, 24, hour, tzinfo=ZoneInfo("Europe/Paris")), 5000.0, "boot", Trust.SYNCHRONISED)
+    painted = pictures(at, drivers={"paper": {"printers.copieur": lost_driver()}})
+    (device,) = state_of(site, painted, Today(), at).devices
+    assert (device.state, device.level) == (state, level)
