@@ -37,6 +37,7 @@ OF_THE_ANIMATOR = (
     "/porte/ouvrir",
     "/porte/laisser",
     "/impressions",
+    "/impressions/compteurs",
     "/horaires",
     "/compte",
 )
