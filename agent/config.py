@@ -14,6 +14,7 @@ COPIES = ("counters", "panel", "codes")  # how walk-up copies are counted: see P
 HOLIDAYS = ("FR", "FR-57", "FR-6AE", "")  # France; with Moselle's or Alsace's two more days (Code du travail L3134-13)
 # gâche à émission: fed to open, locked without current; gâche à rupture and ventouse: fed to hold, open without
 STRIKES = ("emission", "rupture", "magnet")
+OUTPUTS = ("granted", "refused", "degraded", "buzzer")
 INPUTS = ("contact", "exit_button", "lock_feedback", "call_point")
 LINES = ("adsl", "vdsl", "ftth", "4g", "5g", "sat")
 MEMBERS_USE = ("router", "two_wifi")
@@ -164,11 +165,21 @@ class InputConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputConfig:
+    """[door.outputs.NAME]: one lamp or buzzer at the door, one of OUTPUTS."""
+
+    line: int
+    active_high: bool = True
+    flash_s: float = 1.0  # how long it answers a card; "degraded" stays lit as long as it is true
+
+
+@dataclass(frozen=True, slots=True)
 class DoorConfig:
     """[door]: one door."""
 
     lock: LockConfig
     inputs: Mapping[str, InputConfig] = field(default_factory=dict)
+    outputs: Mapping[str, OutputConfig] = field(default_factory=dict)
     label: str = "la porte"
     held_s: float = 60.0  # open longer than this is "held"
     key_box: str = ""  # plan B: where the key is when the door does not open, "à droite du portail"; never its code

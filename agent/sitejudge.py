@@ -20,6 +20,7 @@ from agent.config import (
     INPUTS,
     LINES,
     MEMBERS_USE,
+    OUTPUTS,
     STRIKES,
     LinkConfig,
     PrinterConfig,
@@ -358,18 +359,21 @@ def _judge_door(site: Site) -> Iterator[Fault]:
     yield from within(("door", "held_s"), site.door.held_s, 1, 86_400)
     if lock.kind == "gpio":
         yield from needed((*path, "chip"), lock.chip, lock.kind)
-    taken = {lock.line: "door.lock"}
     for name, wired in site.door.inputs.items():
         yield from one_of(("door", "inputs", name), name, INPUTS)
-        yield from within(("door", "inputs", name, "line"), wired.line, 0, LAST_LINE)
         yield from within(("door", "inputs", name, "bounce_s"), wired.bounce_s, 0, 1)
         yield from one_of(("door", "inputs", name, "pull"), wired.pull, ("", "up", "down", "floating"))
-        if (other := taken.setdefault(wired.line, f"door.inputs.{name}")) != f"door.inputs.{name}":
-            yield Fault(
-                ("door", "inputs", name, "line"),
-                f"la ligne {wired.line} sert déjà à {other}",
-                f"line {wired.line} is already used by {other}",
-            )
+    for name, sign in site.door.outputs.items():
+        yield from one_of(("door", "outputs", name), name, OUTPUTS)
+        yield from within(("door", "outputs", name, "flash_s"), sign.flash_s, 0.05, 10)
+    taken = {lock.line: "door.lock"}
+    for kind, wires in (("inputs", site.door.inputs), ("outputs", site.door.outputs)):
+        for name, wire in wires.items():
+            at, here = ("door", kind, name, "line"), f"door.{kind}.{name}"
+            yield from within(at, wire.line, 0, LAST_LINE)
+            if (other := taken.setdefault(wire.line, here)) != here:
+                fr, en = f"la ligne {wire.line} sert déjà à {other}", f"line {wire.line} is already used by {other}"
+                yield Fault(at, fr, en)
 
 
 def _judge_alerts(site: Site) -> Iterator[Fault]:

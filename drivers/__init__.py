@@ -24,6 +24,7 @@ from drivers.contract import (
     Messenger,
     Printer,
     ReaderId,
+    Signs,
     Spooler,
 )
 from drivers.holding import Releaser
@@ -189,6 +190,17 @@ def open_inputs(
     from drivers.inputs import GpioInputs, InputLine
 
     return GpioInputs(clock, chip, {name: InputLine(*line) for name, line in wired.items()})
+
+
+def open_signs(
+    kind: str, stack: AsyncExitStack, chip: str, wired: Mapping[str, tuple[int, bool, float]]
+) -> Signs | None:
+    """Return the door's lamps: `wired` maps each to (line, active_high, flash_s). None where there are none."""
+    if kind == "sim" or not wired:
+        return None
+    from drivers.signs import GpioSigns, SignLine
+
+    return stack.enter_context(GpioSigns(chip, {name: SignLine(*line) for name, line in wired.items()}))
 
 
 def open_messenger(url: str) -> Messenger:

@@ -362,6 +362,16 @@ class InputChanged:
     active: bool
 
 
+class Signs(Protocol):
+    """Lamps and a buzzer at the door: "granted", "refused", "degraded", "buzzer"; what is not wired does nothing."""
+
+    def show(self, name: str, *, lit: bool) -> None:
+        """Light it or not, until told otherwise. Never raises, never blocks."""
+
+    def flash(self, name: str) -> None:
+        """Light it for its time. Never raises, never blocks."""
+
+
 class Inputs(Protocol):
     """Door contact, exit button, and their like."""
 

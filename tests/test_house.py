@@ -25,7 +25,7 @@ LIVES_IN = {
     "cups": {"drivers/spooler.py"},
     "serial": {"drivers/cardreader.py"},
     "scapy": {"drivers/wire.py"},
-    "gpiozero": {"drivers/lock.py", "drivers/latch.py", "drivers/inputs.py", "drivers/pins.py"},
+    "gpiozero": {"drivers/lock.py", "drivers/latch.py", "drivers/inputs.py", "drivers/pins.py", "drivers/signs.py"},
     "gpiod": {"drivers/pins.py"},
     "apprise": {"drivers/messenger.py"},
     "sqlite3": {"agent/memory"},

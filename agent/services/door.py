@@ -45,6 +45,8 @@ async def wire(here: Standing) -> None:
         newest = newest_known(here.ledger)
     intents = Intents(here.places.run)
     door = Door(ways, here.ledger, here.roster, here.clock, intents, here.show_door, newest)
+    lamps = {name: (lamp.line, lamp.active_high, lamp.flash_s) for name, lamp in leaf.outputs.items()}
+    door.signs = drivers.open_signs(leaf.lock.kind, here.stack, leaf.lock.chip, lamps)
     door.tell(latch=LatchState.RESTING.value)  # it is open: its latch has claimed the line inactive
     door.recover()
     door.tell(latch=LatchState.RESTING.value)  # it begins so: the latch claimed its line inactive

@@ -36,7 +36,7 @@ from agent.rules.leaf import DoorFaultChanged, FaultWatch, LeafWatch
 from agent.rules.members import Roster
 from agent.rules.readers import StrangersChanged, StrangerWatch
 from agent.rules.remote import during_window
-from drivers.contract import BadgeRead, CardNumber, CardReader, Clock, DriverError, Lock, Moment, Trust
+from drivers.contract import BadgeRead, CardNumber, CardReader, Clock, DriverError, Lock, Moment, Signs, Trust
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +144,7 @@ class Door:
         self.window = False  # an event window is open: every known card enters (`stories.remote`)
         self.fed = False  # and the strike is fed throughout: no relocking behind who enters
         self._openings: set[asyncio.Future[Moment]] = set()  # who waits to see the leaf open
+        self.signs: Signs | None = None  # lamps and a buzzer, where wired
         self._strangers: dict[str, StrangerWatch] = {}  # by reader
         self.allowed_s: float | None = None  # mono_s until which the leaf may stand open
         self.changed = asyncio.Event()  # the leaf's rules want to be called at another time
@@ -246,6 +247,13 @@ class Door:
         self._strangers_changed(fact, read.at)
         return answered
 
+    def answer(self, *, granted: bool) -> None:
+        """Tell whoever stands there, where lamps are wired."""
+        if self.signs is not None:
+            self.signs.flash("granted" if granted else "refused")
+            if not granted:
+                self.signs.flash("buzzer")
+
     def strangers_rest(self) -> None:
         """Let runs of unknown cards end. Call now and then."""
         at = self.clock.now()
@@ -280,6 +288,8 @@ class Door:
         """Show the door so."""
         self.live = live
         self._show(live)
+        if self.signs is not None:
+            self.signs.show("degraded", lit=live.latch == "unknown" or bool(live.faults) or live.deaf)
 
     def tell(self, latch: str | None = None, leaf: str | None = None, entry: EntryDecided | None = None) -> None:
         """Change the live picture and show it."""
@@ -303,6 +313,7 @@ async def mind_badges(door: Door, reader: CardReader, lock: Lock, direction: str
             await door.release(lock)
         door.record(entry, read.at, key)
         door.tell(entry=entry)
+        door.answer(granted=entry.granted)
 
 
 def newest_known(ledger: Ledger) -> datetime | None:
