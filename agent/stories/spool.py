@@ -107,9 +107,8 @@ class SpoolKeeper:
 
     async def look(self) -> None:
         """Read everything once. Raises DriverError, LedgerError."""
-        self._lay(
-            self._jobs, await self._spooler.attempts()
-        )  # files: somebody waits for the row, CUPS may take its time
+        if self._jobs:  # notes are files: somebody waits for the row, and CUPS may take its time
+            self._lay(self._jobs, await self._spooler.attempts())
         jobs = await self._spooler.jobs(self._cursor.first)
         if self._cursor.broken(jobs):
             self._cursor = SpoolCursor()
