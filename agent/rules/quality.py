@@ -122,7 +122,11 @@ class Quality:
         self._lossy = (self.loss >= LOSSY and several) or (self._lossy and self.loss > 0)
 
     def read(self, reading: WireReading) -> None:
-        """Take in the interface's counters."""
+        """Take in the interface's counters. What was lost to a box that is another one now is no lossy line."""
+        last = self._load.last
+        macs = {last.gateway_mac, reading.gateway_mac} if last is not None else set()
+        if len(macs) > 1 and "" not in macs:
+            self.void()
         self._load.take(reading)
 
     def void(self) -> None:
