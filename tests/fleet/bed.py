@@ -25,8 +25,8 @@ REPO = Path(__file__).parents[2]
 CACHE = REPO / ".cache"
 BOX, HOST, FAR = "192.0.2.1", "192.0.2.2", "198.51.100.1"  # RFC 5737: the provider's box, the building, the far side
 BARE = ("systemd", "systemd-sysv", "udev", "dbus", "openssh-server", "python3", "python3-apt", "iproute2")
-PAPER = ("python3-cups", "cups-daemon", "cups-client", "cups-filters", "poppler-utils")
-LATER = ("python3-venv", "libpcap0.8", *PAPER, "systemd-timesyncd")  # what the role will install
+PAPER = ("python3-cups", "cups-daemon", "cups-client", "cups-filters", "poppler-utils", "ghostscript", "avahi-daemon")
+LATER = ("python3-venv", "openssl", "libpcap0.8", *PAPER, "systemd-timesyncd")  # what the role will install
 _numbers = itertools.count()
 
 
