@@ -99,12 +99,13 @@ def until(condition: Callable[[], bool], limit_s: float) -> bool:
 
 
 @contextmanager
-def site(folder: Path) -> Iterator[Site]:
+def site(folder: Path, more: str = "") -> Iterator[Site]:
     (folder / "state").mkdir()
     with Board(folder / "board") as board, ReaderPeer(folder / "reader") as reader:
         (folder / "site.toml").write_text(
             f'[site]\nname = "Essai"\ncode = "essai"\n[door.lock]\nkind = "gpio"\nchip = "{board.chip}"\n'
             f'hold_s = {HOLD_S}\ncap_s = 1.0\n[readers.porte]\nkind = "serial"\nat = "door"\ndevice = "{reader.path}"\n'
+            + more
         )
         with Ledger.open(folder / "state" / "ledger.db") as ledger:
             store = RosterStore.open(folder / "state", ledger, SystemClock())
