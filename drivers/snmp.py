@@ -8,6 +8,7 @@ says so; whoever asks goes on without it. One socket per look, closed with it. R
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 
 from pyasn1.error import PyAsn1Error
@@ -129,7 +130,9 @@ class _Wire:
         return cls(SnmpDispatcher(), target, who, version)
 
     def close(self) -> None:
-        self._dispatcher.close()
+        """Close the socket. pysnmp then calls back what still waits, with an argument too few."""
+        with contextlib.suppress(TypeError):
+            self._dispatcher.close()
 
     async def get(self, *oids: str) -> dict[str, int | str]:
         """Ask for single objects; those that are not there are left out. One by one: version 1 fails them together."""

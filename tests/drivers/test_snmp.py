@@ -213,3 +213,29 @@ def test_ipp_and_snmp_make_one_look_and_silent_meters_are_a_fault_of_it(tmp_path
             assert (await printer.read()).counters == Counters(0, 0, 4, 0, 0)
 
     run(main)
+
+
+def test_a_look_can_be_given_up_in_the_middle(tmp_path):
+    async def main() -> None:
+        machine = Machine(tmp_path)
+        asked = 0
+
+        def tree() -> dict[Oid, Value]:
+            nonlocal asked
+            asked += 1
+            if asked == 5:  # after the single objects: in the first walk
+                agent.mood = "mute"
+                raise ValueError
+            return mib(machine, "canon")
+
+        agent = Agent(tree)
+        await agent.start()
+        look = asyncio.create_task(SnmpMeters("c", "127.0.0.1", port=agent.port, timeout_s=9).meters())
+        while asked < 5:
+            await asyncio.sleep(0.01)
+        look.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await look
+        agent.stop()
+
+    run(main)
