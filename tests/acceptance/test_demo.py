@@ -108,7 +108,7 @@ def a_cut_link_is_seen_and_mended(demo: Demo) -> None:
     if address:
         until(lambda: "GardienLinkDown adsl1" not in demo.firing(address), 10, what="the alert's end")
     (down, up) = [fact for fact in demo.facts("link-changed") if fact.link == "adsl1"][-2:]
-    assert (down.now, down.cause, up.was, up.now) == ("down", "internet", "down", "up")
+    assert (down.now, down.cause, up.was, up.now) == ("down", "line", "down", "up")
 
 
 def copies_are_whose_they_are(demo: Demo) -> None:
