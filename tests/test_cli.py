@@ -138,3 +138,14 @@ def test_an_account_begins_with_a_code_and_ends_at_once(site: Path) -> None:
     assert "account-ended" in exported
     assert "Camille" not in exported
     assert code not in exported
+
+
+def test_a_site_file_is_checked_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tariff stands beside it, and not beside whoever asks."""
+    (tmp_path / "sites").mkdir()
+    (tmp_path / "sites" / "site.toml").write_text('tariff = "tarif.toml"\n' + SITE, encoding="utf-8")
+    tariff = Path(__file__).parents[1] / "ansible" / "sites" / "tariff.toml"
+    (tmp_path / "sites" / "tarif.toml").write_bytes(tariff.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["check", "sites/site.toml"])
+    assert done.exit_code == 0, done.output

@@ -114,7 +114,7 @@ def check(site_file: Path) -> None:
     try:
         site = read_site(site_file)
         if site.tariff:
-            read_tariff(site_file.parent / site.tariff)
+            read_tariff(Path(site.tariff))
     except ConfigError as error:
         fail(str(error), EXIT_CONFIG)
     for said in notices(site):
