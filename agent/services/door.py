@@ -67,4 +67,4 @@ async def wire(here: Standing) -> None:
         inputs = drivers.open_inputs(leaf.lock.kind, lambda: here.building, here.clock, leaf.lock.chip, wired)
         heard = TapedInputs(inputs, here.tape) if here.tape else inputs
         here.mind("door.inputs", partial(mind_leaf, door, heard, lock), LOST_WAIT_S)
-    here.keep(partial(mind_senses, door, heard, readers))
+    here.keep(lambda: mind_senses(door, heard, readers, here.publish_s))

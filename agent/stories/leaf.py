@@ -20,8 +20,6 @@ from drivers.contract import CardReader, DriverError, Inputs, LatchState, Lock, 
 
 log = logging.getLogger(__name__)
 
-SENSES_S = 1.0  # how often the drivers are asked how well they hear
-
 
 async def mind_latch(door: Door, lock: Lock) -> None:
     """Write down every move of the relay line. Raises DriverError when no latch can be kept alive."""
@@ -88,8 +86,8 @@ async def _wake(door: Door, lock: Lock) -> None:
         door.faults_changed(door.faults.wake(at), at)
 
 
-async def mind_senses(door: Door, inputs: Inputs | None, readers: Mapping[str, CardReader]) -> None:
-    """Show how well the drivers hear; for ever. A deaf or noisy one works on, and somebody must look at its cable."""
+async def mind_senses(door: Door, inputs: Inputs | None, readers: Mapping[str, CardReader], every_s: float) -> None:
+    """Show every `every_s` how well the drivers hear, for ever. A deaf or noisy one works on; somebody must look."""
     noise = {name: NoiseWatch() for name in readers}
     while True:
         now_s = door.clock.now().mono_s
@@ -102,4 +100,4 @@ async def mind_senses(door: Door, inputs: Inputs | None, readers: Mapping[str, C
         if live != door.live:
             door.show(live)
         door.strangers_rest()
-        await asyncio.sleep(SENSES_S)
+        await asyncio.sleep(every_s)

@@ -140,7 +140,7 @@ def month(folder: Path, first: date, count: int, interval_s: float) -> Callable[
     return script
 
 
-@pytest.mark.timeout(400)  # wall time: the machine may be busy with others
+@pytest.mark.timeout(240)  # wall time: the machine may be busy with others
 def test_thirty_virtual_days_end_in_the_same_statement_twice(tmp_path: Path) -> None:
     began = time.process_time()
     site = write_site(tmp_path, interval_s=120.0, poll_s=60.0)
