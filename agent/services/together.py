@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 RESTART_S = 0.5
 GRACE_S = 5.0
+ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}  # mallopt(3): 5 MB less for all; one writer thread each hardly allocates
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ async def _keep_child(service: str, household: Household, children: dict[str, in
     ]
     while True:
         child = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.PIPE, env=os.environ | {CHILD: "1"}, start_new_session=True
+            *command, stdin=asyncio.subprocess.PIPE, env=os.environ | ONE_ARENA | {CHILD: "1"}, start_new_session=True
         )
         children[service] = child.pid
         _write_roll(roll, children)
