@@ -99,7 +99,6 @@ class PrinterConfig:
     uri: str = ""  # "ipp://192.0.2.10/ipp/print"
     queues: tuple[str, ...] = ()  # the CUPS queues that print to it at once, billed by the name they come under
     badge_queues: tuple[str, ...] = ()  # those whose jobs wait for a badge at the reader beside it; see Site.intake
-    authenticated: bool = False  # its queues ask for a password (CUPS policy "authenticated"): the names are proven
     keep_h: float = 72.0  # a job nobody badged for is let go after this
     poll_s: float = 15.0  # how often the device is looked at when no bell rings
     visit_idle_s: float = 90.0  # a copy visit ends after this long without a copy
