@@ -41,6 +41,7 @@ from drivers.spooling import PageLogLook, SpoolAttempt, SpoolSettings
 PRUNE_S = 60.0  # reading a whole history
 CALL_S = 10.0  # one call; 500 jobs take some 20 ms
 BELL_EVERY_S = 0.25  # asking for notifications costs 0.14 ms
+BELL_BESIDE_S = 1.0  # ... beside the backend in the print path, which rings by itself
 PAGE = 500  # jobs per reply: the server's own cap
 PAGES_LIMIT = 400  # 200,000 jobs in one look is no print history of ours
 WAITING_LIMIT = 32  # calls queued to the worker
@@ -93,6 +94,7 @@ class CupsSpooler:
         self._clock = clock
         self._server = server
         self._queues = frozenset(queues)
+        self._bell_s = BELL_EVERY_S if attempts is None else BELL_BESIDE_S
         self._call_s = call_s
         self._worker: _Worker | None = None
         self._abandoned: list[_Worker] = []
@@ -128,7 +130,7 @@ class CupsSpooler:
                 if self._rung == heard and await self._call(_Worker.new_events):
                     self._rung += 1
             if self._rung == heard:
-                await self._pause(min(BELL_EVERY_S, left_s))
+                await self._pause(min(self._bell_s, left_s))
         return True
 
     async def _pause(self, pause_s: float) -> None:
@@ -325,7 +327,7 @@ class _Worker:
         news = any(number > self._sequence for number in numbers)
         self._sequence = max([self._sequence, *numbers])
         self._renewals += 1
-        if self._renewals * BELL_EVERY_S > LEASE_S / 2:
+        if self._renewals * BELL_BESIDE_S > LEASE_S / 2:
             self._connection.renewSubscription(self._subscription, lease_duration=LEASE_S)
             self._renewals = 0
         return news
