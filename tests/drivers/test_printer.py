@@ -187,14 +187,14 @@ def test_libcups_printer_is_understood(tmp_path):
     uri = f"ipp://localhost:{port}/ipp/print"
 
     async def story():
-        for _ in range(100):
+        for _ in range(300):  # it takes 5 to 15 s over a job, at its own whim
             try:
                 await reads(uri)
                 break
             except DriverError:
                 await asyncio.sleep(0.1)
         await send(uri, "alice", document(2), two_sided=True)
-        for _ in range(100):
+        for _ in range(300):  # it takes 5 to 15 s over a job, at its own whim
             reading = await reads(uri)
             if reading.settled and reading.jobs:
                 return reading
