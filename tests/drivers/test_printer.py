@@ -187,7 +187,7 @@ def test_libcups_printer_is_understood(tmp_path):
     uri = f"ipp://localhost:{port}/ipp/print"
 
     async def story():
-        for _ in range(300):  # it takes 5 to 15 s over a job, at its own whim
+        for _ in range(300):
             try:
                 await reads(uri)
                 break
