@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.rules.door import DoorPolicy
+
 COPIES = ("counters", "panel", "codes")  # how walk-up copies are counted: see PrinterConfig.copies
 HOLIDAYS = ("FR", "FR-57", "FR-6AE", "")  # France; with Moselle's or Alsace's two more days (Code du travail L3134-13)
 # gâche à émission: fed to open, locked without current; gâche à rupture and ventouse: fed to hold, open without
@@ -183,6 +185,8 @@ class DoorConfig:
     held_s: float = 60.0  # open longer than this is "held"
     key_box: str = ""  # plan B: where the key is when the door does not open, "à droite du portail"; never its code
     night_phone: str = ""  # plan B: who answers at night
+    first_in: tuple[str, ...] = ()  # formulas whose badge opens the day for access = "hours"; none: the hours do alone
+    booking_early_min: float = 0.0  # a booking or a guest's code opens so long before its start
     free_handle: bool = False  # the inside handle opens without the exit button: an opening is then never "forced"
 
     @property
@@ -202,6 +206,7 @@ class FormulaConfig:
 
     access: str  # "always" | "hours" | "never"
     label: str = ""
+    without_clock: str = ""  # while the time is not trusted: "open" | "refuse" | "" opens for "always" alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +263,18 @@ class Site:
     web: WebConfig = field(default_factory=WebConfig)
     alerts: AlertsConfig | None = None
     tariff: str = ""  # path of the tariff file, relative to the site file
+
+    @property
+    def door_policy(self) -> DoorPolicy:
+        """Return who may enter when, as `rules.door` judges it. Raises ValueError for hours that are none."""
+        door = self.door
+        return DoorPolicy.parse(
+            {name: one.access for name, one in self.formulas.items()},
+            self.hours,
+            {name: one.without_clock for name, one in self.formulas.items()},
+            door.first_in if door else (),
+            door.booking_early_min if door else 0.0,
+        )
 
     def intake(self, printer: str) -> tuple[str, ...]:
         """Return the queues whose jobs wait for a badge at `printer`.

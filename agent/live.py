@@ -164,6 +164,8 @@ class LiveDoor:
     malformed: Mapping[str, int] = field(default_factory=dict)  # by reader: bytes that were no card, since the start
     noisy: tuple[str, ...] = ()  # readers that send much of it
     strangers: Mapping[str, str] = field(default_factory=dict)  # by reader: rules.readers.Pattern of unknown cards
+    list_from: datetime | None = None  # the roster cannot be read: judged by the list kept then
+    lockdown: datetime | None = None  # nobody enters, since then
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,24 +17,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from agent.config import (
     COPIES,
     HOLIDAYS,
-    INPUTS,
     LINES,
     MEMBERS_USE,
-    OUTPUTS,
-    STRIKES,
     LinkConfig,
     PrinterConfig,
-    ReaderConfig,
     Site,
     out_queue,
 )
+from agent.doorjudge import judge_door, judge_formulas, judge_readers
 from agent.faults import Fault, Keys, needed, one_line, one_of, within
 from agent.rules.alarms import Quiet
 from agent.rules.hours import WeeklyHours
 
 METER_FILES = ("standard", "canon", "ricoh", "kyocera")  # of drivers/meters
 MOST_TARGETS = 10  # of one link: beyond that the probes themselves are a load
-LAST_LINE = 511  # of a GPIO chip: how many there really are, the chip says when it is opened
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")  # of links, printers, readers: in labels of metrics and keys of facts
 
 
@@ -48,11 +44,10 @@ def judge_site(site: Site, folder: Path) -> Iterator[Fault]:
     for name, link in site.links.items():
         yield from _judge_link(("links", name), link)
     yield from _judge_printers(site)
-    yield from _judge_readers(site)
-    yield from _judge_door(site)
+    yield from judge_readers(site)
+    yield from judge_door(site)
     yield from _judge_alerts(site)
-    for name, formula in site.formulas.items():
-        yield from one_of(("formulas", name, "access"), formula.access, ("always", "hours", "never"))
+    yield from judge_formulas(site)
     if site.tariff and not (folder / site.tariff).is_file():
         yield Fault(
             ("tariff",),
@@ -319,61 +314,6 @@ def _is_ipp(uri: str) -> bool:
         return parts.scheme == "ipp" and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-
-
-def _judge_readers(site: Site) -> Iterator[Fault]:
-    places = ("door", *site.printers) if site.door is not None else tuple(site.printers)
-    devices: dict[str, str] = {}
-    for name, reader in site.readers.items():
-        path = ("readers", name)
-        yield from one_of((*path, "kind"), reader.kind, ("serial", "sim"))
-        yield from one_of((*path, "at"), reader.at, places)
-        yield from one_of((*path, "frame"), reader.frame, ("rdm6300", "line"))
-        yield from one_of((*path, "byte_order"), reader.byte_order, ("as-sent", "reversed"))
-        yield from one_of((*path, "direction"), reader.direction, ("in", "out"))
-        yield from within((*path, "baud"), reader.baud, 300, 921_600)
-        yield from _judge_line(path, reader)
-        if reader.kind == "serial":
-            yield from needed((*path, "device"), reader.device, reader.kind)
-            if (other := devices.setdefault(reader.device, name)) != name:
-                yield Fault((*path, "device"), f"le même port que readers.{other}", f"the same port as readers.{other}")
-
-
-def _judge_line(path: Keys, reader: ReaderConfig) -> Iterator[Fault]:
-    for key, text in (("line_prefix", reader.line_prefix), ("line_end", reader.line_end)):
-        if not text.isascii() or (key == "line_end" and not text):
-            yield Fault((*path, key), "attend de l'ASCII, et une fin de ligne non vide", "expects ASCII, and some end")
-
-
-def _judge_door(site: Site) -> Iterator[Fault]:
-    if site.door is None:
-        return
-    lock, path = site.door.lock, ("door", "lock")
-    yield from one_of((*path, "kind"), lock.kind, ("gpio", "sim"))
-    yield from one_of((*path, "strike"), lock.strike, STRIKES)
-    for key, value in (("key_box", site.door.key_box), ("night_phone", site.door.night_phone)):
-        yield from one_line(("door", key), value)
-    yield from within((*path, "hold_s"), lock.hold_s, 0.2, lock.cap_s)
-    yield from within((*path, "cap_s"), lock.cap_s, 0.5, 60)
-    yield from within((*path, "line"), lock.line, 0, LAST_LINE)
-    yield from within(("door", "held_s"), site.door.held_s, 1, 86_400)
-    if lock.kind == "gpio":
-        yield from needed((*path, "chip"), lock.chip, lock.kind)
-    for name, wired in site.door.inputs.items():
-        yield from one_of(("door", "inputs", name), name, INPUTS)
-        yield from within(("door", "inputs", name, "bounce_s"), wired.bounce_s, 0, 1)
-        yield from one_of(("door", "inputs", name, "pull"), wired.pull, ("", "up", "down", "floating"))
-    for name, sign in site.door.outputs.items():
-        yield from one_of(("door", "outputs", name), name, OUTPUTS)
-        yield from within(("door", "outputs", name, "flash_s"), sign.flash_s, 0.05, 10)
-    taken = {lock.line: "door.lock"}
-    for kind, wires in (("inputs", site.door.inputs), ("outputs", site.door.outputs)):
-        for name, wire in wires.items():
-            at, here = ("door", kind, name, "line"), f"door.{kind}.{name}"
-            yield from within(at, wire.line, 0, LAST_LINE)
-            if (other := taken.setdefault(wire.line, here)) != here:
-                fr, en = f"la ligne {wire.line} sert déjà à {other}", f"line {wire.line} is already used by {other}"
-                yield Fault(at, fr, en)
 
 
 def _judge_alerts(site: Site) -> Iterator[Fault]:

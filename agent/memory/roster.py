@@ -32,6 +32,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Self, TypeVar
 
+from agent.memory.bookings import Bookings
 from agent.memory.calendar import Calendar
 from agent.memory.codec import LedgerError, decode, moment
 from agent.memory.database import WriteLock, connect, identity, insist, make_file, transaction, truncate_log
@@ -86,6 +87,7 @@ class RosterStore:
         self._handed: dict[str, Future[int]] = {}
         self.calendar = Calendar(self._changing, self._read)
         self.visitors = VisitorPool(self._changing, self._read)
+        self.bookings = Bookings(self._changing, self._read, self.card_key)
 
     @classmethod
     def open(cls, folder: Path, ledger: Ledger, clock: Clock) -> Self:
@@ -98,7 +100,7 @@ class RosterStore:
                 undo.callback(lock.close)
                 db = undo.enter_context(contextlib.closing(connect(path)))
                 with lock.held():
-                    prepare(db)
+                    prepare(db, lost=(folder / "roster.key").exists())
                     (cards,) = db.execute(
                         "SELECT (SELECT count(*) FROM card) + (SELECT count(*) FROM visitor)"
                     ).fetchone()
@@ -257,7 +259,8 @@ class RosterStore:
             change.find(member)
             change.db.execute("DELETE FROM card WHERE member = ?", (member,))
             change.db.execute("DELETE FROM alias WHERE member = ?", (member,))
-            change.db.execute("DELETE FROM planned WHERE member = ?", (member,))
+            for held in ("planned", "booking"):
+                change.db.execute(f"DELETE FROM {held} WHERE member = ?", (member,))  # noqa: S608  (two words of ours)
             change.db.execute("UPDATE visitor SET host = NULL WHERE host = ?", (member,))
             change.db.execute("DELETE FROM member WHERE id = ?", (member,))
             change.db.execute("INSERT INTO erased VALUES (?)", (member,))

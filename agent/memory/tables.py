@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 
 from agent.memory.codec import LedgerError
 from agent.memory.people import read_people
+from agent.rules.bookings import Alarm, Booking, BookingId, Lockdown
 from agent.rules.facts import AliasId, CardKey, MemberId
 from agent.rules.folding import fold_user
 from agent.rules.hours import DAYS, WeeklyHours
@@ -84,13 +85,39 @@ CREATE TABLE visitor (     -- the pool of visitor cards; guest .. until are NULL
     until        TEXT
 ) STRICT;
 """,
+    """
+CREATE TABLE booking (     -- a right to enter in [start, until); exactly one of member and key
+    id     TEXT PRIMARY KEY,
+    member TEXT REFERENCES member,
+    key    TEXT,
+    start  TEXT NOT NULL,
+    until  TEXT NOT NULL,
+    uses   INTEGER,         -- NULL: as many as they like
+    words  TEXT NOT NULL,   -- what it is known by; on pages only
+    CHECK ((member IS NULL) != (key IS NULL))
+) STRICT;
+CREATE TABLE lockdown (    -- one row while nobody enters
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    reason TEXT NOT NULL,   -- a word of rules.bookings.Alarm
+    since  TEXT NOT NULL,
+    until  TEXT
+) STRICT;
+""",
 )
 FORMAT = len(STEPS)
 
 
-def prepare(db: sqlite3.Connection) -> None:
-    """Bring a database, empty or old, to this format; call under the write lock. Raises LedgerError, sqlite3.Error."""
+def prepare(db: sqlite3.Connection, *, lost: bool = False) -> None:
+    """Bring a database, empty or old, to this format; call under the write lock. Raises LedgerError, sqlite3.Error.
+
+    `lost`: there has been one, so an empty one is refused: by an empty roster nobody could enter any more.
+    """
     (version,) = db.execute("PRAGMA user_version").fetchone()
+    if lost and not version:
+        raise LedgerError(
+            "roster.db is empty or was removed, and roster.key says that there was one: restore it from the backup, "
+            "or remove roster.key too to begin anew"
+        )
     if version > FORMAT:
         raise LedgerError(f"the roster was written by a newer version (format {version}, this one knows {FORMAT})")
     for done, step in enumerate(STEPS[version:], version + 1):
@@ -115,9 +142,28 @@ def load_roster(db: sqlite3.Connection) -> Roster:
             for key, number, until, lost in db.execute("SELECT key, number, until, lost FROM visitor")
         }
         hours = read_week(db)
+        bookings, lockdown = read_bookings(db), _lockdown(db)
     finally:
         db.execute("ROLLBACK")
-    return Roster(version, members, cards, aliases, closures, hours, visitors)
+    return Roster(version, members, cards, aliases, closures, hours, visitors, bookings, lockdown)
+
+
+def read_bookings(db: sqlite3.Connection) -> tuple[Booking, ...]:
+    """Return all bookings, those that begin first first. Raises sqlite3.Error, ValueError."""
+    rows = db.execute("SELECT id, member, key, start, until, uses FROM booking ORDER BY start, id")
+    return tuple(
+        Booking(BookingId(one), member and MemberId(member), key and CardKey(key), _at(start), _at(until), uses)
+        for one, member, key, start, until, uses in rows
+    )
+
+
+def _lockdown(db: sqlite3.Connection) -> Lockdown | None:
+    row = db.execute("SELECT reason, since, until FROM lockdown").fetchone()
+    return None if row is None else Lockdown(Alarm(row[0]), _at(row[1]), read_instant(row[2]))
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _aliases(db: sqlite3.Connection) -> dict[str, Alias]:
@@ -140,4 +186,4 @@ def read_week(db: sqlite3.Connection) -> WeeklyHours | None:
 
 def read_instant(text: str | None) -> datetime | None:
     """Read an instant (UTC) as it is stored."""
-    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+    return None if text is None else _at(text)

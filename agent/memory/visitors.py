@@ -67,6 +67,7 @@ class VisitorPool:
         with self._changing(actor) as change:
             card = _find(change, number)
             change.db.execute("DELETE FROM visitor WHERE number = ?", (number,))
+            change.db.execute("DELETE FROM booking WHERE key = ?", (card.key,))
             change.tell("visitor-card-removed", card.key)
 
     def lend(

@@ -1,20 +1,30 @@
-"""Decides who may enter, and names what the leaf does (`rules.leaf` judges it).
+"""Decides who may enter: the whole of it, in the order it is judged.
 
 The one idea: deny by default, and exactly *one named rule* decides, so that every refusal can be explained in one
-sentence at the door. Subscribers enter at any hour, occasional members in opening hours. A clock that cannot be
-believed never shuts out a formula with access "always" and never lets an expired member back in. Going out is never
-refused to a card the roster knows, and the exit button is not judged at all (Code du travail R. 4227-6). Access
-levels follow the functions named in IEC 60839-11-1. It reads no clock and waits for nothing.
+sentence at the door.
+1. The card: unknown, blocked, nobody's any more: refused, and nothing lifts that.
+2. A lockdown stops every entry. It never stops leaving: a card at a reader inside leads out (`let_out`), and the exit
+   button is not judged at all (Code du travail R. 4227-6).
+3. The person: not before the first day, not after the last. A clock that cannot be believed is a lower bound: what is
+   over is over, and nobody is too early.
+4. The formula: "always" enters; "hours" enters in opening hours, where the site wants it only once one of those who
+   open the day has come (first-in); a booking lets in meanwhile whoever the formula does not.
+5. A guest's code, or a card of the visitors' pool that is booked, enters in [start, until), once, N times or freely.
+6. An event window lets in every card that steps 1 and 2 do not refuse; a code outside its time stays outside.
+What a formula may do while the time is not trusted is the site's choice, and by default what its access says. Access
+levels follow the functions named in IEC 60839-11-1. It reads no clock and waits for nothing; `rules.leaf` judges the
+leaf, whose states are named here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
+from agent.rules.bookings import Booking, BookingId
 from agent.rules.facts import PASSAGE_DAYS, CardKey, Fact, FormulaId, MemberId
 from agent.rules.hours import WeeklyHours
 from agent.rules.members import Member, Roster, VisitorCard
@@ -94,12 +104,22 @@ class EntryRule(StrEnum):
     NEVER = "never"
     ALWAYS = "always"
     CLOCK_UNTRUSTED = "clock-untrusted"
+    WITHOUT_CLOCK = "without-clock"  # the site lets this formula in while nobody knows what time it is
     CLOSURE = "closure"
     CLOSED = "closed"
     OPENING_HOURS = "opening-hours"
     WAY_OUT = "way-out"  # at a reader on the inside
     VISITOR = "visitor"  # a lent card of the pool, in opening hours
     VISITOR_EXPIRED = "visitor-expired"  # its time is over, or it is lent to nobody
+    LOCKDOWN = "lockdown"
+    FIRST_IN = "first-in"  # in opening hours, and nobody who opens the day has come
+    BOOKING = "booking"  # a member, in the time booked
+    GUEST = "guest"  # a code, or a booked card of the pool, in its time
+    BOOKING_EARLY = "booking-early"
+    BOOKING_OVER = "booking-over"
+    BOOKING_USED = "booking-used"  # as often as it was good for
+    BOOKING_UNCOUNTED = "booking-uncounted"  # good N times, and nobody knows how often it was used
+    EVENT_WINDOW = "event-window"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +128,44 @@ class DoorPolicy:
 
     access: Mapping[FormulaId, Access] = field(default_factory=dict)
     hours: WeeklyHours = field(default_factory=WeeklyHours)
-    untrusted_opens: bool = False  # let "hours" formulas in when nobody knows what time it is
+    without_clock: Mapping[FormulaId, bool] = field(default_factory=dict)  # enters while the time is not trusted; a
+    #                                                                        formula not named: if it has "always"
+    openers: frozenset[FormulaId] = frozenset()  # whose badge opens the day for "hours"; none: the hours do it alone
+    early: timedelta = timedelta()  # how long before its start a booking opens
 
     @classmethod
-    def parse(cls, access: Mapping[str, str], hours: Mapping[str, tuple[str, ...]]) -> DoorPolicy:
-        """Read what a site file says: access by formula, hours by weekday. Raises ValueError."""
-        return cls({FormulaId(name): Access(word) for name, word in access.items()}, WeeklyHours.parse(hours))
+    def parse(
+        cls,
+        access: Mapping[str, str],
+        hours: Mapping[str, tuple[str, ...]],
+        without_clock: Mapping[str, str] | None = None,
+        openers: tuple[str, ...] = (),
+        early_min: float = 0.0,
+    ) -> DoorPolicy:
+        """Read what a site file says: by formula, and hours by weekday. Raises ValueError."""
+        return cls(
+            {FormulaId(name): Access(word) for name, word in access.items()},
+            WeeklyHours.parse(hours),
+            {FormulaId(name): word == "open" for name, word in (without_clock or {}).items() if word},
+            frozenset(map(FormulaId, openers)),
+            timedelta(minutes=early_min),
+        )
+
+    def opens_without_clock(self, formula: FormulaId) -> bool:
+        """Tell whether a formula enters while nobody knows what time it is."""
+        return self.without_clock.get(formula, self.access.get(formula) is Access.ALWAYS)
 
 
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What the door itself knows beside the roster."""
+
+    window: bool = False  # an event window is open
+    first_in: date | None = None  # the last day that somebody who opens it has come
+    uses: Mapping[BookingId, int] | None = field(default_factory=dict)  # entries by booking; None: not known
+
+
+CALM = Conditions()
 BELIEVED = frozenset({Trust.SYNCHRONISED, Trust.DRIFTING})
 
 
@@ -132,24 +182,48 @@ def believed(utc: datetime, trust: Trust, newest: datetime | None) -> datetime:
 
 
 def admit(
-    card: CardKey, roster: Roster, policy: DoorPolicy, local: datetime, trust: Trust, reader: str
+    card: CardKey,
+    roster: Roster,
+    policy: DoorPolicy,
+    local: datetime,
+    trust: Trust,
+    reader: str,
+    now: Conditions = CALM,
 ) -> EntryDecided:
     """Judge a badge at a reader outside. `local` is `believed` time on the site's wall clock (aware)."""
-    visitor = roster.visitors.get(card)
-    if visitor is not None:
-        entry = _decided(reader, card, None, _visitor_rule(visitor, roster, policy, local, trust), policy)
-        return replace(entry, formula=VISITOR)
-    member, refusal = _holder(card, roster)
-    if refusal is not None:
-        return _decided(reader, card, member, refusal)
-    assert member is not None
-    return _decided(reader, card, member, _rule(member, roster, policy, local, trust), policy)
+    asked = _Asked(card, roster, policy, local, trust, now)
+    entry = asked.entry(reader)
+    if entry.rule in HARD:
+        return entry
+    if locked_down(roster, local, trust):
+        return replace(entry, granted=False, rule=EntryRule.LOCKDOWN.value)
+    if now.window and not entry.granted and entry.rule not in BOOKED:
+        return replace(entry, granted=True, rule=EntryRule.EVENT_WINDOW.value)
+    return entry
+
+
+def locked_down(roster: Roster, local: datetime, trust: Trust) -> bool:
+    """Tell whether a lockdown stands: one with a time ends once that has surely come."""
+    lockdown = roster.lockdown
+    if lockdown is None:
+        return False
+    return lockdown.until is None or local < lockdown.until or trust is Trust.UNKNOWN
+
+
+def used(card: CardKey, roster: Roster, policy: DoorPolicy, local: datetime) -> Booking | None:
+    """Return the booking by which a card has entered, if it was one (`EntryRule.BOOKING`, `GUEST`)."""
+    return next((one for one in _bookings(card, roster) if one.serves(local, policy.early)), None)
+
+
+def opens_day(entry: EntryDecided, policy: DoorPolicy) -> bool:
+    """Tell whether an entry opens the day for those who wait for a first-in."""
+    return entry.granted and entry.formula in policy.openers
 
 
 def let_out(card: CardKey, roster: Roster, reader: str) -> EntryDecided:
     """Judge a badge at a reader inside: any card the roster knows leads out, whatever the hour or the rights."""
     member, refusal = _holder(card, roster)
-    known = refusal is not EntryRule.UNKNOWN_CARD or card in roster.visitors
+    known = refusal is not EntryRule.UNKNOWN_CARD or card in roster.visitors or bool(_bookings(card, roster))
     return _decided(reader, card, member, EntryRule.WAY_OUT if known else EntryRule.UNKNOWN_CARD)
 
 
@@ -164,53 +238,120 @@ def _holder(card: CardKey, roster: Roster) -> tuple[Member | None, EntryRule | N
     return member, None if member else EntryRule.NO_MEMBER
 
 
-def _rule(member: Member, roster: Roster, policy: DoorPolicy, local: datetime, trust: Trust) -> EntryRule:
-    """Return the one rule that decides about a member with a good card."""
-    if member.until is not None and local.date() > member.until:
-        return EntryRule.MEMBER_EXPIRED
-    if local.date() < member.since and trust in BELIEVED:  # an early clock must not lock out a new member
-        return EntryRule.NOT_YET_MEMBER
-    access = policy.access.get(member.formula)
-    if access is None:
-        return EntryRule.NO_FORMULA
-    if access is not Access.HOURS:
-        return EntryRule.ALWAYS if access is Access.ALWAYS else EntryRule.NEVER
-    return _hours_rule(roster, policy, local, trust) or EntryRule.OPENING_HOURS
+def _bookings(card: CardKey, roster: Roster) -> tuple[Booking, ...]:
+    """Return the bookings a card may enter by: its own, and its member's."""
+    known = roster.cards.get(card)
+    member = known.member if known else None
+    return tuple(one for one in roster.bookings if one.key == card or (one.member == member and member is not None))
 
 
-def _visitor_rule(card: VisitorCard, roster: Roster, policy: DoorPolicy, local: datetime, trust: Trust) -> EntryRule:
-    """Return the one rule that decides about a card of the pool. Late is late for any clock: time is a lower bound."""
-    if card.blocked:
-        return EntryRule.BLOCKED_CARD
-    if card.until is None or local >= card.until:
-        return EntryRule.VISITOR_EXPIRED
-    return _hours_rule(roster, policy, local, trust) or EntryRule.VISITOR
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One badge, and all that is known when it is presented."""
 
+    card: CardKey
+    roster: Roster
+    policy: DoorPolicy
+    local: datetime
+    trust: Trust
+    now: Conditions
 
-def _hours_rule(roster: Roster, policy: DoorPolicy, local: datetime, trust: Trust) -> EntryRule | None:
-    """Return why nobody who depends on the opening hours enters now; None: they do."""
-    if trust not in BELIEVED:
-        return EntryRule.CLOCK_UNTRUSTED
-    hours = policy.hours if roster.hours is None else roster.hours
-    if hours.open_at(local, roster.closures):
-        return None
-    return EntryRule.CLOSURE if local.date() in roster.closures else EntryRule.CLOSED
+    def entry(self, reader: str) -> EntryDecided:
+        """Judge all but lockdown and event window, which stand above persons."""
+        visitor = self.roster.visitors.get(self.card)
+        if visitor is not None:
+            return replace(_decided(reader, self.card, None, self._visitor(visitor)), formula=VISITOR)
+        if self.card not in self.roster.cards and _bookings(self.card, self.roster):
+            return replace(_decided(reader, self.card, None, self._booked()), formula=GUEST)
+        member, refusal = _holder(self.card, self.roster)
+        if member is None or refusal is not None:
+            return _decided(reader, self.card, member, refusal or EntryRule.NO_MEMBER)
+        return _decided(reader, self.card, member, self._member(member))
+
+    def _member(self, member: Member) -> EntryRule:
+        """Return the one rule that decides about a member with a good card."""
+        if member.until is not None and self.local.date() > member.until:
+            return EntryRule.MEMBER_EXPIRED
+        if self.local.date() < member.since and self._believed:  # an early clock must not lock out a new member
+            return EntryRule.NOT_YET_MEMBER
+        rule = self._formula(member)
+        return EntryRule.BOOKING if rule not in GRANTS and self._booked() is EntryRule.GUEST else rule
+
+    def _formula(self, member: Member) -> EntryRule:
+        access = self.policy.access.get(member.formula)
+        if access is None:
+            return EntryRule.NO_FORMULA
+        if access is Access.NEVER:
+            return EntryRule.NEVER
+        if not self._believed and not self.policy.opens_without_clock(member.formula):
+            return EntryRule.CLOCK_UNTRUSTED
+        if access is Access.ALWAYS:
+            return EntryRule.ALWAYS
+        if not self._believed:
+            return EntryRule.WITHOUT_CLOCK
+        return self._hours(opener=member.formula in self.policy.openers) or EntryRule.OPENING_HOURS
+
+    def _visitor(self, card: VisitorCard) -> EntryRule:
+        """Return the one rule that decides about a card of the pool. Late is late for any clock."""
+        if card.blocked:
+            return EntryRule.BLOCKED_CARD
+        if self._booked() is EntryRule.GUEST:
+            return EntryRule.GUEST
+        if card.until is None or self.local >= card.until:
+            return EntryRule.VISITOR_EXPIRED
+        return (self._hours() if self._believed else EntryRule.CLOCK_UNTRUSTED) or EntryRule.VISITOR
+
+    def _booked(self) -> EntryRule:
+        """Return what the bookings say: GUEST, or why not. What is over is over for any clock."""
+        early, found = self.policy.early, _bookings(self.card, self.roster)
+        if all(self.local >= one.until for one in found):
+            return EntryRule.BOOKING_OVER
+        if not self._believed:
+            return EntryRule.CLOCK_UNTRUSTED
+        good = next((one for one in found if one.serves(self.local, early)), None)
+        if good is None:
+            return EntryRule.BOOKING_EARLY
+        if good.uses is None:
+            return EntryRule.GUEST
+        if self.now.uses is None:
+            return EntryRule.BOOKING_UNCOUNTED
+        return EntryRule.GUEST if self.now.uses.get(good.id, 0) < good.uses else EntryRule.BOOKING_USED
+
+    def _hours(self, *, opener: bool = False) -> EntryRule | None:
+        """Return why nobody who depends on the opening hours enters now; None: they do."""
+        hours = self.policy.hours if self.roster.hours is None else self.roster.hours
+        day = hours.opened_on(self.local, self.roster.closures)
+        if day is None:
+            return EntryRule.CLOSURE if self.local.date() in self.roster.closures else EntryRule.CLOSED
+        come = self.now.first_in is not None and self.now.first_in >= day
+        return None if opener or come or not self.policy.openers else EntryRule.FIRST_IN
+
+    @property
+    def _believed(self) -> bool:
+        return self.trust in BELIEVED
 
 
 VISITOR = FormulaId("visitor")  # in the facts, where a member has a formula
-GRANTS = frozenset({EntryRule.ALWAYS, EntryRule.OPENING_HOURS, EntryRule.WAY_OUT, EntryRule.VISITOR})
+GUEST = FormulaId("guest")
+GRANTS = frozenset(
+    {
+        *(EntryRule.ALWAYS, EntryRule.OPENING_HOURS, EntryRule.WITHOUT_CLOCK, EntryRule.BOOKING, EntryRule.GUEST),
+        *(EntryRule.VISITOR, EntryRule.EVENT_WINDOW, EntryRule.WAY_OUT),
+    }
+)
+HARD = frozenset({EntryRule.UNKNOWN_CARD, EntryRule.BLOCKED_CARD, EntryRule.NO_MEMBER})  # what nothing lifts
+BOOKED = frozenset(  # what a code is told outside its time: no event window lifts it
+    {EntryRule.BOOKING_EARLY, EntryRule.BOOKING_OVER, EntryRule.BOOKING_USED, EntryRule.BOOKING_UNCOUNTED}
+)
 
 
-def _decided(
-    reader: str, card: CardKey, member: Member | None, rule: EntryRule, policy: DoorPolicy | None = None
-) -> EntryDecided:
+def _decided(reader: str, card: CardKey, member: Member | None, rule: EntryRule) -> EntryDecided:
     """Write the decision down."""
-    opens = rule in GRANTS or (rule is EntryRule.CLOCK_UNTRUSTED and policy is not None and policy.untrusted_opens)
     return EntryDecided(
         reader=reader,
         card=card,
         member=member.id if member else MemberId(""),
         formula=member.formula if member else FormulaId(""),
-        granted=opens,
+        granted=rule in GRANTS,
         rule=rule.value,
     )

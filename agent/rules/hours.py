@@ -4,7 +4,8 @@ The one idea: a window's bound is the *first instant at which the wall clock sho
 is one unbroken stretch of real time, also in the two nights a year when the wall clock jumps: it never opens twice
 because an hour is repeated, and a bound inside the missing hour falls on the jump. A window belongs to the day it
 starts on; its end is exclusive. A closed day closes from midnight to midnight, and with it the windows that start on
-it, their stretch past midnight included. It never reads a clock and never knows a person.
+it, their stretch past midnight included; so a night's window before a closed day ends at midnight, in what is judged,
+in what is printed and in what is billed. It never reads a clock and never knows a person.
 
 `local` is always aware, in the site's own zone (`zoneinfo`, IANA names).
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import chain, pairwise
 
@@ -66,14 +67,27 @@ class WeeklyHours:
         day = local.date()
         if day in closures or not self.days[day.weekday()]:
             return None
-        return instant(day, self.days[day.weekday()][-1].end_min, _zone(local)).astimezone(_zone(local))
+        last = _cut(self.days[day.weekday()][-1], day, closures)
+        return instant(day, last.end_min, _zone(local)).astimezone(_zone(local))
+
+    def windows(self, day: date, closures: frozenset[date]) -> tuple[str, ...]:
+        """Return the windows that start on a day, as they will be judged: "09:00-18:00"; none on a closed day."""
+        if day in closures:
+            return ()
+        cut = (_cut(window, day, closures) for window in self.days[day.weekday()])
+        return tuple(f"{_clock(one.start_min)}-{_clock(one.end_min)}" for one in cut)
 
     def open_at(self, local: datetime, closures: frozenset[date]) -> bool:
         """Say whether the place is open at this instant."""
+        return self.opened_on(local, closures) is not None
+
+    def opened_on(self, local: datetime, closures: frozenset[date]) -> date | None:
+        """Return the day whose window the place is open by at this instant: yesterday's in a night; None: shut."""
         if local.date() in closures:
-            return False
+            return None
         now = local.astimezone(UTC)
-        return any(start <= now < end for start, end in self._stretches(local, closures, ahead=0))
+        open_by = (s for s in self._stretches(local, closures, ahead=0) if s[0] <= now < s[1])
+        return next((start.astimezone(_zone(local)).date() for start, _ in open_by), None)
 
     def next_change(self, local: datetime, closures: frozenset[date]) -> datetime | None:
         """Return the next instant `open_at` changes its answer, in the zone of `local`.
@@ -109,6 +123,12 @@ def instant(day: date, minute: int, zone: tzinfo) -> datetime:
     while at.astimezone(zone).replace(tzinfo=None) < wall:  # only in the missing hour: walk to the jump
         at += timedelta(minutes=1)
     return at
+
+
+def _cut(window: Window, day: date, closures: frozenset[date]) -> Window:
+    """Return a window as it is judged: it ends at midnight before a closed day."""
+    night = window.end_min > DAY_MIN and day + timedelta(days=1) in closures
+    return replace(window, end_min=DAY_MIN) if night else window
 
 
 def _zone(local: datetime) -> tzinfo:

@@ -102,6 +102,8 @@ class DoorSeen:
     deaf: bool = False  # edges are no longer heard, levels still polled
     noisy: tuple[str, ...] = ()  # readers
     strangers: tuple[tuple[str, str], ...] = ()  # (reader, rules.readers.Pattern)
+    lockdown: datetime | None = None  # nobody enters, since then
+    list_from: datetime | None = None  # the roster cannot be read: judged by the list kept then
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ KEYS: tuple[str, ...] = (
     *("silent-door-open", "lock-lost-open", "latch-unknown-open"),  # of a lock that opens without current
     *("lock-lost", "latch-unknown", "reader-lost", "door-forced", "door-held", "inputs-lost", "contact-silent"),
     *(f"door-{fault}" for fault in DoorFault),
+    *("lockdown", "door-last-list"),
     *("door-lingers", "inputs-deaf", "reader-noise", *(f"strangers-{seen}" for seen in Pattern if seen)),
     *("ledger-fault", "roster-fault", "alerts-lost", "clock-untrusted", "certificate-ends", "certificate-ended"),
 )
@@ -273,6 +276,10 @@ def _once(incident: Incident) -> str:
 
 def _door(door: DoorSeen, readers: list[ReaderSeen]) -> list[Incident]:
     found = []
+    if door.lockdown is not None:
+        found.append(Incident(Area.DOOR, Level.DOWN, "lockdown", since=door.lockdown))
+    if door.list_from is not None:
+        found.append(Incident(Area.DOOR, Level.WATCH, "door-last-list", since=door.list_from))
     if not door.lock_working:
         found.append(Incident(Area.DOOR, Level.DOWN, "lock-lost-open" if door.fail_safe else "lock-lost"))
     elif door.latch == "unknown":

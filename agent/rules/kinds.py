@@ -8,6 +8,7 @@ from types import MappingProxyType
 from agent.rules.access import Acted, BoxRestarted
 from agent.rules.alarms import AlarmRaised, AlarmTold
 from agent.rules.attribution import CopiesAttributed, PagesAttributed
+from agent.rules.bookings import BookingUsed, DayOpened
 from agent.rules.door import DoorChanged, EntryDecided, LatchMoved
 from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceStarted
@@ -84,6 +85,8 @@ FACTS: tuple[type[Fact], ...] = (
     CopiesByHand,
     PanelRead,
     MetersRead,
+    BookingUsed,
+    DayOpened,
 )
 
 KINDS: Mapping[str, type[Fact]] = MappingProxyType({fact.kind: fact for fact in FACTS})

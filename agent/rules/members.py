@@ -18,6 +18,7 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import ClassVar
 
+from agent.rules.bookings import Booking, Lockdown
 from agent.rules.facts import AliasId, CardKey, Fact, FormulaId, MemberId
 from agent.rules.folding import fold_user
 from agent.rules.hours import WeeklyHours
@@ -72,6 +73,8 @@ class Roster:
     closures: frozenset[date] = frozenset()  # days closed whatever the week says: exceptional, or public holidays
     hours: WeeklyHours | None = None  # the week people set; None: the site file's
     visitors: Mapping[CardKey, VisitorCard] = field(default_factory=dict)
+    bookings: tuple[Booking, ...] = ()
+    lockdown: Lockdown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ CALENDAR = frozenset(
 PEOPLE = (
     *("member-added", "member-changed", "member-erased", "alias-given", "alias-taken", "card-given", "card-taken"),
     *("card-blocked", "visitor-card-added", "visitor-card-removed", "visitor-lent", "visitor-returned", "visitor-lost"),
+    *("booking-made", "booking-ended", "lockdown-begun", "lockdown-ended"),
 )  # the other actions a page tells by their own words
 
 

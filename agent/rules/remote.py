@@ -6,19 +6,18 @@ that a stolen session cannot play with the strike; and a door "left open" for an
 
 An event window has two forms. Where the strike may be fed without rest ([door.lock] continuous = true) the pulse is
 renewed until the end. Everywhere else a strike fed for hours would burn: the window then only lifts the hours, and
-lets in every card the roster knows and has not blocked. Pure: it reads no clock.
+lets in every card the roster knows and has not blocked (`rules.door` judges it). Pure: it reads no clock.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
-from agent.rules.door import EntryDecided, EntryRule
 from agent.rules.facts import PASSAGE_DAYS, Fact
 from agent.rules.hours import instant
 
@@ -62,6 +61,7 @@ class WindowEnd(StrEnum):
 
     TIME = "time"
     CLOSED = "closed"  # somebody closed it
+    LOCKDOWN = "lockdown"  # nobody enters any more
     RESTART = "restart"  # the door service started again: a window never outlives it
 
 
@@ -82,8 +82,6 @@ class WindowClosed(Fact):
 OPENS = 6  # from the page
 WITHIN_S = 600.0
 LONGEST_S = 6 * 3600.0  # of an event window
-EVENT_WINDOW = "event-window"  # the `rule` of a card let in by a window
-HARD = frozenset({EntryRule.UNKNOWN_CARD, EntryRule.BLOCKED_CARD, EntryRule.NO_MEMBER})  # what no window lifts
 
 
 class Refusal(StrEnum):
@@ -94,6 +92,7 @@ class Refusal(StrEnum):
     NO_TIME = "no-time"  # not a time
     PAST = "past"
     TOO_LONG = "too-long"
+    LOCKDOWN = "lockdown"  # nobody enters: it is ended first
 
 
 def wait_s(opened_s: Iterable[float], now_s: float) -> float:
@@ -121,10 +120,3 @@ def window_s(until: datetime, now: datetime) -> float | Refusal:
     if length_s <= 0:
         return Refusal.PAST
     return Refusal.TOO_LONG if length_s > LONGEST_S else length_s
-
-
-def during_window(entry: EntryDecided) -> EntryDecided:
-    """Judge again what was refused, during an event window: every card that is known and not blocked enters."""
-    if entry.granted or entry.rule in HARD:
-        return entry
-    return replace(entry, granted=True, rule=EVENT_WINDOW)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import partial
 from zoneinfo import ZoneInfo
 
 import drivers
 from agent.ask import answering
-from agent.memory.ledger import LedgerError
-from agent.rules.door import DoorPolicy
+from agent.memory.kept import KeptList
 from agent.services.standing import Standing
-from agent.stories.door import Door, Intents, Ways, mind_badges, newest_known
+from agent.stories.bequest import Intents, remembered
+from agent.stories.door import Door, Ways, mind_badges, mind_list
 from agent.stories.leaf import mind_latch, mind_leaf, mind_senses
 from agent.stories.remote import RemoteDesk, Strike
 from agent.tape import TapedInputs, TapedLock
@@ -37,14 +36,14 @@ async def wire(here: Standing) -> None:
     )
     if here.tape:
         lock = TapedLock(lock, here.tape)
-    policy = DoorPolicy.parse({name: one.access for name, one in here.site.formulas.items()}, here.site.hours)
     zone = ZoneInfo(here.site.site.timezone)
-    ways = Ways(policy, zone, leaf.lock.hold_s, leaf.held_s, leaf.grace_s, sees_leaving=leaf.sees_leaving)
-    newest = None
-    with contextlib.suppress(LedgerError):  # a ledger that cannot be read says so itself; the door goes on without
-        newest = newest_known(here.ledger)
-    intents = Intents(here.places.run)
-    door = Door(ways, here.ledger, here.roster, here.clock, intents, here.show_door, newest)
+    ways = Ways(
+        here.site.door_policy, zone, leaf.lock.hold_s, leaf.held_s, leaf.grace_s, sees_leaving=leaf.sees_leaving
+    )
+    intents, kept = Intents(here.places.run), KeptList(here.places.state, here.places.run)
+    last = kept.read()
+    known = remembered(here.ledger, (last.roster, last.at) if last else None)
+    door = Door(ways, here.ledger, here.roster, here.clock, intents, here.show_door, known)
     lamps = {name: (lamp.line, lamp.active_high, lamp.flash_s) for name, lamp in leaf.outputs.items()}
     door.signs = drivers.open_signs(leaf.lock.kind, here.stack, leaf.lock.chip, lamps)
     door.tell(latch=LatchState.RESTING.value)  # it is open: its latch has claimed the line inactive
@@ -53,6 +52,8 @@ async def wire(here: Standing) -> None:
     seen = "contact" in leaf.inputs or leaf.lock.kind == "sim"
     desk = RemoteDesk(door, lock, here.ledger, Strike(leaf.lock.cap_s, fed=leaf.lock.continuous, seen=seen))
     here.keep(desk.mind_windows)
+    here.keep(lambda: desk.mind_lockdown(here.publish_s))
+    here.keep(lambda: mind_list(door, kept.keep, here.publish_s))
     await here.stack.enter_async_context(answering(here.places.run, here.service, here.clock, desk.answer))
     here.mind("door.lock", lambda: mind_latch(door, lock), LOST_WAIT_S)
     readers = {name: here.open_reader(name) for name, config in here.site.readers.items() if config.at == "door"}

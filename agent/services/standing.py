@@ -33,6 +33,7 @@ from agent.live import (
     gardien_version,
     write_picture,
 )
+from agent.memory.kept import KeptList
 from agent.memory.ledger import Entry, Ledger, LedgerError
 from agent.memory.roster import RosterStore
 from agent.rules.facts import CardKey, Fact
@@ -271,8 +272,8 @@ def _remember(
     except LedgerError as error:
         if insist:
             raise
-        log.error("the door knows nobody, only the exit button opens: %s", error)  # noqa: TRY400  (one line)
-        return ledger, LostRoster(str(error))
+        log.error("the door goes on with the last list it kept: %s", error)  # noqa: TRY400  (one line)
+        return ledger, LostRoster(str(error), KeptList(places.state, places.run))
 
 
 async def _back(places: Places, clock: Clock) -> None:
@@ -289,19 +290,22 @@ async def _back(places: Places, clock: Clock) -> None:
 
 
 class LostRoster(RosterStore):
-    """Stands in for a roster that cannot be opened: knows nobody, says why."""
+    """Stands in for a roster that cannot be opened: knows nobody, says why. Cards are told apart by the kept key."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, kept: KeptList) -> None:
         self.fault = why
+        self._kept = kept
 
     def roster(self) -> Roster:
         """Raise LedgerError: nobody is known."""
         raise LedgerError(self.fault)
 
     def card_key(self, card: CardNumber) -> CardKey:
-        """Raise LedgerError: the key of the hashes is not at hand."""
-        del card
-        raise LedgerError(self.fault)
+        """Return the keyed hash of a card number. Raises LedgerError where no key is at hand."""
+        key = self._kept.card_key(card)
+        if key is None:
+            raise LedgerError(self.fault)
+        return key
 
 
 class LostLedger(Ledger):

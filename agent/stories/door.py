@@ -5,8 +5,8 @@ runtime directory, renamed into place, never synced), then the latch is released
 ledger. The intent goes when the ledger has committed. A killed process finds its intents at the next start and
 appends them under the same keys, so nothing is lost and nothing stands twice; a power cut loses the event in flight.
 
-With the ledger or the roster out of order the door goes on, judging by the last roster it read. Nothing here is
-ever asked before the exit button releases the latch.
+With the ledger or the roster out of order the door goes on, judging by the last roster it read, in this process or an
+earlier one (`memory.kept`). Nothing here is ever asked before the exit button releases the latch.
 
 Its coroutines share one `Door` on one event loop: `mind_badges` (one per reader) here, `mind_latch` and `mind_leaf`
 there. A lost reader, latch or input chip ends its own coroutine with DriverError; `supervise` starts it again.
@@ -15,32 +15,37 @@ there. A lost reader, latch or input chip ends its own coroutine with DriverErro
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import logging
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
-from hashlib import sha256
-from pathlib import Path
 from typing import Protocol
 
 from agent.live import LiveDoor
-from agent.memory.codec import LedgerError, decode, encode, moment
-from agent.memory.ledger import Ledger
-from agent.rules.door import DoorChanged, DoorPolicy, EntryDecided, EntryRule, Passage, admit, believed, let_out
+from agent.memory.codec import LedgerError
+from agent.rules.bookings import BookingId, BookingUsed, DayOpened
+from agent.rules.door import (
+    Conditions,
+    DoorChanged,
+    DoorPolicy,
+    EntryDecided,
+    EntryRule,
+    Passage,
+    admit,
+    believed,
+    let_out,
+    locked_down,
+    opens_day,
+    used,
+)
 from agent.rules.facts import CardKey, Fact
-from agent.rules.kinds import FACTS
 from agent.rules.leaf import DoorFaultChanged, FaultWatch, LeafWatch
 from agent.rules.members import Roster
 from agent.rules.readers import StrangersChanged, StrangerWatch
-from agent.rules.remote import during_window
+from agent.stories.bequest import Intents, Known
 from drivers.contract import BadgeRead, CardNumber, CardReader, Clock, DriverError, Lock, Moment, Signs, Trust
 
 log = logging.getLogger(__name__)
-
-INTENTS = 1000  # intent files kept at most: days of a dead ledger
 
 
 class Books(Protocol):
@@ -73,52 +78,6 @@ class Ways:
     relock_on_open: bool = True  # cut the pulse short once the leaf is open
 
 
-class Intents:
-    """Entries granted but not yet in the ledger, one small file each, in memory. Not for a disk: nothing is synced."""
-
-    def __init__(self, run: Path) -> None:
-        self._folder = run / "intent"
-        self._count = sum(1 for _ in self._folder.glob("*.json"))
-
-    def put(self, fact: Fact, at: Moment, key: str) -> None:
-        """Write one intent aside and rename it into place. Raises OSError, LedgerError."""
-        if self._count >= INTENTS:
-            raise LedgerError(f"{INTENTS} entries wait for the ledger, no more fit")
-        place = self._place(fact.kind, key)
-        aside = place.with_suffix(f".{os.getpid()}")
-        self._folder.mkdir(parents=True, exist_ok=True)
-        aside.write_text(json.dumps(asdict(encode(fact, at, key))), encoding="utf-8")
-        aside.replace(place)
-        self._count += 1
-
-    def drop(self, fact: Fact, key: str) -> None:
-        """Forget an intent that the ledger holds. Harmless if there is none."""
-        with contextlib.suppress(OSError):
-            self._place(fact.kind, key).unlink()
-            self._count -= 1
-
-    def left(self) -> Iterator[tuple[Fact, Moment, str]]:
-        """Yield what an earlier process left behind, oldest file first; drop what cannot be read."""
-        for half in set(self._folder.glob("*")) - set(self._folder.glob("*.json")):
-            half.unlink(missing_ok=True)
-        for file in sorted(self._folder.glob("*.json"), key=lambda file: file.stat().st_mtime_ns):
-            try:
-                row = json.loads(file.read_text(encoding="utf-8"))
-                fact = decode(row["kind"], row["body"])
-                at = moment(row["utc"], row["mono_s"], row["boot"], row["trust"])
-            except (OSError, ValueError, KeyError, TypeError, LedgerError) as error:
-                log.error("an intent cannot be read and is dropped: %s", error)  # noqa: TRY400  (one line)
-                fact = None
-            if fact is None:
-                file.unlink(missing_ok=True)
-                self._count -= 1
-            else:
-                yield fact, at, row["key"]
-
-    def _place(self, kind: str, key: str) -> Path:
-        return self._folder / f"{sha256(f'{kind}:{key}'.encode()).hexdigest()[:32]}.json"
-
-
 class Door:
     """What the stories of one door share: its ways, the last roster, the leaf, and the live picture."""
 
@@ -130,8 +89,9 @@ class Door:
         clock: Clock,
         intents: Intents,
         show: Callable[[LiveDoor], None],
-        newest: datetime | None = None,
+        known: Known | None = None,
     ) -> None:
+        known = known or Known()
         self.ways = ways
         self.clock = clock
         self.leaf = LeafWatch(ways.held_s, ways.grace_s, sees_leaving=ways.sees_leaving)
@@ -148,39 +108,89 @@ class Door:
         self._strangers: dict[str, StrangerWatch] = {}  # by reader
         self.allowed_s: float | None = None  # mono_s until which the leaf may stand open
         self.changed = asyncio.Event()  # the leaf's rules want to be called at another time
-        self._newest = newest  # the latest instant known to have come: see `newest_known`
-        self._roster: Roster | None = None
+        self._newest = known.newest
+        self._first_in = known.first_in
+        self._uses = None if known.uses is None else dict(known.uses)  # of bookings that are counted
+        self._roster, self._kept_at = known.roster, known.kept_at
+        self._read: Roster | None = None  # the last roster that this process itself has read
 
     def recover(self) -> int:
         """Append what an earlier process intended and could not see committed; return how many. Call once, at start."""
         count = 0
         for fact, at, key in self._intents.left():
+            if isinstance(fact, BookingUsed):
+                self._count(fact.booking, key)
             self.record(fact, at, key)
             count += 1
         return count
 
+    def look(self) -> Roster | None:
+        """Return the newest roster that can be read, else the last list; None if there never was one."""
+        try:
+            self._roster = self._read = self._people.roster()
+            self._kept_at = None
+        except LedgerError as error:
+            log.debug("the roster cannot be read, the last one goes on: %s", error)  # the store said it once
+        return self._roster
+
     def judge(self, read: BadgeRead, direction: str) -> EntryDecided | None:
         """Judge a badge by the newest roster that can be read; None if there never was one: then nobody is known."""
-        try:
-            self._roster = self._people.roster()
-        except LedgerError as error:
-            log.warning("the roster cannot be read, the last one goes on: %s", error)
+        roster = self.look()
         try:
             card = self._people.card_key(read.card)
         except LedgerError as error:
             log.error("a badge cannot be judged: %s", error)  # noqa: TRY400  (one line for the operator)
             return None
-        if self._roster is None:
+        if roster is None:
             log.error("a badge cannot be judged: no roster was ever read")
             return None
         if direction == "out":
-            return let_out(card, self._roster, read.reader)
-        now = believed(read.at.utc, read.at.trust, self._newest)
-        if read.at.trust is not Trust.UNKNOWN:
+            return let_out(card, roster, read.reader)
+        uses = None if self._uses is None else {one: len(keys) for one, keys in self._uses.items()}
+        local, now = self._local(read.at), Conditions(self.window, self._first_in, uses)
+        entry = admit(card, roster, self.ways.policy, local, read.at.trust, read.reader, now)
+        if entry.granted:
+            self._note(entry, roster, local, read.at)
+        return entry
+
+    def _local(self, at: Moment) -> datetime:
+        """Return the latest instant that has surely come, on the site's wall clock."""
+        now = believed(at.utc, at.trust, self._newest)
+        if at.trust is not Trust.UNKNOWN:
             self._newest = now
-        local = now.astimezone(self.ways.zone)
-        entry = admit(card, self._roster, self.ways.policy, local, read.at.trust, read.reader)
-        return during_window(entry) if self.window else entry
+        return now.astimezone(self.ways.zone)
+
+    def _note(self, entry: EntryDecided, roster: Roster, local: datetime, at: Moment) -> None:
+        """Remember what an entry changes for the next ones: a booking used, a day opened. Both are facts."""
+        if entry.rule in {EntryRule.BOOKING, EntryRule.GUEST}:
+            booking = used(entry.card, roster, self.ways.policy, local)
+            if booking is not None and booking.uses is not None:
+                key = f"{booking.id}:{at.boot}:{at.mono_s:.6f}"
+                self._count(booking.id, key)
+                self.intend(BookingUsed(booking.id), at, key)
+                self.record(BookingUsed(booking.id), at, key)
+        day = local.date()
+        if opens_day(entry, self.ways.policy) and (self._first_in is None or self._first_in < day):
+            self._first_in = day
+            self.record(DayOpened(day.isoformat(), entry.formula), at, f"{day}:{at.boot}:{at.mono_s:.6f}")
+
+    def _count(self, booking: BookingId, key: str) -> None:
+        if self._uses is not None:
+            self._uses[booking] = self._uses.get(booking, frozenset()) | {key}
+
+    def look_around(self) -> bool:
+        """Show by which list people are judged, and whether anybody is let in at all; say whether nobody is."""
+        roster, now = self.look(), self.clock.now()
+        lockdown = None if roster is None else roster.lockdown
+        since = lockdown.since if lockdown and roster and locked_down(roster, self._local(now), now.trust) else None
+        if (since, self._kept_at) != (self.live.lockdown, self.live.list_from):
+            self.show(replace(self.live, lockdown=since, list_from=self._kept_at))
+        return since is not None
+
+    @property
+    def list_to_keep(self) -> Roster | None:
+        """Return the roster this process has read, to be kept for the next one."""
+        return self._read
 
     def intend(self, fact: Fact, at: Moment, key: str) -> None:
         """Put an entry down before the door opens. A failure is logged and does not keep the door shut."""
@@ -316,10 +326,14 @@ async def mind_badges(door: Door, reader: CardReader, lock: Lock, direction: str
         door.answer(granted=entry.granted)
 
 
-def newest_known(ledger: Ledger) -> datetime | None:
-    """Return the latest instant (UTC) the ledger proves to have come; a clock nobody believed proves nothing.
+async def mind_list(door: Door, keep: Callable[[Roster, datetime], bool], every_s: float) -> None:
+    """Look at the roster every `every_s`, and keep each new one for a start at which it cannot be read; for ever.
 
-    Raises LedgerError.
+    The disk is waited for in a thread: nobody at the door waits for it.
     """
-    last = [entry.at for kind in FACTS if (entry := ledger.last(kind)) is not None]
-    return max((at.utc for at in last if at.trust is not Trust.UNKNOWN), default=None)
+    kept: Roster | None = None
+    while True:
+        roster = door.list_to_keep
+        if roster is not None and roster is not kept and await asyncio.to_thread(keep, roster, door.clock.now().utc):
+            kept = roster
+        await asyncio.sleep(every_s)

@@ -46,6 +46,7 @@ REFUSED = {
     Refusal.NO_TIME: "Ce n'est pas une heure ; écrivez 22:30.",
     Refusal.PAST: "Cette heure est passée.",
     Refusal.TOO_LONG: "Six heures au plus.",
+    Refusal.LOCKDOWN: "Confinement : personne n'entre. Levez-le d'abord.",
 }
 
 
@@ -88,6 +89,13 @@ class RemoteDesk:
             case _:
                 return Answer(done=False, says=f"action inconnue : {request.action}")
 
+    async def mind_lockdown(self, every_s: float) -> None:
+        """End an event window as soon as nobody is let in any more; for ever."""
+        while True:
+            if self._door.look_around() and self._window is not None:
+                await self._end(WindowEnd.LOCKDOWN, "")
+            await asyncio.sleep(every_s)
+
     async def mind_windows(self) -> None:
         """Feed an open window and end it at its time; for ever."""
         try:
@@ -129,6 +137,8 @@ class RemoteDesk:
     async def _open(self, request: Request) -> Answer:
         if request.arguments.get("whom") not in set(Whom):
             return _no(Refusal.WHOM)
+        if self._door.look_around():
+            return _no(Refusal.LOCKDOWN)
         async with self._turn:
             now = self._door.clock.now()
             wait = wait_s(self._opened, now.mono_s)
@@ -171,6 +181,8 @@ class RemoteDesk:
         length_s = window_s(until, now.utc)
         if isinstance(length_s, Refusal):
             return _no(length_s)
+        if self._door.look_around():
+            return _no(Refusal.LOCKDOWN)
         if self._window is not None:
             self._note_end(WindowEnd.CLOSED, request.actor)
         self._window = _Window(request.id, until, now.mono_s + length_s)
@@ -196,7 +208,7 @@ class RemoteDesk:
         self._door.window = self._door.fed = False
         self._door.show_window(None)
         self._changed.set()
-        if fed or why is WindowEnd.CLOSED:
+        if fed or why in {WindowEnd.CLOSED, WindowEnd.LOCKDOWN}:
             await self._rest()
 
     async def _rest(self) -> None:

@@ -17,6 +17,7 @@ from itertools import takewhile
 from agent.memory.ledger import Entry, Ledger, LedgerError
 from agent.rules.access import Acted, BoxRestarted
 from agent.rules.attribution import CopiesAttributed
+from agent.rules.bookings import BookingUsed, DayOpened
 from agent.rules.door import LatchMoved
 from agent.rules.facts import Fact
 from agent.rules.links import LinkMeasured
@@ -36,6 +37,8 @@ QUIET: tuple[type[Fact], ...] = (
     DayCounted,
     Acted,
     CardSeen,
+    BookingUsed,
+    DayOpened,
     BooksClosed,
     SpoolRead,
     MetersRead,

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from agent.config import Site
 from agent.memory.codec import encode
-from agent.rules.door import DoorPolicy, admit, believed, let_out
+from agent.rules.door import admit, believed, let_out
 from agent.rules.facts import Fact
 from agent.rules.leaf import LeafWatch
 from agent.rules.links import LinkPolicy, LinkWatch
@@ -55,7 +55,7 @@ class _Bench:
             name: LinkWatch(LinkId(name), LinkPolicy(link.interval_s), link.targets)
             for name, link in site.links.items()
         }
-        self._policy = DoorPolicy.parse({name: one.access for name, one in site.formulas.items()}, site.hours)
+        self._policy = site.door_policy
         self._boot = ""
         self._leaf = self._fresh_leaf()
         self._roster = Roster(0)

@@ -378,17 +378,18 @@ class _Look:
             deaf=live.deaf,
             noisy=live.noisy,
             strangers=tuple((name, seen) for name, seen in live.strangers.items() if seen in set(Pattern)),
+            lockdown=live.lockdown,
+            list_from=live.list_from,
         )
 
     def door_line(self, seen: DoorSeen | None) -> DoorLine | None:
         if seen is None:
             return None
         live = self.door_seen() or LiveDoor("unknown", Passage.UNKNOWN)
-        level = LEAF_LEVELS[seen.leaf]
         config = self.site.door
         assert config is not None
         return DoorLine(
-            level=level,
+            level=LEAF_LEVELS[seen.leaf],
             leaf=seen.leaf,
             contact=seen.contact,
             latch=seen.latch,

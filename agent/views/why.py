@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from agent.config import Site
 from agent.memory.ledger import Entry, Ledger
-from agent.rules.door import GRANTS, DoorPolicy, EntryDecided, EntryRule, admit, let_out
+from agent.rules.door import GRANTS, EntryDecided, EntryRule, admit, let_out
 from agent.rules.facts import CardKey, MemberId
 from agent.rules.hours import WeeklyHours
 from agent.rules.members import Roster, read_day
@@ -69,7 +69,7 @@ def explain(site: Site, ledger: Ledger, roster: Roster, asked: Asked, reader: st
     recorded = tuple(_recorded(entry, local) for entry in _entries(ledger, asked, reader, at))
     if recorded:
         return recorded
-    policy = DoorPolicy.parse({name: one.access for name, one in site.formulas.items()}, site.hours)
+    policy = site.door_policy
     out = site.readers[reader].direction == "out" if reader in site.readers else False
     cards = asked.cards(roster)
     if not cards:  # nothing opens for a member without a card

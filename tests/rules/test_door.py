@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.rules.bookings import Alarm, Booking, BookingId, Lockdown
 from agent.rules.door import (
     Access,
+    Conditions,
     DoorPolicy,
     EntryDecided,
     EntryRule,
     admit,
     believed,
     let_out,
+    locked_down,
+    opens_day,
+    used,
 )
 from agent.rules.facts import CardKey, FormulaId, MemberId
 from agent.rules.hours import DAYS, WeeklyHours
@@ -32,7 +38,8 @@ POLICY = DoorPolicy(
     },
     hours=WeeklyHours.parse(dict.fromkeys(DAYS[:5], ("09:00-18:00",))),
 )
-LAX = DoorPolicy(access=POLICY.access, hours=POLICY.hours, untrusted_opens=True)
+LAX = replace(POLICY, without_clock={FormulaId("occasional"): True})
+STRICT = replace(POLICY, without_clock={FormulaId("subscriber"): False})
 
 
 def member(id_: str, formula: str, until: date | None = None, since: date = date(2026, 1, 1)) -> Member:
@@ -169,8 +176,11 @@ def test_when_the_clock_cannot_be_believed(trust: Trust) -> None:
         "porte", CardKey("c-bob"), MemberId("bob"), FormulaId("occasional"), granted=False, rule="clock-untrusted"
     )
     lax = judge("bob", trust=trust, policy=LAX)
-    assert (lax.granted, lax.rule) == (True, "clock-untrusted")
+    assert (lax.granted, lax.rule) == (True, "without-clock")
     assert not judge("left", trust=trust, policy=LAX).granted
+    assert judge("anne", trust=trust, policy=STRICT).rule == "clock-untrusted"  # a site may refuse subscribers too
+    assert judge("anne", policy=STRICT).rule == "always"
+    assert not judge("carl", trust=trust, policy=replace(POLICY, without_clock={FormulaId("former"): True})).granted
 
 
 def test_time_never_moves_below_the_newest_known() -> None:
@@ -229,3 +239,238 @@ def test_deny_by_default(
             assert who not in blocked
             assert holder.until is None or local.date() <= holder.until
             assert POLICY.access.get(holder.formula) in {Access.ALWAYS, Access.HOURS}
+
+
+# --- bookings and guests' codes -----------------------------------------------------------------------------
+
+
+def booked(
+    start: str = "2026-11-22 20:00", until: str = "2026-11-22 23:00", *, uses: int | None = None, member: str = ""
+) -> Roster:
+    """ROSTER, with a code "code" or a member's booking, both on a Sunday evening unless said."""
+    key = None if member else CardKey("code")
+    holder = MemberId(member) if member else None
+    one = Booking(BookingId("b1"), holder, key, at(start).astimezone(UTC), at(until).astimezone(UTC), uses)
+    return replace(ROSTER, bookings=(one,))
+
+
+def present(
+    roster: Roster,
+    card: str,
+    when: str,
+    *,
+    trust: Trust = Trust.SYNCHRONISED,
+    policy: DoorPolicy = POLICY,
+    now: Conditions | None = None,
+) -> EntryDecided:
+    return admit(CardKey(card), roster, policy, at(when), trust, "porte", now or Conditions())
+
+
+@pytest.mark.parametrize(
+    ("when", "granted", "rule"),
+    [
+        ("2026-11-22 19:59", False, "booking-early"),
+        ("2026-11-22 20:00", True, "guest"),
+        ("2026-11-22 22:59", True, "guest"),
+        ("2026-11-22 23:00", False, "booking-over"),  # the end is exclusive
+    ],
+)
+def test_a_guests_code_opens_from_its_start_until_its_end(when: str, granted: bool, rule: str) -> None:
+    entry = present(booked(), "code", when)
+    assert (entry.granted, entry.rule, entry.member, entry.formula) == (granted, rule, "", "guest")
+
+
+def test_a_code_opens_earlier_by_the_sites_margin() -> None:
+    early = replace(POLICY, early=timedelta(minutes=15))
+    assert not present(booked(), "code", "2026-11-22 19:44", policy=early).granted
+    assert present(booked(), "code", "2026-11-22 19:45", policy=early).granted
+
+
+def test_a_code_on_the_night_the_clock_goes_back_lasts_its_real_time() -> None:
+    one = Booking(
+        BookingId("b1"),
+        None,
+        CardKey("code"),
+        datetime(2026, 10, 25, 0, 0, tzinfo=UTC),  # 02:00 in Paris, for the first time
+        datetime(2026, 10, 25, 1, 0, tzinfo=UTC),  # 02:00 again
+        None,
+    )
+    roster = replace(ROSTER, bookings=(one,))
+    for fold, granted in ((0, True), (1, False)):
+        when = at("2026-10-25 02:30", fold)
+        assert admit(CardKey("code"), roster, POLICY, when, Trust.SYNCHRONISED, "porte").granted is granted
+
+
+@pytest.mark.parametrize(
+    ("uses", "so_far", "rule"),
+    [
+        (1, {}, "guest"),
+        (1, {"b1": 1}, "booking-used"),
+        (3, {"b1": 2, "b2": 9}, "guest"),
+        (3, {"b1": 3}, "booking-used"),
+        (None, {"b1": 500}, "guest"),
+        (None, None, "guest"),
+        (1, None, "booking-uncounted"),
+    ],
+)
+def test_a_code_is_good_once_or_n_times(uses: int | None, so_far: dict[BookingId, int] | None, rule: str) -> None:
+    entry = present(booked(uses=uses), "code", "2026-11-22 21:00", now=Conditions(uses=so_far))
+    assert (entry.rule, entry.granted) == (rule, rule == "guest")
+
+
+@pytest.mark.parametrize("trust", [Trust.RESTORED, Trust.UNKNOWN])
+def test_a_code_waits_for_a_clock_and_what_is_over_is_over(trust: Trust) -> None:
+    assert present(booked(), "code", "2026-11-22 21:00", trust=trust).rule == "clock-untrusted"
+    assert present(booked(), "code", "2026-11-22 23:00", trust=trust).rule == "booking-over"
+
+
+@pytest.mark.parametrize(
+    ("who", "when", "rule"),
+    [
+        ("bob", "2026-11-22 21:00", "booking"),  # occasional, on a Sunday
+        ("bob", "2026-11-22 19:59", "closed"),
+        ("bob", "2026-11-22 23:00", "closed"),
+        ("carl", "2026-11-22 21:00", "booking"),  # a formula without access
+        ("dora", "2026-11-22 21:00", "booking"),  # a formula nobody knows
+        ("anne", "2026-11-22 21:00", "always"),
+        ("left", "2026-11-22 21:00", "member-expired"),  # a booking does not outlive the membership
+        ("soon", "2026-11-22 21:00", "not-yet-member"),
+        ("lost", "2026-11-22 21:00", "blocked-card"),
+    ],
+)
+def test_a_booking_lets_its_member_in_meanwhile(who: str, when: str, rule: str) -> None:
+    assert present(booked(member=who), f"c-{who}", when).rule == rule
+    assert present(booked(member="else"), f"c-{who}", when).rule == judge(who, when).rule
+
+
+def test_a_booking_on_a_closing_day_holds() -> None:
+    christmas = booked("2026-12-25 10:00", "2026-12-25 12:00", member="bob")
+    assert present(christmas, "c-bob", "2026-12-25 11:00").rule == "booking"
+
+
+def test_a_booked_visitors_card_enters_outside_the_hours() -> None:
+    card = VisitorCard(CardKey("code"), 3, None, blocked=False)
+    roster = replace(booked(), visitors={card.key: card})
+    assert present(roster, "code", "2026-11-22 21:00").rule == "guest"
+    assert present(roster, "code", "2026-11-22 23:30").rule == "visitor-expired"
+    lost = replace(roster, visitors={card.key: replace(card, blocked=True)})
+    assert present(lost, "code", "2026-11-22 21:00").rule == "blocked-card"
+
+
+def test_a_code_leads_out_at_any_time() -> None:
+    assert let_out(CardKey("code"), booked(), "sortie").granted
+
+
+def test_the_booking_that_let_somebody_in_is_named() -> None:
+    roster = booked(member="bob")
+    found = used(CardKey("c-bob"), roster, POLICY, at("2026-11-22 21:00"))
+    assert found is not None
+    assert found.id == "b1"
+    assert used(CardKey("c-bob"), roster, POLICY, at("2026-11-22 23:00")) is None
+    assert used(CardKey("c-anne"), roster, POLICY, at("2026-11-22 21:00")) is None
+
+
+# --- the first who comes ------------------------------------------------------------------------------------
+
+FIRST = replace(POLICY, openers=frozenset({FormulaId("subscriber")}))
+
+
+@pytest.mark.parametrize(
+    ("who", "came", "rule"),
+    [
+        ("bob", None, "first-in"),
+        ("bob", date(2026, 11, 22), "first-in"),  # yesterday's opens nothing today
+        ("bob", date(2026, 11, 23), "opening-hours"),
+        ("anne", None, "always"),
+    ],
+)
+def test_an_occasional_member_waits_for_the_first_in(who: str, came: date | None, rule: str) -> None:
+    now = Conditions(first_in=came)
+    assert present(ROSTER, f"c-{who}", "2026-11-23 10:00", policy=FIRST, now=now).rule == rule
+
+
+def test_a_night_belongs_to_the_day_it_began_on() -> None:
+    night = replace(FIRST, hours=WeeklyHours.parse({"saturday": ("22:00-02:00",)}))
+    came = Conditions(first_in=date(2026, 11, 21))
+    assert present(ROSTER, "c-bob", "2026-11-22 01:00", policy=night, now=came).rule == "opening-hours"
+    before = Conditions(first_in=date(2026, 11, 20))
+    assert present(ROSTER, "c-bob", "2026-11-22 01:00", policy=night, now=before).rule == "first-in"
+
+
+def test_who_opens_the_day_with_hours_waits_for_nobody() -> None:
+    hosts = replace(POLICY, openers=frozenset({FormulaId("occasional")}))
+    assert present(ROSTER, "c-bob", "2026-11-23 10:00", policy=hosts).rule == "opening-hours"
+
+
+def test_who_opens_the_day() -> None:
+    assert opens_day(judge("anne"), FIRST)
+    assert not opens_day(judge("bob"), FIRST)
+    assert not opens_day(judge("left"), FIRST)  # refused: nobody has come
+    assert not opens_day(judge("anne"), POLICY)
+
+
+# --- the event window and the lockdown ----------------------------------------------------------------------
+
+WINDOW = Conditions(window=True)
+
+
+@pytest.mark.parametrize("who", ["bob", "carl", "dora", "left", "soon"])
+def test_an_event_window_lets_in_every_card_that_is_known(who: str) -> None:
+    entry = present(ROSTER, f"c-{who}", "2026-11-22 21:00", now=WINDOW)
+    assert (entry.granted, entry.rule) == (True, "event-window")
+
+
+@pytest.mark.parametrize(
+    ("card", "rule"), [("c-lost", "blocked-card"), ("c-nobody", "unknown-card"), ("c-anne", "always")]
+)
+def test_an_event_window_changes_nothing_for_others(card: str, rule: str) -> None:
+    assert present(ROSTER, card, "2026-11-22 21:00", now=WINDOW).rule == rule
+
+
+def test_no_event_window_lifts_the_end_of_a_code() -> None:
+    assert present(booked(), "code", "2026-11-22 23:30", now=WINDOW).rule == "booking-over"
+    assert present(booked(), "code", "2026-11-22 19:30", now=WINDOW).rule == "booking-early"
+
+
+def locked(until: str | None = None) -> Roster:
+    end = at(until).astimezone(UTC) if until else None
+    return replace(booked(), lockdown=Lockdown(Alarm.INTRUSION, at("2026-11-22 18:00").astimezone(UTC), end))
+
+
+@pytest.mark.parametrize("card", ["c-anne", "c-bob", "c-carl", "c-left", "code"])
+@pytest.mark.parametrize("window", [False, True])
+def test_a_lockdown_stops_every_entry_and_no_leaving(card: str, window: bool) -> None:
+    entry = present(locked(), card, "2026-11-22 21:00", now=Conditions(window=window))
+    assert (entry.granted, entry.rule) == (False, "lockdown")
+    assert let_out(CardKey(card), locked(), "sortie").granted
+
+
+def test_what_a_card_is_stands_above_a_lockdown() -> None:
+    assert present(locked(), "c-nobody", "2026-11-22 21:00").rule == "unknown-card"
+    assert present(locked(), "c-lost", "2026-11-22 21:00").rule == "blocked-card"
+
+
+@pytest.mark.parametrize(
+    ("until", "when", "trust", "stands"),
+    [
+        (None, "2036-11-22 21:00", Trust.SYNCHRONISED, True),
+        ("2026-11-22 21:00", "2026-11-22 20:59", Trust.SYNCHRONISED, True),
+        ("2026-11-22 21:00", "2026-11-22 21:00", Trust.SYNCHRONISED, False),
+        ("2026-11-22 21:00", "2026-11-22 21:00", Trust.RESTORED, False),  # a lower bound: it has surely come
+        ("2026-11-22 21:00", "2036-11-22 21:00", Trust.UNKNOWN, True),  # nobody knows
+    ],
+)
+def test_a_lockdown_ends_when_its_time_has_surely_come(
+    until: str | None, when: str, trust: Trust, stands: bool
+) -> None:
+    assert locked_down(locked(until), at(when), trust) is stands
+    assert not locked_down(ROSTER, at(when), trust)
+    assert present(locked(until), "c-anne", when, trust=trust).granted is not stands
+
+
+@given(st.sampled_from(["anne", "bob", "carl", "dora", "left", "soon", "lost"]), instants, st.sampled_from(Trust))
+def test_a_lockdown_never_opens_and_a_window_never_shuts(who: str, local: datetime, trust: Trust) -> None:
+    key = CardKey(f"c-{who}")
+    plain = admit(key, ROSTER, POLICY, local, trust, "porte")
+    assert not admit(key, locked(), POLICY, local, trust, "porte", WINDOW).granted
+    assert admit(key, ROSTER, POLICY, local, trust, "porte", WINDOW).granted >= plain.granted

@@ -153,3 +153,24 @@ def test_a_day_closes_with_its_last_window() -> None:
     assert OFFICE.texts()["monday"] == ("09:00-12:00", "14:00-18:00")
     assert NIGHTS.texts()["saturday"] == ("22:00-02:30",)
     assert NIGHTS.texts()["sunday"] == ()
+
+
+def test_a_night_before_a_closed_day_ends_at_midnight_in_what_is_judged_printed_and_billed() -> None:
+    nights = WeeklyHours.parse({"saturday": ("10:00-12:00", "22:00-02:00"), "sunday": ("09:00-24:00",)})
+    sunday = frozenset({date(2026, 11, 22)})
+    saturday = date(2026, 11, 21)
+    assert nights.windows(saturday, NONE) == ("10:00-12:00", "22:00-02:00")
+    assert nights.windows(saturday, sunday) == ("10:00-12:00", "22:00-24:00")
+    assert nights.windows(date(2026, 11, 22), sunday) == ()
+    assert nights.windows(date(2026, 11, 22), frozenset({date(2026, 11, 23)})) == ("09:00-24:00",)
+    evening = paris("2026-11-21 23:00")
+    assert nights.closing(evening, NONE) == paris("2026-11-22 02:00")
+    assert nights.closing(evening, sunday) == paris("2026-11-22 00:00")
+    assert nights.open_at(paris("2026-11-21 23:59"), sunday)
+    assert not nights.open_at(paris("2026-11-22 00:00"), sunday)
+
+
+def test_a_night_is_open_by_the_day_it_began_on() -> None:
+    assert NIGHTS.opened_on(paris("2026-11-21 23:00"), NONE) == date(2026, 11, 21)
+    assert NIGHTS.opened_on(paris("2026-11-22 01:00"), NONE) == date(2026, 11, 21)
+    assert NIGHTS.opened_on(paris("2026-11-22 03:00"), NONE) is None

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.rules.door import EntryDecided, EntryRule
-from agent.rules.facts import CardKey, FormulaId, MemberId
 from agent.rules.remote import (
     LONGEST_S,
     OPENS,
@@ -21,7 +19,6 @@ from agent.rules.remote import (
     WindowClosed,
     WindowEnd,
     WindowOpened,
-    during_window,
     next_time,
     wait_s,
     window_s,
@@ -84,31 +81,6 @@ def test_a_window_has_an_end_within_six_hours() -> None:
     assert window_s(NOW + timedelta(hours=6, seconds=1), NOW) is Refusal.TOO_LONG
     assert window_s(NOW, NOW) is Refusal.PAST
     assert window_s(NOW - timedelta(seconds=1), NOW) is Refusal.PAST
-
-
-def entry(rule: str, *, granted: bool = False) -> EntryDecided:
-    return EntryDecided("porte", CardKey("ab"), MemberId("m013"), FormulaId("occasional"), granted=granted, rule=rule)
-
-
-@pytest.mark.parametrize("rule", ["unknown-card", "blocked-card", "no-member"])
-def test_no_window_lets_in_a_card_nobody_knows_or_that_is_blocked(rule: str) -> None:
-    assert during_window(entry(rule)) == entry(rule)
-
-
-@pytest.mark.parametrize(
-    "rule", ["closed", "closure", "never", "clock-untrusted", "not-yet-member", "member-expired", "visitor-expired"]
-)
-def test_a_window_lets_in_every_other_card(rule: str) -> None:
-    assert during_window(entry(rule)) == entry("event-window", granted=True)
-
-
-def test_what_was_granted_stays_what_it_was() -> None:
-    assert during_window(entry("always", granted=True)) == entry("always", granted=True)
-
-
-@given(st.sampled_from(list(EntryRule)), st.booleans())
-def test_a_window_never_shuts_anybody_out(rule: EntryRule, granted: bool) -> None:
-    assert during_window(entry(rule, granted=granted)).granted >= granted
 
 
 def test_the_facts_are_passages_and_add_nothing_to_the_sums() -> None:

@@ -23,7 +23,8 @@ from pathlib import Path
 from agent.memory.ledger import Ledger
 from agent.rules.door import Access, DoorPolicy
 from agent.rules.members import Card, Member, Roster
-from agent.stories.door import Door, Intents, Ways, mind_badges
+from agent.stories.bequest import Intents
+from agent.stories.door import Door, Ways, mind_badges
 from drivers.contract import BadgeRead, CardNumber, Moment, Trust
 
 folder = Path(sys.argv[1])

@@ -22,8 +22,9 @@ from agent.rules.hours import DAYS, WeeklyHours
 from agent.rules.leaf import DoorFaultChanged
 from agent.rules.members import Card, Member, Roster
 from agent.rules.readers import StrangersChanged
-from agent.stories import door as story
-from agent.stories.door import Door, Intents, Ways, mind_badges, newest_known
+from agent.stories import bequest
+from agent.stories.bequest import Intents, newest_known
+from agent.stories.door import Door, Ways, mind_badges
 from agent.stories.leaf import mind_latch, mind_leaf
 from drivers.contract import (
     BadgeRead,
@@ -264,7 +265,7 @@ def test_leftovers_that_cannot_be_read_are_dropped(tmp_path: Path, caplog: pytes
 def test_intents_are_bounded_and_the_door_still_opens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(story, "INTENTS", 1)
+    monkeypatch.setattr(bequest, "INTENTS", 1)
 
     async def scene(site: Site, clock: VirtualClock) -> None:
         far = Script(clock, (1.0, "AA"), (2.0, "AA"))

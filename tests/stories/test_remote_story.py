@@ -17,7 +17,8 @@ from agent.memory.ledger import Ledger
 from agent.rules.door import EntryDecided, LatchMoved
 from agent.rules.facts import Fact
 from agent.rules.remote import OpenedRemotely, Whom, WindowClosed, WindowEnd, WindowOpened
-from agent.stories.door import Door, Intents, mind_badges
+from agent.stories.bequest import Intents
+from agent.stories.door import Door, mind_badges
 from agent.stories.leaf import mind_latch, mind_leaf
 from agent.stories.remote import RemoteDesk, Strike
 from drivers.contract import DriverError, ReaderId

@@ -1,0 +1,121 @@
+"""The door's last valid list: who may enter, kept where a broken roster, a full disk or a bad start do not reach it.
+
+The one idea: an unreadable database is no reason to leave people outside who have paid to come in. Whenever the roster
+has changed, the door keeps what it judges by: ids, rights, card hashes, closures, bookings, a lockdown; no name and no
+print name. It is written aside and renamed, first into the runtime directory (memory: a full disk does not matter),
+then into the state directory (it outlives a power cut), and signed with the key of the card hashes (HMAC-SHA256,
+RFC 2104): a list that is torn, edited or of another site is no list. Beside it stands a copy of that key, for the
+door's eyes only, since without it no card can be told from another.
+
+It is read where the roster cannot be, and says so (`LiveDoor.list_from`); it never outvotes a roster that can be read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import logging
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cattrs.errors import BaseValidationError
+from cattrs.preconf.json import make_converter
+
+from agent.rules.facts import CardKey
+from agent.rules.members import Roster
+from drivers.contract import CardNumber
+
+KEY_BYTES = 32
+PURPOSE = b"gardien last valid list 1\n"  # no card number hashes to a list's signature
+PRIVATE = 0o600
+
+log = logging.getLogger(__name__)
+_json = make_converter()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One list, and when it was kept (UTC, by the clock of then)."""
+
+    roster: Roster
+    at: datetime
+
+
+class KeptList:
+    """The list of one door, in two places. Any thread, one at a time."""
+
+    def __init__(self, state: Path, run: Path) -> None:
+        self._places = (run / "door.list", state / "door.list")
+        self._copy = state / "door.key"
+        self._key = _key(state / "roster.key") or _key(self._copy)
+        self._told = False
+
+    def card_key(self, card: CardNumber) -> CardKey | None:
+        """Return the keyed hash of a card number; None: the key is not at hand."""
+        if self._key is None:
+            return None
+        return CardKey(hmac.new(self._key, card.hex.encode(), hashlib.sha256).hexdigest())
+
+    def read(self) -> Kept | None:
+        """Return the newest list that proves to be ours; None: there is none."""
+        found = [kept for place in self._places if (kept := self._read(place)) is not None]
+        return max(found, key=lambda kept: (kept.roster.version, kept.at), default=None)
+
+    def keep(self, roster: Roster, at: datetime) -> bool:
+        """Keep this list; False if no place took it: the earlier one stands. Waits for the disk."""
+        if self._key is None:
+            return False
+        body = _json.dumps(Kept(replace(roster, aliases={}), at)).encode()
+        data = self._signature(body).encode() + b"\n" + body
+        taken = [self._write(place, data) for place in self._places]
+        if _key(self._copy) != self._key:
+            self._write(self._copy, self._key)
+        return any(taken)
+
+    def _signature(self, body: bytes) -> str:
+        assert self._key is not None
+        return hmac.new(self._key, PURPOSE + body, hashlib.sha256).hexdigest()
+
+    def _read(self, place: Path) -> Kept | None:
+        try:
+            signature, _, body = place.read_bytes().partition(b"\n")
+        except OSError:
+            return None
+        if self._key is None or not hmac.compare_digest(signature, self._signature(body).encode()):
+            log.warning("%s is damaged or of another site: not used", place)
+            return None
+        try:
+            kept = _json.loads(body, Kept)
+        except (ValueError, KeyError, TypeError, BaseValidationError) as error:  # of another version of the program
+            log.warning("%s cannot be read: %s", place, error)
+            return None
+        return replace(kept, at=kept.at.astimezone(UTC))
+
+    def _write(self, place: Path, data: bytes) -> bool:
+        aside = place.with_name(f".{place.name}.{os.getpid()}")
+        try:
+            with os.fdopen(os.open(aside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, PRIVATE), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(place)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                aside.unlink()
+            if not self._told:
+                log.warning("the door's list could not be kept in %s: %s", place, error)
+            self._told = True
+            return False
+        return True
+
+
+def _key(path: Path) -> bytes | None:
+    """Return the key in a file; None if it is not there or not whole."""
+    try:
+        key = path.read_bytes()
+    except OSError:
+        return None
+    return key if len(key) == KEY_BYTES else None

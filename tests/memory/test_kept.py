@@ -1,0 +1,123 @@
+"""The door's last valid list: what it holds, and what is no list of ours."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from agent.memory.kept import KeptList
+from agent.rules.bookings import Alarm, Booking, BookingId, Lockdown
+from agent.rules.facts import AliasId, CardKey, FormulaId, MemberId
+from agent.rules.hours import WeeklyHours
+from agent.rules.members import Alias, Card, Member, Roster, VisitorCard
+from drivers.contract import CardNumber
+
+KEY = bytes(range(32))
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+ROSTER = Roster(
+    version=7,
+    members={MemberId("m001"): Member(MemberId("m001"), FormulaId("subscriber"), date(2026, 1, 1), None)},
+    cards={CardKey("k1"): Card(CardKey("k1"), MemberId("m001"), blocked=False)},
+    closures=frozenset({date(2026, 12, 25)}),
+    hours=WeeklyHours.parse({"monday": ("09:00-12:00",)}),
+    visitors={CardKey("v"): VisitorCard(CardKey("v"), 3, NOON, blocked=False)},
+    bookings=(Booking(BookingId("b"), None, CardKey("g"), NOON, datetime(2026, 11, 24, tzinfo=UTC), 2),),
+    lockdown=Lockdown(Alarm.EXERCISE, NOON, None),
+)
+
+
+def places(folder: Path) -> tuple[Path, Path]:
+    state, run = folder / "state", folder / "run"
+    state.mkdir()
+    run.mkdir()
+    (state / "roster.key").write_bytes(KEY)
+    return state, run
+
+
+def test_what_is_kept_is_read_again_without_print_names(tmp_path: Path) -> None:
+    state, run = places(tmp_path)
+    named = Roster(**{name: getattr(ROSTER, name) for name in Roster.__slots__} | {"aliases": {}})
+    with_alias = Roster(7, ROSTER.members, ROSTER.cards, {"anne.bailly": Alias(AliasId("a"), MemberId("m001"))})
+    assert KeptList(state, run).keep(with_alias, NOON)
+    assert b"anne" not in (state / "door.list").read_bytes()
+    assert KeptList(state, run).keep(ROSTER, NOON)
+    found = KeptList(state, run).read()
+    assert found is not None
+    assert (found.roster, found.at) == (named, NOON)
+    assert (state / "door.list").stat().st_mode & 0o777 == 0o600
+
+
+def test_without_the_memory_of_the_run_the_disk_remembers_and_the_other_way_round(tmp_path: Path) -> None:
+    state, run = places(tmp_path)
+    for gone in (state, run):
+        assert KeptList(state, run).keep(ROSTER, NOON)
+        (gone / "door.list").unlink()
+        found = KeptList(state, run).read()
+        assert found is not None
+        assert found.roster == ROSTER
+
+
+def test_the_newest_of_two_lists_counts(tmp_path: Path) -> None:
+    state, run = places(tmp_path)
+    assert KeptList(state, run).keep(ROSTER, NOON)
+    old = (state / "door.list").read_bytes()
+    assert KeptList(state, run).keep(Roster(8), NOON)
+    (state / "door.list").write_bytes(old)  # the disk was full when the roster changed
+    found = KeptList(state, run).read()
+    assert found is not None
+    assert found.roster.version == 8
+
+
+def test_a_full_disk_leaves_the_list_in_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    state, run = places(tmp_path)
+    kept = KeptList(state, run)
+    (state / f".door.list.{os.getpid()}").mkdir()  # nothing can be written aside there
+    (state / f".door.list.{os.getpid()}" / "x").touch()
+    assert kept.keep(ROSTER, NOON)
+    assert kept.keep(ROSTER, NOON)
+    assert not (state / "door.list").exists()
+    assert caplog.text.count("could not be kept") == 1
+    assert KeptList(state, run).read() is not None
+
+
+@pytest.mark.parametrize("cut", [0, 10, 64, 65, 200])
+def test_a_torn_list_is_no_list(tmp_path: Path, cut: int) -> None:
+    state, run = places(tmp_path)
+    KeptList(state, run).keep(ROSTER, NOON)
+    for folder in (state, run):
+        (folder / "door.list").write_bytes((folder / "door.list").read_bytes()[:cut])
+    assert KeptList(state, run).read() is None
+
+
+def test_an_edited_or_foreign_list_is_no_list(tmp_path: Path) -> None:
+    state, run = places(tmp_path)
+    KeptList(state, run).keep(ROSTER, NOON)
+    (run / "door.list").unlink()
+    good = (state / "door.list").read_bytes()
+    (state / "door.list").write_bytes(good.replace(b"m001", b"m002"))
+    assert KeptList(state, run).read() is None
+    (state / "door.list").write_bytes(good)
+    (state / "roster.key").write_bytes(bytes(32))
+    assert KeptList(state, run).read() is None
+
+
+def test_a_damaged_key_is_replaced_by_the_door_s_own_copy(tmp_path: Path) -> None:
+    state, run = places(tmp_path)
+    first = KeptList(state, run)
+    first.keep(ROSTER, NOON)
+    hashed = first.card_key(CardNumber("0F00A1B2C3"))
+    (state / "roster.key").write_bytes(b"short")
+    later = KeptList(state, run)
+    assert later.card_key(CardNumber("0F00A1B2C3")) == hashed
+    assert later.read() is not None
+    assert (state / "door.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_without_any_key_nothing_is_kept_and_nobody_known(tmp_path: Path) -> None:
+    kept = KeptList(tmp_path, tmp_path)
+    assert kept.card_key(CardNumber("0F00A1B2C3")) is None
+    assert not kept.keep(ROSTER, NOON)
+    assert kept.read() is None
