@@ -32,11 +32,9 @@ import socket
 import sys
 from types import FrameType
 
-from gpiozero import OutputDevice
-
+from drivers.chips import Chip, open_chip
 from drivers.clock import boottime_s
 from drivers.contract import DriverError
-from drivers.pins import LineFactory
 
 CAP_S = 10.0  # the default of `cap_s`: no pulse, however often renewed, keeps the line active for longer
 SILENT_PULSE_S = 2.0  # a parent silent for so long during a pulse has hung: lock
@@ -45,10 +43,27 @@ BUSY_S = 2.0  # a former owner may need a moment to die
 UNAVAILABLE = 69
 
 
+class Relay:
+    """One claimed output line, spoken of as active or inactive. Raises OSError when the chip is lost."""
+
+    def __init__(self, chip: Chip, line: int, *, active_high: bool) -> None:
+        chip.claim_output(line, high=not active_high)
+        self._chip, self._line, self._active_high = chip, line, active_high
+
+    def put(self, *, active: bool) -> None:
+        """Drive the line."""
+        self._chip.write(self._line, high=active is self._active_high)
+
+    @property
+    def active(self) -> bool:
+        """The level as the line itself shows it."""
+        return self._chip.read(self._line) is self._active_high
+
+
 class Latch:
     """The relay line and the rules that end a pulse. One thread; `serve` returns when the latch should end."""
 
-    def __init__(self, relay: OutputDevice, parent: socket.socket, cap_s: float) -> None:
+    def __init__(self, relay: Relay, parent: socket.socket, cap_s: float) -> None:
         self._relay = relay
         self._parent = parent
         self._cap_s = cap_s
@@ -74,10 +89,10 @@ class Latch:
 
     def lock(self, why: str) -> None:
         """Drive the line inactive, first; then say so."""
-        self._relay.off()
+        self._relay.put(active=False)
         if self._since_s is not None:
             self._since_s, self._until_s = None, 0.0  # the next pulse owes nothing to a cut one
-            self._say(f"line {self._relay.value:d} {boottime_s():.6f} {why}")
+            self._say(f"line {self._relay.active:d} {boottime_s():.6f} {why}")
 
     def _next_s(self) -> float:
         if self._since_s is None:
@@ -126,8 +141,8 @@ class Latch:
         since_s = now_s if self._since_s is None else self._since_s
         self._until_s = min(max(self._until_s, now_s + hold_s), since_s + self._cap_s)
         self._since_s = since_s
-        self._relay.on()
-        seen, seen_s = self._relay.value, boottime_s()
+        self._relay.put(active=True)
+        seen, seen_s = self._relay.active, boottime_s()
         if began:
             self._say(f"line {seen:d} {seen_s:.6f} released")
         self._say(f"released {name} {seen_s:.6f}" if seen else f"refused {name} line-stays-inactive")
@@ -145,20 +160,20 @@ def rest_line(chip: str, line: int, *, active_high: bool, wait_s: float = BUSY_S
 
     Blocks at most `wait_s`, while a former owner dies. Raises DriverError.
     """
-    with LineFactory(chip) as pins:
-        _claim(pins, line, active_high=active_high, wait_s=wait_s).close()
+    with contextlib.closing(open_chip(chip)) as pins:
+        _claim(pins, line, active_high=active_high, wait_s=wait_s)
 
 
-def _claim(pins: LineFactory, line: int, *, active_high: bool, wait_s: float = BUSY_S) -> OutputDevice:
-    if not 0 <= line < pins.chip.lines:
-        raise DriverError(f"the chip has no line {line}: it has {pins.chip.lines}")
+def _claim(pins: Chip, line: int, *, active_high: bool, wait_s: float = BUSY_S) -> Relay:
+    if not 0 <= line < pins.lines:
+        raise DriverError(f"the chip has no line {line}: it has {pins.lines}")
     limit_s = boottime_s() + wait_s
     while True:
         try:
-            return OutputDevice(line, active_high=active_high, initial_value=False, pin_factory=pins)
-        except DriverError:
+            return Relay(pins, line, active_high=active_high)
+        except OSError as error:
             if boottime_s() > limit_s:
-                raise
+                raise DriverError(f"line {line} cannot be claimed: {error}") from error
             select.select([], [], [], 0.01)
 
 
@@ -189,7 +204,7 @@ def main() -> int:
     parent = socket.socket(fileno=0)
     parent.setblocking(False)
     try:
-        with LineFactory(arguments.chip) as pins:
+        with contextlib.closing(open_chip(arguments.chip)) as pins:
             relay = _claim(pins, arguments.line, active_high=not arguments.active_low)
             latch = Latch(relay, parent, arguments.cap)
 

@@ -15,10 +15,10 @@ from agent.memory.ledger import Ledger
 from agent.rules.door import DoorChanged, Passage
 from agent.services.prove import hindrance
 from agent.sitefile import read_site
+from drivers.chips import _level_of
 from drivers.clock import SystemClock
 from drivers.contract import Moment, Trust
 from drivers.peers.board import Board
-from drivers.pins import _level_of
 
 NO_HOURS = "".join(f"{day} = []\n" for day in ("monday", "tuesday", "wednesday", "thursday", "friday"))
 

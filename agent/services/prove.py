@@ -32,10 +32,10 @@ from agent.memory.ledger import Ledger
 from agent.rules.door import DoorChanged, EntryDecided
 from agent.rules.hours import WeeklyHours
 from agent.rules.presence import VisitEnded, VisitStarted
+from drivers.chips import open_chip
 from drivers.clock import SystemClock
 from drivers.contract import DriverError
 from drivers.lock import claim_inactive
-from drivers.pins import open_chip
 
 SLACK_S, LATCH_S = 0.25, 2.0
 PATIENCE_S = 15.0  # for a service to start, on a slow board

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 from drivers.peers.wires import PULLS, RING, Wires, try_lock
 
 if TYPE_CHECKING:
-    from drivers.pins import Edge
+    from drivers.chips import Edge
 
 LINES = 28  # GPIO0..27, as on a Pi's header
 _OWNERS_S = 0.005  # how often the kernel's part looks for dead owners
@@ -50,11 +50,11 @@ class Change:
 
 
 class BoardChip:
-    """`drivers.pins.Chip` on an emulated board: what a process under test holds instead of /dev/gpiochipN."""
+    """`drivers.chips.Chip` on an emulated board: what a process under test holds instead of /dev/gpiochipN."""
 
     def __init__(self, path: Path) -> None:
+        from drivers.chips import Edge  # noqa: PLC0415  (the board's own process never loads gpiod)
         from drivers.contract import DriverError  # noqa: PLC0415  (only clients need it)
-        from drivers.pins import Edge  # noqa: PLC0415  (the board's own process never loads gpiozero)
 
         self._edge: type[Edge] = Edge
         try:

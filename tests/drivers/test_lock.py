@@ -379,12 +379,12 @@ def test_the_latch_is_small_and_its_parts_few(tmp_path: Path) -> None:
     with emulated(tmp_path, "high", persist=True) as board:
         rss_kb, command = asyncio.run(scene(board))
     assert b"drivers.latch" in command
-    assert rss_kb < 32_000
-    loads = "import sys, drivers.latch; print('asyncio' in sys.modules)"
+    assert rss_kb < 20_000
+    loads = "import sys, drivers.latch; print({'asyncio', 'gpiozero'} & set(sys.modules))"
     said = subprocess.run(
         [sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True, check=True, timeout=20
     )
-    assert said.stdout == "False\n"
+    assert said.stdout == "set()\n"
 
 
 def test_a_resting_latch_wakes_only_for_its_parents_signs_of_life(tmp_path: Path) -> None:
