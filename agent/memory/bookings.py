@@ -79,7 +79,9 @@ class Bookings:
             booking = _judged(Booking(_new(), None, key, start, until, uses), change.at.utc)
             return _insert(change, booking, words), code
 
-    def book_card(self, number: int, start: datetime, until: datetime, *, actor: str, words: str = "") -> BookingId:
+    def book_card(
+        self, number: int, start: datetime, until: datetime, *, actor: str, uses: int | None = None, words: str = ""
+    ) -> BookingId:
         """Let a card of the visitors' pool in from `start` until `until`, outside the opening hours too."""
         with self._changing(actor) as change:
             row = change.db.execute("SELECT key FROM visitor WHERE number = ? AND NOT lost", (number,)).fetchone()
@@ -87,7 +89,7 @@ class Bookings:
                 raise RosterError(
                     f"il n'y a pas de carte visiteur n° {number} qui serve", f"there is no visitor card no. {number}"
                 )
-            booking = _judged(Booking(_new(), None, CardKey(row[0]), start, until, None), change.at.utc)
+            booking = _judged(Booking(_new(), None, CardKey(row[0]), start, until, uses), change.at.utc)
             return _insert(change, booking, words)
 
     def end(self, booking: BookingId, *, actor: str) -> None:

@@ -36,6 +36,8 @@ OF_THE_ANIMATOR = (
     "/porte",
     "/porte/ouvrir",
     "/porte/laisser",
+    "/porte/confiner",
+    "/porte/reservations",
     "/impressions",
     "/impressions/compteurs",
     "/horaires",

@@ -12,6 +12,7 @@ import pytest
 import agent.views
 from agent.config import COPIES, LINES
 from agent.memory.calendar import HOLIDAYS, REASONS
+from agent.rules.bookings import Alarm
 from agent.rules.contract import COLOURS
 from agent.rules.door import GRANTS, EntryRule, Passage
 from agent.rules.incidents import KEYS, Area, Level
@@ -71,6 +72,7 @@ FAMILIES: set[str] = {
     *(f"event.strangers_{seen or 'over'}" for seen in Pattern),
     *(f"event.window_{why}" for why in WindowEnd),
     *(f"whom.{whom}" for whom in Whom),
+    *(f"alarm.{alarm}" for alarm in Alarm),
     *(f"doubt.{why}" for why in Doubt),
     *(f"correction.{why}" for why in Reason),
     *(f"grant.{rule}" for rule in (*GRANTS, "other")),

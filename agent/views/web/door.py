@@ -30,6 +30,7 @@ from agent.views.events import Labels, tell
 from agent.views.lately import lately
 from agent.views.sentences import Saying
 from agent.views.web.asking import asked, local_now, people
+from agent.views.web.bookings import lockdown_said
 from agent.views.web.gate import (
     CLOCK,
     GATE,
@@ -73,6 +74,7 @@ SAID = {  # what the door service answers, in words
     "no-time": "porte.no_time",
     "past": "porte.no_time",
     "too-long": "porte.too_long",
+    "lockdown": "porte.locked_down",
 }
 
 log = logging.getLogger(__name__)
@@ -137,6 +139,7 @@ async def show_door(request: web.Request) -> web.StreamResponse:
         cards=[card for card in say.cards() if card.area is Area.DOOR],
         acting=False,
         reachable=live is not None,
+        lockdown=lockdown_said(request),
         until="" if until is None else f"{until:%H:%M}",
         left=t("event.duration", h=left // 60, m=left % 60),
         fed=live is not None and live.window_fed,

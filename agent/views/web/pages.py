@@ -32,6 +32,7 @@ from agent.rules.access import Role, may
 from agent.views.metrics import BILLING, CONTENT_TYPE, Exposition
 from agent.views.state import as_json, plain
 from agent.views.web import (
+    bookings,
     cards,
     certificate,
     counter,
@@ -74,6 +75,7 @@ PAGES: tuple[Callable[[web.Application], None], ...] = (
     poster.routes,
     certificate.routes,
     door.routes,
+    bookings.routes,
     visits.routes,
     paper.routes,
     held.routes,
