@@ -14,7 +14,7 @@ import sys
 
 import click
 
-from agent.cli import accounts, books, memory, paper, people, running, why
+from agent.cli import accounts, bookings, books, memory, paper, people, running, why
 from agent.cli.where import find
 
 
@@ -42,4 +42,5 @@ for command in (
 ):
     main.add_command(command)
 paper.paper.add_command(books.balance)
-running.door.add_command(why.calendar)
+for door_command in (why.calendar, *bookings.DOOR_COMMANDS):
+    running.door.add_command(door_command)

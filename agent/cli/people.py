@@ -22,7 +22,7 @@ ACTOR = "cli"
 
 
 @contextlib.contextmanager
-def _roster(where: Where) -> Iterator[RosterStore]:
+def opened_roster(where: Where) -> Iterator[RosterStore]:
     """Open the roster; a refusal or a failing disk ends the command with its sentence."""
     from agent.memory.ledger import Ledger, LedgerError
     from agent.memory.roster import RosterError, RosterStore
@@ -78,7 +78,7 @@ def member_import(where: Where, file: Path) -> None:
 
     labels = {FormulaId(name): config.label for name, config in where.site().formulas.items()}
     read = read_members(file.read_bytes(), formula_words(labels))
-    with _roster(where) as store:
+    with opened_roster(where) as store:
         report = store.import_rows(read, actor=ACTOR)
     for fault in report.faults:
         click.echo(f"{file}:{fault.line}: {fault.fr} — {fault.en}", err=True)
@@ -91,7 +91,7 @@ def member_import(where: Where, file: Path) -> None:
 @click.pass_obj
 def member_list(where: Where) -> None:
     """List members with their names, cards and print names: for the person at the terminal only."""
-    with _roster(where) as store:
+    with opened_roster(where) as store:
         roster = store.roster()
         for person in store.people():
             cards = sum(1 for card in roster.cards.values() if card.member == person.id and not card.blocked)
@@ -111,7 +111,7 @@ def member_add(where: Where, name: str, formula: str, since: str | None, identit
     from drivers.clock import SystemClock
 
     today = SystemClock().now().utc.astimezone(ZoneInfo(where.site().site.timezone)).date()
-    with _roster(where) as store:
+    with opened_roster(where) as store:
         given = MemberId(identity) if identity else None
         made = store.add_member(name, _formula(where, formula), actor=ACTOR, since=_day(since) or today, member=given)
     click.echo(made)
@@ -125,7 +125,7 @@ def member_end(where: Where, identity: str, day: str | None) -> None:
     """Set the last DAY of a member's rights (none: open again)."""
     from agent.rules.facts import MemberId
 
-    with _roster(where) as store:
+    with opened_roster(where) as store:
         store.end_member(MemberId(identity), _day(day), actor=ACTOR)
 
 
@@ -136,7 +136,7 @@ def member_erase(where: Where, identity: str) -> None:
     """Forget a member's name, cards and print names; the id stays in what was counted."""
     from agent.rules.facts import MemberId
 
-    with _roster(where) as store:
+    with opened_roster(where) as store:
         store.erase_member(MemberId(identity), actor=ACTOR)
 
 
@@ -162,7 +162,7 @@ def card_give(where: Where, identity: str, number: str) -> None:
     """Give card NUMBER to member ID, or unblock it."""
     from agent.rules.facts import MemberId
 
-    with _roster(where) as store:
+    with opened_roster(where) as store:
         store.give_card(MemberId(identity), _number(number), actor=ACTOR)
 
 
@@ -171,7 +171,7 @@ def card_give(where: Where, identity: str, number: str) -> None:
 @click.pass_obj
 def card_block(where: Where, which: str) -> None:
     """Block card NUMBER, or every card of member ID (a lost card is not at hand). Effective within two seconds."""
-    with _roster(where) as store:
+    with opened_roster(where) as store:
         keys = [key for key, found in store.roster().cards.items() if found.member == which]
         for key in keys or [store.card_key(_number(which))]:
             store.block_card(key, actor=ACTOR)

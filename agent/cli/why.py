@@ -12,9 +12,14 @@ import click
 
 from agent.cli.where import EXIT_IO, EXIT_REFUSED, EXIT_USAGE, Where, fail
 
+CLOCK_HELP = "What the door is to know of the time. Default: what it knows now, if TIME is now; else synchronised."
+
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from agent.memory.roster import RosterStore
     from agent.views.why import Asked
+    from drivers.contract import Trust
 
 
 @click.command()
@@ -23,8 +28,11 @@ if TYPE_CHECKING:
 @click.argument("time", required=False, metavar="TIME")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.option("--lang", type=click.Choice(["fr", "en"]), default="fr", show_default=True)
+@click.option("--clock", type=click.Choice(["synchronised", "drifting", "restored", "unknown"]), help=CLOCK_HELP)
 @click.pass_obj
-def why(where: Where, who: str, reader: str | None, time: str | None, lang: str, *, as_json: bool) -> None:
+def why(
+    where: Where, who: str, reader: str | None, time: str | None, lang: str, clock: str | None, *, as_json: bool
+) -> None:
     """Say which rule opened the door, or will, and which refused: for MEMBER (m042), or the card typed at "-".
 
     READER is a door reader of the site file; TIME is "03:00", "2026-11-28 03:00" or "28/11/2026 03:00" (default: now).
@@ -35,6 +43,7 @@ def why(where: Where, who: str, reader: str | None, time: str | None, lang: str,
     from agent.views.why import explain, read_time
     from agent.views.words import words
     from drivers.clock import SystemClock
+    from drivers.contract import Trust
 
     site = where.site()
     doors = [name for name, one in site.readers.items() if one.at == "door"]
@@ -51,7 +60,8 @@ def why(where: Where, who: str, reader: str | None, time: str | None, lang: str,
             Ledger.open(where.ledger_file) as ledger,
             RosterStore.open(where.places.state, ledger, SystemClock()) as store,
         ):
-            found = explain(site, ledger, store.roster(), _asked(who, store), at_reader, at)
+            trust = Trust(clock) if clock else _trust(where, at, now)
+            found = explain(site, ledger, store.roster(), _asked(who, store), at_reader, at, now=now, trust=trust)
     except LedgerError as error:
         fail(str(error), EXIT_IO)
     if as_json:
@@ -59,6 +69,16 @@ def why(where: Where, who: str, reader: str | None, time: str | None, lang: str,
     else:
         click.echo("\n".join(one.sentence(words(lang)) for one in found))
     sys.exit(0 if any(one.granted for one in found) else EXIT_REFUSED)
+
+
+def _trust(where: Where, at: datetime, now: datetime) -> Trust:
+    """Return what the door knows of the time: now, as its picture says; else the time is supposed to be right."""
+    from agent.live import read_pictures
+    from agent.views.why import AROUND
+    from drivers.contract import Trust
+
+    picture = read_pictures(where.places.run).get("door") if abs(at - now) <= AROUND else None
+    return Trust.SYNCHRONISED if picture is None else picture.at.trust
 
 
 def _asked(who: str, store: RosterStore) -> Asked:
@@ -96,7 +116,8 @@ def calendar(where: Where, days: int, lang: str, *, as_json: bool) -> None:
             Ledger.open(where.ledger_file) as ledger,
             RosterStore.open(where.places.state, ledger, SystemClock()) as store,
         ):
-            found = tuple(coming(site, store.roster(), today, days))
+            agenda = store.calendar.agenda()
+            found = tuple(coming(site, store.roster(), today, days, agenda, words(lang)))
     except LedgerError as error:
         fail(str(error), EXIT_IO)
     if as_json:

@@ -25,7 +25,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -176,6 +176,16 @@ class Ledger:
         """Return the latest fact of this kind that still has its content. Raises LedgerError."""
         found = self._read(f"SELECT {COLUMNS} FROM content WHERE kind = ? ORDER BY seq DESC LIMIT 1", (kind.kind,))  # noqa: S608  (constants)
         return self._entry(found[0]) if found else None
+
+    def between(self, kind: type[Fact], start: datetime, end: datetime) -> Iterator[Entry]:
+        """Yield the facts of this kind stamped in [start, end), ascending; other content is not read."""
+        names = sorted(each.kind for each in with_successors(kind))
+        for name in names:
+            rows = self._read(
+                f"SELECT {COLUMNS} FROM content WHERE kind = ? AND utc >= ? AND utc < ? ORDER BY seq",  # noqa: S608  (constants)
+                (name, start.astimezone(UTC).isoformat(), end.astimezone(UTC).isoformat()),
+            )
+            yield from (entry for row in rows if (entry := self._entry(row)) is not None)
 
     def totals(self) -> dict[tuple[str, Labels], int | float]:
         """Return the summary rows: (name, labels) -> sum since the ledger began. They never fall at a restart."""

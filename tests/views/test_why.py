@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import main
-from agent.config import ReaderConfig
+from agent.config import FormulaConfig, ReaderConfig
 from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
+from agent.rules.bookings import Alarm, BookingUsed, DayOpened
 from agent.rules.door import EntryDecided, EntryRule
 from agent.rules.facts import CardKey, FormulaId, MemberId
+from agent.rules.hours import WeeklyHours
+from agent.rules.remote import WindowClosed, WindowEnd, WindowOpened
 from agent.views.why import Asked, DoorDay, calendar, explain, read_time
 from agent.views.words import words
-from drivers.contract import CardNumber
+from drivers.contract import CardNumber, Trust
 from tests.views.scenes import SITE, HandClock, House, house
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -43,8 +47,9 @@ def home(tmp_path: Path) -> House:
         yield here
 
 
-def asked(home: House, who: Asked, reader: str, at: datetime) -> list[tuple[bool, str, int | None]]:
-    found = explain(WITH_A_WAY_OUT, home.ledger, home.roster.roster(), who, reader, at)
+def asked(home: House, who: Asked, reader: str, at: datetime, **how: Any) -> list[tuple[bool, str, int | None]]:
+    site = how.pop("site", WITH_A_WAY_OUT)
+    found = explain(site, home.ledger, home.roster.roster(), who, reader, at, **how)
     return [(one.granted, one.rule, one.seq) for one in found]
 
 
@@ -84,6 +89,118 @@ def test_a_past_is_what_the_door_wrote_then(home: House) -> None:
     assert told.sentence(words("en")) == (
         f"Tuesday 24 November 12:32, porte: refused, blocked card. (noted then by the door, fact {seq})"
     )
+
+
+NIGHT = datetime(2026, 12, 2, 3, 0, tzinfo=PARIS)
+
+
+def test_the_clock_s_trust_is_part_of_the_answer(home: House) -> None:
+    noon = datetime(2026, 12, 2, 12, 0, tzinfo=PARIS)
+    occasional = Asked(MemberId("m013"))
+    assert asked(home, occasional, "porte", noon, trust=Trust.RESTORED) == [(False, "clock-untrusted", None)]
+    lax = {**SITE.formulas, "occasional": FormulaConfig("hours", without_clock="open")}
+    site = replace(WITH_A_WAY_OUT, formulas=lax)
+    assert asked(home, occasional, "porte", NIGHT, trust=Trust.UNKNOWN, site=site) == [(True, "without-clock", None)]
+    assert asked(home, Asked(MemberId("m042")), "porte", NIGHT, trust=Trust.UNKNOWN) == [(True, "always", None)]
+
+
+def test_a_booking_a_code_and_its_uses_are_part_of_the_answer(home: House) -> None:
+    until = NIGHT + timedelta(hours=1)
+    home.roster.bookings.book(MemberId("m013"), NIGHT, until, actor="cli")
+    made, code = home.roster.bookings.invite(NIGHT, until, actor="cli", uses=1)
+    guest = Asked(card=home.roster.card_key(CardNumber(code)))
+    assert asked(home, Asked(MemberId("m013")), "porte", NIGHT) == [(True, "booking", None)]
+    assert asked(home, Asked(MemberId("m013")), "porte", until) == [(False, "closed", None)]
+    assert asked(home, guest, "porte", NIGHT) == [(True, "guest", None)]
+    at = replace(home.clock.now(), utc=NIGHT.astimezone(UTC))
+    home.ledger.append_now(BookingUsed(made), at, "use")
+    assert asked(home, guest, "porte", NIGHT + timedelta(minutes=5)) == [(False, "booking-used", None)]
+
+
+def test_an_event_window_counts_while_it_lasted(home: House) -> None:
+    start = replace(home.clock.now(), utc=NIGHT.astimezone(UTC))
+    end = replace(start, utc=start.utc + timedelta(minutes=30))
+    home.ledger.append_now(WindowOpened("w", "a1", start.utc + timedelta(hours=2), fed=False), start, "w")
+    home.ledger.append_now(WindowClosed("w", "a1", WindowEnd.CLOSED), end, "w")
+    occasional = Asked(MemberId("m013"))
+    for minutes, rule in ((-1, "closed"), (0, "event-window"), (29, "event-window"), (31, "closed")):
+        ((_, found, _),) = asked(home, occasional, "porte", NIGHT + timedelta(minutes=minutes))
+        assert found == rule, minutes
+
+
+def test_a_lockdown_counts_while_it_stood_and_from_now_on(home: House) -> None:
+    begun = home.clock.now().utc
+    home.roster.bookings.lock_down(Alarm.INTRUSION, actor="a1")
+    home.clock.pass_s(600.0)
+    home.roster.bookings.end_lockdown(actor="a1")
+    home.roster.settle()
+    now = home.clock.now().utc
+    subscriber = Asked(MemberId("m042"))
+    assert asked(home, subscriber, "porte", begun + timedelta(minutes=5), now=now) == [(False, "lockdown", None)]
+    assert asked(home, subscriber, "porte", begun - timedelta(minutes=5), now=now) == [(True, "always", None)]
+    assert asked(home, subscriber, "dedans", begun + timedelta(minutes=5), now=now) == [(True, "way-out", None)]
+    assert asked(home, subscriber, "porte", NIGHT, now=now) == [(True, "always", None)]
+    home.roster.bookings.lock_down(Alarm.INTRUSION, actor="a1")
+    assert asked(home, subscriber, "porte", NIGHT, now=now) == [(False, "lockdown", None)]
+
+
+def test_who_has_opened_the_day_counts_and_is_supposed_of_days_to_come(home: House) -> None:
+    assert SITE.door is not None
+    site = replace(WITH_A_WAY_OUT, door=replace(SITE.door, first_in=("subscriber",)))
+    morning = datetime(2026, 11, 24, 9, 0, tzinfo=PARIS)
+    occasional = Asked(MemberId("m013"))
+    now = morning + timedelta(hours=3)
+    at = replace(home.clock.now(), utc=(morning + timedelta(hours=1)).astimezone(UTC))
+    home.ledger.append_now(DayOpened("2026-11-24", FormulaId("subscriber")), at, "d")
+    for hours, rule in ((0, "first-in"), (2, "opening-hours"), (24, "opening-hours")):
+        ((_, found, _),) = asked(home, occasional, "porte", morning + timedelta(hours=hours), now=now, site=site)
+        assert found == rule, hours
+
+
+def test_the_ledger_is_asked_for_the_minutes_in_question_alone(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two thousand passages of other days are not decoded to explain one."""
+    key = home.roster.card_key(CARD)
+    refused = EntryDecided("porte", key, MemberId("m042"), FormulaId("subscriber"), granted=False, rule="blocked-card")
+    at = home.clock.now()
+    waiting = [
+        home.ledger.queue(refused, replace(at, utc=at.utc - timedelta(minutes=10 * n)), f"n{n}") for n in range(2000)
+    ]
+    for one in waiting:
+        one.result(30)
+    decoded: list[str] = []
+    entry = Ledger._entry
+    monkeypatch.setattr(Ledger, "_entry", lambda self, row: decoded.append(row[1]) or entry(self, row))
+    assert len(asked(home, Asked(MemberId("m042")), "porte", at.utc - timedelta(days=1))) == 1
+    assert len(decoded) == 1
+
+
+def test_a_night_before_a_closed_day_is_printed_as_the_door_judges_it(home: House) -> None:
+    home.roster.calendar.set_hours(WeeklyHours.parse({"monday": ("22:00-02:00",)}), actor="cli")
+    home.roster.calendar.close_day(date(2026, 12, 1), actor="cli")
+    days = list(calendar(SITE, home.roster.roster(), date(2026, 11, 30), 2))
+    assert [day.windows for day in days] == [("22:00-24:00",), ()]
+    member = Asked(MemberId("m013"))
+    assert asked(home, member, "porte", datetime(2026, 11, 30, 23, 59, tzinfo=PARIS)) == [(True, "opening-hours", None)]
+    assert asked(home, member, "porte", datetime(2026, 12, 1, 0, 1, tzinfo=PARIS)) == [(False, "closure", None)]
+
+
+def test_the_coming_days_name_holidays_bookings_and_a_lockdown(home: House) -> None:
+    home.roster.calendar.set_holidays({date(2026, 12, 25): "christmas-day"}, years=(2026,), actor="web")
+    home.roster.calendar.close_day(date(2026, 12, 24), actor="cli", reason="snow", words="route fermée")
+    home.roster.bookings.invite(
+        datetime(2026, 12, 23, 20, 0, tzinfo=PARIS), datetime(2026, 12, 23, 22, 0, tzinfo=PARIS), actor="cli"
+    )
+    home.roster.bookings.lock_down(Alarm.EXERCISE, actor="cli", until=datetime(2026, 12, 23, 12, 0, tzinfo=PARIS))
+    roster, agenda = home.roster.roster(), home.roster.calendar.agenda()
+    said = [
+        day.sentence(words("fr")).replace("\u00a0", " ")
+        for day in calendar(SITE, roster, date(2026, 12, 23), 3, agenda, words("fr"))
+    ]
+    assert said == [
+        "mercredi 23 décembre : 09:00-18:00 ; 1 réservation ; confinement : personne n'entre",
+        "jeudi 24 décembre : fermé, jour de fermeture (neige (route fermée))",
+        "vendredi 25 décembre : fermé, jour de fermeture (Noël)",
+    ]
 
 
 def test_the_coming_days_say_why_they_are_closed(home: House) -> None:
@@ -145,6 +262,28 @@ def test_the_commands_answer_and_keep_the_number_out_of_the_command_line(tmp_pat
         (("why", "-", *night), 2),
     ):
         assert gardien(*arguments, typed="zz\n").exit_code == code, arguments
+    code = gardien("door", "book", "code", "2027-01-02 02:00", "2027-01-02 04:00", "--uses", "1", "--words", "Léa 🎉")
+    assert code.exit_code == 0, code.output
+    booking, digits = code.output.split()
+    assert gardien("why", "-", *night, typed=f"{digits}\n").exit_code == 0
+    assert (
+        f"{booking}  code     2027-01-02T02:00+01:00 → 2027-01-02T04:00+01:00  x1  Léa 🎉"
+        in gardien("door", "bookings").output
+    )
+    assert gardien("door", "lockdown", "intrusion").exit_code == 0
+    assert "confinement" in gardien("why", member, *night).output
+    assert gardien("door", "lockdown", "end").exit_code == 0
+    assert gardien("why", member, *night).exit_code == 0
+    assert gardien("door", "cancel", booking).exit_code == 0
+    assert gardien("why", "-", *night, typed=f"{digits}\n").exit_code == 1
+    assert json.loads(gardien("door", "bookings", "--json").output) == []
+    for arguments, code_ in (
+        (("book", "m999", "2027-01-02 02:00", "2027-01-02 04:00"), 1),
+        (("book", member, "demain", "2027-01-02 04:00"), 2),
+        (("book", member, "2027-01-02 04:00", "2027-01-02 02:00"), 1),
+        (("lockdown", "snow"), 2),
+    ):
+        assert gardien("door", *arguments).exit_code == code_, arguments
     coming = gardien("door", "calendar", "--days", "7", "--lang", "en")
     assert coming.exit_code == 0
     assert len(coming.output.splitlines()) == 7

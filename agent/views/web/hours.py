@@ -19,6 +19,7 @@ from agent.rules.hours import DAYS, WeeklyHours
 from agent.views.web.cards import door_hears
 from agent.views.web.gate import CLOCK, GATE, ROSTER, Role, audit, back, form, language, needs, page
 from agent.views.web.members import Wrong, changed, day_of, sentence, today
+from agent.views.why import why_closed
 from agent.views.words import Words, words
 
 AHEAD_DAYS = 14
@@ -58,22 +59,10 @@ def week_of(request: web.Request) -> WeeklyHours:
     return WeeklyHours.parse(request.app[GATE].site.hours) if hours is None else hours
 
 
-def why_closed(agenda: Agenda, day: date, t: Words) -> str:
-    """Return why a day is closed although its week says otherwise; "" if it is not."""
-    closure, holiday = agenda.closure(day), agenda.holiday(day)
-    if closure is not None:
-        named = t(f"reason.{closure.reason or 'none'}")
-        if closure.words:
-            return closure.words if not closure.reason else f"{named} ({closure.words})"
-        return named
-    if holiday is not None and not holiday.opened:
-        return t.either("holiday", holiday.name)
-    return ""
-
-
 def day_view(day: date, now: date, week: WeeklyHours, agenda: Agenda, t: Words) -> Day:
     """Return one day as the door will judge it."""
-    windows = week.texts()[DAYS[day.weekday()]]
+    closed = frozenset(one.day for one in agenda.closures) | {one.day for one in agenda.holidays if not one.opened}
+    windows = week.windows(day, closed)
     why = why_closed(agenda, day, t)
     holiday = agenda.holiday(day)
     closed_by = "closure" if agenda.closure(day) else "holiday" if why else "" if windows else "week"
