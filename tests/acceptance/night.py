@@ -36,6 +36,7 @@ PARIS = ZoneInfo("Europe/Paris")
 MEMBERS = {"m001": "0F00A1B2C3", "m013": "0F00D4E5F6", "m042": "04A2B3C4D5"}
 STRANGER = "0FFFFFFFFF"
 SERVICES = ("door", "links", "paper", "web")
+WORKS = {"up", "degraded", "saturated"}  # members get through
 BACKLOG = 3  # jobs in CUPS at once
 HOLD_S = 1.5
 APART_S = 1.2  # a card seen again within a second is still lying there
@@ -285,7 +286,8 @@ class Night(Page):
         until(lambda: not self.peers.cups._run("lpstat", "-o").strip(), 120, 0.5, "CUPS to be idle")
         self.peers._press("settle")
         until(lambda: self.booked() == self.on_paper(), 40, 0.5, "the books")
-        until(lambda: all(fact.now == "up" for fact in self.last_of_links()), 15, 0.5, "the links")
+        # a line that was cut again and again is called so for two minutes (flapping, lossy): it works, and is not out
+        until(lambda: all(fact.now in WORKS for fact in self.last_of_links()), 60, 0.5, "the links")
         time.sleep(1.0)
         self.parents[-1].terminate()
         assert self.parents[-1].wait(20) == 0

@@ -43,7 +43,7 @@ def test_the_demo_keeps_the_house(tmp_path: Path) -> None:
         print(f"ready after {demo.ready_s:.1f} s")
         assert demo.ready_s < 30
         assert "La Cordée Morez" in demo.words()
-        until(lambda: [link["health"] for link in demo.seen()["links"]] == ["up", "up"], 10)
+        until(lambda: [link["health"] for link in demo.seen()["links"]] == ["up", "up"], 60)
         until(lambda: demo.seen()["door"]["latch"] == "resting", 5)
         lp_prints_fifteen_sides_on_nine_sheets(demo)
         a_cut_link_is_seen_and_mended(demo)

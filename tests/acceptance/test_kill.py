@@ -106,7 +106,7 @@ def test_a_killed_demo_leaves_nothing_that_the_next_one_minds(tmp_path: Path) ->
         left = set(processes(str(tmp_path)))
         demo.start()
         assert not left & set(processes(str(tmp_path))), "the next demo lives beside what the killed one left"
-        until(lambda: [link["health"] for link in demo.seen()["links"]] == ["up", "up"], 10)
+        until(lambda: [link["health"] for link in demo.seen()["links"]] == ["up", "up"], 60)
         demo.prompt("print m042 2")
         until(lambda: [fact.sides_mono for fact in demo.facts("attempt-counted")] == [2], 30)
         assert demo.stop() == 0
