@@ -10,6 +10,9 @@ from datetime import timedelta
 from agent.memory.followed import Followed
 from agent.memory.ledger import Ledger
 from agent.rules.attribution import CopiesAttributed, PagesAttributed, Slips
+from agent.rules.certainty import Absences, Sightings
+from agent.rules.door import EntryDecided
+from agent.rules.health import ServiceAbsent
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import CopiesCounted
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
@@ -28,6 +31,23 @@ def followed_visits(ledger: Ledger, clock: Clock) -> Followed[Visits]:
         (VisitStarted, VisitEnded, VisitCorrected),
         Visits(),
         lambda visits, new: visits.after(entry.fact for entry in new).since(clock.now().utc - KEPT),
+    )
+
+
+def followed_absences(ledger: Ledger) -> Followed[Absences]:
+    """Return when nobody could have seen who comes and goes, kept up."""
+    return Followed(
+        ledger, (ServiceAbsent,), Absences(), lambda absences, new: absences.after(entry.fact for entry in new)
+    )
+
+
+def followed_sightings(ledger: Ledger) -> Followed[Sightings]:
+    """Return when members were last seen at the door and at the paper, kept up."""
+    return Followed(
+        ledger,
+        (EntryDecided, PagesCounted, CopiesCounted),
+        Sightings(),
+        lambda seen, new: seen.after((entry.fact, entry.at.utc) for entry in new),
     )
 
 

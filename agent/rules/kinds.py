@@ -11,7 +11,7 @@ from agent.rules.attribution import CopiesAttributed, PagesAttributed
 from agent.rules.bookings import BookingUsed, DayOpened
 from agent.rules.door import DoorChanged, EntryDecided, LatchMoved
 from agent.rules.facts import Fact
-from agent.rules.health import DriverChanged, ServiceStarted
+from agent.rules.health import DriverChanged, ServiceAbsent, ServiceStarted
 from agent.rules.leaf import DoorFaultChanged
 from agent.rules.linkfacts import LinkChanged, LinkMeasured, LinkRated, OutageReported
 from agent.rules.members import RosterChanged
@@ -59,6 +59,7 @@ FACTS: tuple[type[Fact], ...] = (
     VisitEnded,
     RosterChanged,
     ServiceStarted,
+    ServiceAbsent,
     DriverChanged,
     StatementIssued,
     Redacted,

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from agent.rules.facts import FormulaId
 from agent.rules.hours import WeeklyHours
-from agent.rules.presence import FORGOTTEN, VisitEvidence
+from agent.rules.presence import FORGOTTEN
 from agent.rules.tariff import HOUR_MIN, Tariff, cents
 from agent.rules.visits import Visit
 
@@ -25,7 +25,6 @@ class Doubt(StrEnum):
 
     PAST_CLOSING = "past-closing"  # still open although the place has closed since
     FORGOTTEN = "forgotten"  # open for more than half a day
-    PROPOSED = "proposed"  # ended by nobody's word
 
 
 def minutes_by_day(visits: Iterable[Visit], zone: tzinfo, now: datetime) -> dict[date, int]:
@@ -74,10 +73,8 @@ def closing_of(visit: Visit, hours: WeeklyHours, closures: frozenset[date], zone
 
 def doubt(visit: Visit, hours: WeeklyHours, closures: frozenset[date], zone: tzinfo, now: datetime) -> Doubt | None:
     """Say why somebody should look at a visit, if anybody should."""
-    if visit.annulled:
+    if visit.annulled or visit.ended is not None:
         return None
-    if visit.ended is not None:
-        return Doubt.PROPOSED if visit.by is VisitEvidence.CLOSING else None
     if now.astimezone(UTC) - visit.started > FORGOTTEN:
         return Doubt.FORGOTTEN
     closing = closing_of(visit, hours, closures, zone)

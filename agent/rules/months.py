@@ -16,6 +16,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from agent.rules.attribution import CopiesAttributed, PagesAttributed, slip_name
+from agent.rules.certainty import Absences, uncertain
 from agent.rules.facts import Fact
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import CopiesCounted
@@ -44,6 +45,7 @@ class Months:
     """The usage of every month as it stands at the end of `month`; what is written later is passed over."""
 
     month: str  # "2026-12"
+    absences: Absences = field(default_factory=Absences)  # what hid who came and went, as far as known by then
     orphans: int = 0  # corrections of this month whose object is no longer in the ledger
     _things: dict[str, _Thing] = field(default_factory=dict)
     _issued: dict[str, tuple[str, tuple[Usage, ...]]] = field(default_factory=dict)  # name -> month, uses before
@@ -57,7 +59,13 @@ class Months:
         if isinstance(fact, CORRECTIONS):
             self._correct(name, fact, written)
         else:
-            self._things[name] = _Thing(month, usages(fact, written))
+            self._things[name] = _Thing(month, self._marked(fact, usages(fact, written)))
+
+    def _marked(self, fact: Fact, uses: tuple[Usage, ...]) -> tuple[Usage, ...]:
+        """Mark the minutes of a visit that are to be verified."""
+        if not isinstance(fact, VisitEnded):
+            return uses
+        return tuple(replace(use, uncertain=uncertain(fact, self.absences, fact.ended)) for use in uses)
 
     def used(self) -> list[Usage]:
         """Return what counts in the month itself."""

@@ -25,7 +25,11 @@ class VisitEvidence(StrEnum):
 
     ANIMATOR = "animator"
     BADGE = "badge"
-    CLOSING = "closing"  # nobody said: proposed at closing time, waits to be verified
+    CLOSING = "closing"  # nobody said: closing time was proposed, and somebody took it
+    LAST_SEEN = "last-seen"  # nobody said: when they were last seen was proposed, and somebody took it
+
+
+PROPOSED = frozenset({VisitEvidence.CLOSING, VisitEvidence.LAST_SEEN})
 
 
 @dataclass(frozen=True, slots=True)

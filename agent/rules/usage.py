@@ -66,7 +66,7 @@ class Usage:
     formula: FormulaId
     item: Item
     quantity: int
-    uncertain: int = 0  # sides between `low` and `high`; more than 0 marks the line
+    uncertain: int = 0  # sides between `low` and `high`, minutes to be verified; more than 0 marks the line
 
 
 def usages(fact: Fact, written: datetime) -> tuple[Usage, ...]:

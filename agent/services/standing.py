@@ -31,6 +31,7 @@ from agent.live import (
     LiveSpool,
     Picture,
     gardien_version,
+    read_pictures,
     write_picture,
 )
 from agent.memory.kept import KeptList
@@ -39,7 +40,7 @@ from agent.memory.roster import RosterStore
 from agent.rules.facts import CardKey, Fact
 from agent.rules.health import ServiceStarted
 from agent.rules.members import Roster
-from agent.stories.supervise import Ward, supervise
+from agent.stories.supervise import Ward, announce, supervise
 from agent.tape import Tape, TapedReader
 from drivers.contract import CardNumber, CardReader, Clock, DriverError, Moment, ReaderId
 from drivers.sim import SimBuilding
@@ -208,9 +209,9 @@ class Standing:
     async def run(self) -> None:
         """Run everything until cancelled; then close the drivers, the last opened first."""
         at = self.clock.now()
-        key = f"{self.service}:{at.boot}:{at.mono_s:.6f}"
         with contextlib.suppress(LedgerError):  # it shows in the picture as `ledger_why`
-            self.ledger.append(ServiceStarted(self.service, gardien_version()), at, key)
+            was = read_pictures(self.places.run).get(self.service)
+            announce(ServiceStarted(self.service, gardien_version()), None if was is None else was.at, self.ledger, at)
         async with self.stack, asyncio.TaskGroup() as group:
             group.create_task(self._publish(), name="publish")
             for story in self._stories:

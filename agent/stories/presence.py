@@ -5,8 +5,9 @@ answered once it is committed. So two clicks at once start one visit, and a clic
 first one. A refusal is an answer with one sentence, never an error.
 
 Lives where people are asked (the web service); `answer` is its handler for the actions `visit-start` and `visit-end`
-with the arguments `member` and `at` (a local time as `rules.presence.stated` reads it; "" or none: now), and for
-`visit-correct` with `visit`, `reason` and, unless the visit never was, `start` and `end`.
+with the arguments `member`, `at` (a local time as `rules.presence.stated` reads it; "" or none: now) and `by` (for a
+proposed end that somebody took), and for `visit-correct` with `visit`, `reason` and, unless the visit never was,
+`start` and `end`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from agent.rules.door import EntryDecided
 from agent.rules.facts import MemberId
 from agent.rules.members import Roster
 from agent.rules.presence import (
+    PROPOSED,
     Presence,
     Reason,
     Refused,
@@ -172,8 +174,11 @@ class VisitBook:
         at = stated(text, self._now()) if text else None
         if isinstance(at, Refused):
             return Answer(False, at.says, at.code)
-        act = self.start if request.action == "visit-start" else self.end
-        return await act(member, at, VisitEvidence.ANIMATOR)
+        if request.action == "visit-start":
+            return await self.start(member, at, VisitEvidence.ANIMATOR)
+        proposed = request.arguments.get("by", "")  # what somebody took as the end, where nobody had said it
+        by = VisitEvidence(proposed) if at is not None and proposed in PROPOSED else VisitEvidence.ANIMATOR
+        return await self.end(member, at, by)
 
     def badged_to(self) -> int:
         """Return the seq from which badges may not have been followed yet. Raises LedgerError."""

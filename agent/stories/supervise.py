@@ -15,11 +15,12 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from agent.live import LiveDriver
 from agent.memory.ledger import Ledger, LedgerError
-from agent.rules.health import DriverChanged
-from drivers.contract import Clock, DriverError
+from agent.rules.health import DriverChanged, ServiceStarted, absence
+from drivers.contract import Clock, DriverError, Moment
 
 log = logging.getLogger(__name__)
 
@@ -88,3 +89,19 @@ async def supervise(
         tell(now_working=False, why=why)
         await asyncio.sleep(wait_s * random.uniform(0.8, 1.2))  # noqa: S311  (jitter, not a secret)
         wait_s = min(wait_s * 2, ward.longest_wait_s)
+
+
+def announce(start: ServiceStarted, picture: Moment | None, ledger: Ledger, at: Moment) -> None:
+    """Write down that a service starts, and how long it was away if that was long. Raises LedgerError.
+
+    It is last known to have been there by its own live picture, of this boot; else by the newest fact of anybody's.
+    """
+    gone: datetime | None = None
+    if picture is not None and picture.boot == at.boot:
+        gone = at.utc - timedelta(seconds=at.mono_s - picture.mono_s)
+    else:
+        newest = list(ledger.entries(since=ledger.head().seq - 1))
+        gone = newest[-1].at.utc if newest else None
+    for fact in (absence(start.service, gone, at.utc), start):
+        if fact is not None:
+            ledger.append(fact, at, f"{start.service}:{at.boot}:{at.mono_s:.6f}")

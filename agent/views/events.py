@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import singledispatch
 
 from agent.config import Site
@@ -15,7 +16,7 @@ from agent.rules.alarms import AlarmRaised, AlarmState, AlarmTold
 from agent.rules.attribution import CopiesAttributed, PagesAttributed
 from agent.rules.door import DoorChanged, EntryDecided, EntryRule
 from agent.rules.facts import Fact
-from agent.rules.health import DriverChanged, ServiceStarted
+from agent.rules.health import DriverChanged, ServiceAbsent, ServiceStarted
 from agent.rules.leaf import DoorFaultChanged
 from agent.rules.linkfacts import CAUSES, OUT, Cause, Health, LinkChanged, LinkRated, OutageReported
 from agent.rules.members import CALENDAR, PEOPLE, RosterChanged
@@ -276,6 +277,14 @@ def _(fact: RosterChanged, words: Words, labels: Labels) -> str:
 def _(fact: ServiceStarted, words: Words, labels: Labels) -> str:
     del labels
     return words("event.service", name=words.either("service", fact.service))
+
+
+@tell.register
+def _(fact: ServiceAbsent, words: Words, labels: Labels) -> str:
+    del labels
+    minutes = -(-(fact.back - fact.gone) // timedelta(minutes=1))
+    duration = words("event.duration", h=minutes // 60, m=minutes % 60)
+    return words("event.absent", name=words.either("service", fact.service), duration=duration)
 
 
 @tell.register

@@ -29,8 +29,10 @@ from agent.config import ConfigError, SiteCard
 from agent.memory.codec import LedgerError, canonical
 from agent.memory.ledger import Entry, Ledger
 from agent.rules.attribution import CopiesAttributed, PagesAttributed
+from agent.rules.certainty import Absences
 from agent.rules.door import believed
 from agent.rules.facts import FormulaId, MemberId
+from agent.rules.health import ServiceAbsent
 from agent.rules.kinds import with_successors
 from agent.rules.members import Roster, RosterChanged
 from agent.rules.months import Months, merge, regularise
@@ -97,7 +99,7 @@ def month_statement(
     """
     zone = ZoneInfo(site.timezone)
     _refuse_redacted(ledger, month)
-    months = Months(month)
+    months = Months(month, absences_until(ledger, month, zone, upto))
     changes: list[tuple[date, MemberId, FormulaId]] = []
     for written, entry in in_time(ledger.entries(*COUNTED, RosterChanged, since=0), zone):
         if upto is not None and entry.seq > upto:
@@ -123,6 +125,13 @@ def month_statement(
     except UnpricedError as error:
         raise ConfigError(tuple(f"tariff: {fault}" for fault in error.faults)) from error
     return merge(own, *corrections)
+
+
+def absences_until(ledger: Ledger, month: str, zone: ZoneInfo, upto: int | None = None) -> Absences:
+    """Return what hid who came and went, as far as it was written down by the end of a month. Raises LedgerError."""
+    entries = in_time(ledger.entries(ServiceAbsent), zone)
+    known = [e.fact for at, e in entries if f"{at:%Y-%m}" <= month and (upto is None or e.seq <= upto)]
+    return Absences().after(known)
 
 
 def issue_statement(

@@ -13,6 +13,7 @@ from datetime import date, datetime
 
 from agent.memory.ledger import Entry
 from agent.rules.attribution import CopiesAttributed, PagesAttributed, slip_name
+from agent.rules.certainty import Absences, uncertain
 from agent.rules.door import EntryDecided
 from agent.rules.facts import Fact, FormulaId, MemberId
 from agent.rules.members import Member, RosterChanged
@@ -70,6 +71,11 @@ class Own:
     paper: tuple[PaperRow, ...]
     passages: tuple[PassageRow, ...]
     estimate: Statement | None  # of the month so far; None: no tariff, or it misses a price
+    absences: Absences = field(default_factory=Absences)  # what hid who came and went
+
+    def open_minutes(self, one: Visit) -> int:
+        """Return how many minutes of a visit that is over are to be verified."""
+        return 0 if one.ended is None else uncertain(one, self.absences, one.ended)
 
 
 @dataclass(slots=True)
@@ -78,6 +84,7 @@ class OwnFold:
 
     member: MemberId
     month: str  # "2026-11"
+    absences: Absences = field(default_factory=Absences)
     visits: Visits = field(default_factory=Visits)
     passages: list[PassageRow] = field(default_factory=list)
     _paper: dict[str, tuple[PaperRow, MemberId]] = field(default_factory=dict)
@@ -85,7 +92,7 @@ class OwnFold:
     _months: Months = field(init=False)
 
     def __post_init__(self) -> None:
-        self._months = Months(self.month)
+        self._months = Months(self.month, self.absences)
 
     def add(self, written: datetime, entry: Entry) -> None:
         """Take in one fact; `written` is its moment on the site's wall clock."""
@@ -127,6 +134,7 @@ class OwnFold:
             tuple(sorted(paper, key=lambda row: row.at)),
             tuple(self.passages),
             None if tariff is None else self._estimate(known, tariff),
+            self.absences,
         )
 
     def _estimate(self, known: Member | None, tariff: Tariff) -> Statement | None:

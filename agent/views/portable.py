@@ -73,10 +73,15 @@ def archive(who: Identity, own: Own, site: tuple[str, str], contact: str, now: d
     return buffer.getvalue()
 
 
-VISITS = ("Arrivée", "Départ", "Minutes", "Formule", "Noté par")
+VISITS = ("Arrivée", "Départ", "Minutes", "Formule", "Noté par", "Minutes à vérifier")
 PAPER = ("Date", "Appareil", "Sorte", "Faces noir et blanc", "Faces couleur", "Au moins", "Au plus")
 PASSAGES = ("Date", "Lecteur", "Accepté", "Règle")
-BY = {"animator": "animateur", "badge": "carte", "closing": "fermeture"}
+BY = {
+    "animator": "animateur",
+    "badge": "carte",
+    "closing": "fermeture (proposée)",
+    "last-seen": "dernière trace (proposée)",
+}
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str | int]]) -> bytes:
@@ -107,7 +112,7 @@ def _identity_rows(who: Identity) -> list[tuple[str, str | int]]:
 def _visit_rows(own: Own, zone: tzinfo) -> Iterable[tuple[str | int, ...]]:
     for one in own.visits:
         ended = _said(one.ended.astimezone(zone)) if one.ended else ""
-        yield _said(one.started.astimezone(zone)), ended, one.minutes, one.formula, BY[one.by]
+        yield _said(one.started.astimezone(zone)), ended, one.minutes, one.formula, BY[one.by], own.open_minutes(one)
 
 
 def _paper_rows(own: Own) -> Iterable[tuple[str | int, ...]]:
@@ -143,6 +148,7 @@ def _whole(who: Identity, own: Own, site: tuple[str, str], now: datetime) -> dic
                 "minutes": one.minutes,
                 "formula": one.formula,
                 "by": str(one.by),
+                "minutes_to_verify": own.open_minutes(one),
             }
             for one in own.visits
         ],

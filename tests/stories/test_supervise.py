@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from agent.live import LiveDriver
 from agent.memory.ledger import Ledger
-from agent.rules.health import DriverChanged
-from agent.stories.supervise import Ward, supervise
-from drivers.contract import DriverError
+from agent.rules.health import DriverChanged, ServiceAbsent, ServiceStarted
+from agent.stories.supervise import Ward, announce, supervise
+from drivers.contract import DriverError, Moment, Trust
 from drivers.virtual import VirtualClock, VirtualLoop
 
 
@@ -53,3 +53,28 @@ def test_a_device_that_is_silent_all_night_is_lost_once(tmp_path: Path, patience
     assert told == [False, *[True, False] * mistaken, True]
     assert shown[-1][1]
     assert shown[-1][0] - 9 * 3600 < 60  # back within a look's pause and patience
+
+
+def test_a_start_after_a_breakdown_says_for_how_long_nobody_was_there(tmp_path: Path) -> None:
+    noon = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+    def moment(seconds: float, boot: str = "b1") -> Moment:
+        return Moment(noon + timedelta(seconds=seconds), 1000 + seconds, boot, Trust.SYNCHRONISED)
+
+    async def starts(ledger: Ledger) -> None:
+        door = ServiceStarted("door", "1")
+        announce(door, None, ledger, moment(0))  # the first start ever
+        announce(door, moment(500), ledger, moment(530))  # a restart
+        announce(door, moment(600), ledger, moment(720))  # two minutes after its last picture
+        async with asyncio.timeout(30):
+            while ledger.head().seq < 4:
+                await asyncio.sleep(0.01)
+        announce(door, moment(9000, "b1"), ledger, moment(9300, "b2"))  # another boot: since the newest fact
+
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        asyncio.run(starts(ledger))
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        facts = [entry.fact for entry in ledger.entries(ServiceAbsent, ServiceStarted)]
+    at = [noon + timedelta(seconds=s) for s in (600, 720, 720, 9300)]
+    door = ServiceStarted("door", "1")
+    assert facts == [door, door, ServiceAbsent("door", at[0], at[1]), door, ServiceAbsent("door", at[2], at[3]), door]

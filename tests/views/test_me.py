@@ -21,12 +21,13 @@ from agent.rules.access import Acted, Role
 from agent.rules.attribution import PagesAttributed
 from agent.rules.door import EntryDecided
 from agent.rules.facts import AliasId, CardKey, Fact, FormulaId, MemberId
+from agent.rules.health import ServiceAbsent
 from agent.rules.pages import Evidence, PagesCounted
 from agent.rules.paper import CopiesCounted
 from agent.rules.presence import Reason, VisitCorrected, VisitEnded, VisitEvidence, VisitStarted
 from agent.rules.visits import Visit
 from agent.sitefile import read_tariff
-from agent.views.exports import in_time, month_statement
+from agent.views.exports import absences_until, in_time, month_statement
 from agent.views.own import KINDS, Own, OwnFold, of_the_month
 from agent.views.web.me import CODE_LASTS
 from drivers.contract import CardNumber
@@ -84,6 +85,7 @@ def november(home: House, anne: MemberId, bob: MemberId) -> None:
     write(home, utc(3, 8), EntryDecided("porte", CardKey("ab" * 16), anne, OCC, granted=True, rule="opening-hours"))
     write(home, utc(3, 8, 5), EntryDecided("porte", CardKey("cd" * 16), bob, SUB, granted=True, rule="always"))
     write(home, utc(3, 12), visit("v1", anne, OCC, utc(3, 8), 240))
+    write(home, utc(3, 12), ServiceAbsent("web", utc(3, 9), utc(3, 9, 25)))
     write(home, utc(3, 13), visit("v2", bob, SUB, utc(3, 8), 300))
     write(home, utc(4, 9), visit("v3", anne, OCC, utc(4, 8), 60))
     right = (utc(4, 8), utc(4, 8, 30), 30, 60, False, next(iter(Reason)), "a1")
@@ -137,6 +139,7 @@ def test_a_code_leads_to_ones_own_page_once(home: House) -> None:
             "4\u00a0h 30 de présence, 19\u00a0faces imprimées, 3\u00a0copies.",
             "mardi 3 novembre, 09:00 – 13:00 4 h 00",
             "mercredi 4 novembre, 09:00 – 09:30 0 h 30",
+            "mardi 3 novembre, 09:00 – 13:00 4 h 00 · dont 0 h 25 à vérifier : le boîtier était en panne",
             "mardi 24 novembre, 11:30 en cours",
             "jeudi 5 novembre, 11:00 · le copieur 7\u00a0faces imprimées",
             "Le titre de vos documents n'est jamais conservé.",
@@ -173,7 +176,7 @@ def test_the_estimate_is_the_statements_own(home: House) -> None:
     tariff = read_tariff(Path(home.site.tariff))
     whole = month_statement(home.ledger, home.roster.roster(), tariff, home.site.site, "2026-11")
     for who in (anne, bob):
-        fold = OwnFold(who, "2026-11")
+        fold = OwnFold(who, "2026-11", absences_until(home.ledger, "2026-11", ZoneInfo("Europe/Paris")))
         for written, entry in in_time(home.ledger.entries(*KINDS), ZoneInfo("Europe/Paris")):
             fold.add(written, entry)
         own = fold.done(home.roster.roster().members[who], tariff).estimate
@@ -206,11 +209,15 @@ def test_one_takes_away_all_ones_data_and_nobody_elses(home: House) -> None:
         "donnees.json",
         "estimation.csv",
     }
-    assert files["visites.csv"].decode("utf-8").startswith("\ufeffArrivée;Départ;Minutes;Formule;Noté par\r\n")
+    assert (
+        files["visites.csv"]
+        .decode("utf-8")
+        .startswith("\ufeffArrivée;Départ;Minutes;Formule;Noté par;Minutes à vérifier\r\n")
+    )
     assert table(files["visites.csv"]) == [
-        ["03/11/2026 09:00", "03/11/2026 13:00", "240", "occasional", "animateur"],
-        ["04/11/2026 09:00", "04/11/2026 09:30", "30", "occasional", "animateur"],
-        ["24/11/2026 11:30", "", "0", "occasional", "animateur"],
+        ["03/11/2026 09:00", "03/11/2026 13:00", "240", "occasional", "animateur", "25"],
+        ["04/11/2026 09:00", "04/11/2026 09:30", "30", "occasional", "animateur", "0"],
+        ["24/11/2026 11:30", "", "0", "occasional", "animateur", "0"],
     ]
     assert table(files["papier.csv"]) == [
         ["05/11/2026 10:00", "copieur", "Impression", "10", "2", "12", "12"],

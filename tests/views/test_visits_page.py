@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.rules.facts import FormulaId, MemberId
+from agent.rules.facts import AliasId, FormulaId, MemberId
+from agent.rules.health import ServiceAbsent
+from agent.rules.pages import Evidence, PagesCounted
 from agent.rules.presence import Reason, VisitCorrected, VisitEnded, VisitEvidence, VisitStarted
 from agent.sitefile import read_tariff
 from agent.views.exports import month_statement
@@ -106,13 +108,59 @@ def test_a_forgotten_visit_comes_to_the_top_and_closing_is_proposed(home: House)
         page = await hand.open("/visites")
         assert "1 visite à vérifier" in page.text
         assert "toujours ouverte après la fermeture" in page.text
-        form = page.form("/visites/depart", at="2026-11-24T18:00")
+        form = page.form("/visites/depart", at="2026-11-24T18:00", by="closing")
         page = await hand.send(form)
         assert "après 5 h 27." in page.text
         assert "à vérifier" not in page.text
+        assert "départ proposé : la fermeture" in page.text
 
     act(home, story)
-    assert facts(home, VisitEnded)[0].ended == datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
+    (ended,) = facts(home, VisitEnded)
+    assert (ended.ended, ended.by) == (datetime(2026, 11, 24, 17, 0, tzinfo=UTC), VisitEvidence.CLOSING)
+    assert marked(home) == [("m013", 327)]  # the file says that all of it is to be verified
+
+
+def marked(home: House) -> list[tuple[str, int]]:
+    made = month_statement(
+        home.ledger, home.roster.roster(), read_tariff(Path(home.site.tariff)), home.site.site, "2026-11"
+    )
+    return [(line.member, line.uncertain) for line in made.lines if line.uncertain and line.item.value == "visit"]
+
+
+def test_who_printed_after_closing_is_proposed_that_moment(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        await hand.send((await hand.open("/visites")).form("/visites/arrivee", member="m013"))
+        later(home, 5.75)  # 18:17
+        who = ("copieur", "SN1", "a9", AliasId(""), MemberId("m013"), FormulaId("occasional"))
+        printed = PagesCounted(*who, 3, 0, 3, 3, 3, Evidence.DEVICE, "completed")
+        home.ledger.append_now(printed, home.clock.now(), "a9")
+        later(home, 1)
+        page = await hand.open("/visites")
+        assert "Départ à 18:17, dernière trace" in page.text
+        assert "Départ à 18:00" not in page.text  # whoever printed at 18:17 had not left at 18:00
+        page = await hand.send(page.form("/visites/depart", by="last-seen"))
+        assert "départ proposé : dernière trace" in page.text
+
+    act(home, story)
+    (ended,) = facts(home, VisitEnded)
+    assert (ended.ended, ended.by) == (datetime(2026, 11, 24, 17, 17, tzinfo=UTC), VisitEvidence.LAST_SEEN)
+
+
+def test_a_breakdown_during_a_visit_is_marked_on_the_page_and_in_the_statement(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        await hand.send((await hand.open("/visites")).form("/visites/arrivee", member="m013"))
+        later(home, 1)  # 13:32
+        gone, back = (home.clock.now().utc - timedelta(minutes=n) for n in (20, 8))
+        home.ledger.append_now(ServiceAbsent("door", gone, back), home.clock.now(), "door-away")
+        home.ledger.append_now(
+            ServiceAbsent("paper", gone, back + timedelta(minutes=5)), home.clock.now(), "paper-away"
+        )
+        page = await hand.send((await hand.open("/visites")).form("/visites/depart", member="m013"))
+        assert "le boîtier était en panne : 0 h 12 à vérifier" in page.text
+
+    act(home, story)
+    assert statement(home) == [("m013", "visit", 60, "2.50")]
+    assert marked(home) == [("m013", 12)]
 
 
 def test_open_for_half_a_day_it_is_forgotten(home: House) -> None:

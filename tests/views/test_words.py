@@ -22,7 +22,7 @@ from agent.rules.leaving import Doubt
 from agent.rules.linkfacts import CAUSES, Cause, Health
 from agent.rules.members import PEOPLE
 from agent.rules.pages import Evidence
-from agent.rules.presence import Reason
+from agent.rules.presence import PROPOSED, Reason
 from agent.rules.readers import Pattern
 from agent.rules.reasons import REASON_KEYS
 from agent.rules.remote import Whom, WindowEnd
@@ -59,6 +59,7 @@ FAMILIES: set[str] = {
         for name in ("links", "printers", "readers", "spooler", "releases", "lock", "inputs", "alerts", "other")
     ),
     *(f"formula.{name}" for name in ("subscriber", "occasional", "visitor", "other")),
+    *(f"{section}.{by}" for section in ("proposed", "taken") for by in PROPOSED),
     *(f"me.item.{item}" for item in Item if not item.startswith(("unattributed", "overhead"))),
     *(f"review.{why}" for why in BY_HAND),
     *(f"review.proof_{evidence}" for evidence in Evidence),

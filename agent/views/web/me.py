@@ -15,7 +15,7 @@ from aiohttp import web
 from agent.memory.roster import Person
 from agent.rules.facts import MemberId
 from agent.rules.patience import ADDRESS
-from agent.views.exports import in_time
+from agent.views.exports import absences_until, in_time
 from agent.views.own import KINDS, Own, OwnFold, of_the_month
 from agent.views.portable import Identity, archive
 from agent.views.web.asking import lasting, local_now, money, tariff_of
@@ -130,6 +130,7 @@ async def _show_me(request: web.Request) -> web.StreamResponse:
         priced=bool(request.app[GATE].site.tariff),
         lines=lines,
         total=None if made is None else money(made.total, made.currency, t),
+        open_minutes=own.open_minutes,
         lasting=lambda minutes: lasting(minutes, t),
         contact=request.app[GATE].site.site.contact,
     )
@@ -175,7 +176,8 @@ def _me(request: web.Request) -> Person:
 async def _own(request: web.Request, member: MemberId) -> Own:
     """Read the ledger for one member, a piece at a time: nobody's page waits for another's."""
     gate = request.app[GATE]
-    fold = OwnFold(member, f"{local_now(request):%Y-%m}")
+    month = f"{local_now(request):%Y-%m}"
+    fold = OwnFold(member, month, absences_until(request.app[LEDGER], month, gate.zone))
     for number, (written, entry) in enumerate(in_time(request.app[LEDGER].entries(*KINDS), gate.zone), 1):
         fold.add(written, entry)
         if number % TURN == 0:

@@ -10,19 +10,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
 
 from agent.memory.followed import Followed
 from agent.memory.ledger import LedgerError
-from agent.memory.open_books import followed_visits
+from agent.memory.open_books import followed_absences, followed_sightings, followed_visits
 from agent.memory.roster import Person
+from agent.rules.certainty import Absences, Sightings, proposals, uncertain
 from agent.rules.facts import FormulaId
 from agent.rules.hours import WeeklyHours
-from agent.rules.leaving import closing_of, costs_today, doubt, minutes_by_day
-from agent.rules.presence import Reason
+from agent.rules.leaving import costs_today, doubt, minutes_by_day
+from agent.rules.presence import PROPOSED, Reason
 from agent.rules.visits import Visit, Visits
 from agent.views.web.asking import asked, current, lasting, local_now, money, people, tariff_of
 from agent.views.web.gate import CLOCK, GATE, LEDGER, ROSTER, Role, back, form, language, needs, page
@@ -71,15 +73,19 @@ class Told:
     why: str  # why it is to be verified; "" it is not
     note: str  # corrected, annulled
     member: str = ""
-    closing: str = ""  # "2026-11-24T18:00": the end somebody may just confirm
+    ends: tuple[tuple[str, str], ...] = ()  # (rules.presence evidence, "2026-11-24T18:00"): ends to be just taken
 
 
 FOLLOWED = web.AppKey("visits", Followed)
+ABSENCES = web.AppKey("absences", Followed)
+SEEN = web.AppKey("sightings", Followed)
 
 
 def routes(app: web.Application) -> None:
     """Add these pages."""
     app[FOLLOWED] = followed_visits(app[LEDGER], app[CLOCK])
+    app[ABSENCES] = followed_absences(app[LEDGER])
+    app[SEEN] = followed_sightings(app[LEDGER])
     app.router.add_get("/visites", show_visits)
     app.router.add_post("/visites/arrivee", arrive)
     app.router.add_post("/visites/depart", leave)
@@ -88,14 +94,19 @@ def routes(app: web.Application) -> None:
 
 
 def _visits(request: web.Request) -> Visits:
-    """Return the visits as they count by now; a ledger that cannot be read is a 503."""
+    """Return the visits as they count by now."""
+    found = _read(request, FOLLOWED)
+    assert isinstance(found, Visits)
+    return found
+
+
+def _read(request: web.Request, key: web.AppKey[Followed[Any]]) -> object:
+    """Return what is kept up with the ledger; one that cannot be read is a 503."""
     try:
-        found = request.app[FOLLOWED].read()
+        return request.app[key].read()
     except LedgerError as error:
         log.warning("the visits cannot be read: %s", error)
         raise web.HTTPServiceUnavailable from error
-    assert isinstance(found, Visits)
-    return found
 
 
 # --- the list ------------------------------------------------------------------------------------------------
@@ -165,26 +176,43 @@ class _Lister:
         amount = costs_today(tariff, FormulaId(one.formula), days, self.now.date())
         return "" if amount is None else money(amount, tariff.currency, self.t)
 
+    def ends(self, one: Visit, closures: frozenset[date]) -> tuple[tuple[str, str], ...]:
+        """Return the ends somebody may just take."""
+        seen = _read(self.request, SEEN)
+        assert isinstance(seen, Sightings)
+        assert self.now.tzinfo is not None
+        found = proposals(one, seen.last(one, self.now), self.hours, closures, self.now.tzinfo, self.now)
+        return tuple((by.value, f"{at.astimezone(self.now.tzinfo):%Y-%m-%dT%H:%M}") for by, at in found)
+
+    def notes(self, one: Visit) -> str:
+        """Say what is to be known of a visit beside its times."""
+        absences = _read(self.request, ABSENCES)
+        assert isinstance(absences, Absences)
+        found = [self.t("visites.annulled" if one.annulled else "visites.corrected_note")] if one.turn else []
+        if one.by in PROPOSED:
+            found.append(self.t(f"taken.{one.by}"))
+        else:
+            hidden = uncertain(one, absences, self.now)
+            found += [self.t("visites.hidden", lasts=lasting(hidden, self.t))] if hidden else []
+        return " · ".join(found)
+
     def told(self, one: Visit) -> Told:
         """Say one visit, and why somebody should look at it."""
         closures = self.request.app[ROSTER].roster().closures
         assert self.now.tzinfo is not None
         why = doubt(one, self.hours, closures, self.now.tzinfo, self.now)
-        asked_about = why is not None and one.ended is None
-        closing = closing_of(one, self.hours, closures, self.now.tzinfo) if asked_about else None
         when = self.t("visites.from", start=self.time(one.started))
         if one.ended is not None:
             lasts = lasting(one.minutes, self.t)
             when = self.t("visites.span", start=self.time(one.started), end=self.time(one.ended), lasts=lasts)
-        note = "visites.annulled" if one.annulled else "visites.corrected_note" if one.turn else ""
         return Told(
             one.visit,
             self.name(one),
             when,
             self.t(f"doubt.{why}") if why else "",
-            self.t(note) if note else "",
+            self.notes(one),
             one.member if one.ended is None else "",
-            f"{closing:%Y-%m-%dT%H:%M}" if closing and closing <= self.now else "",
+            self.ends(one, closures) if why else (),
         )
 
     def name(self, one: Visit) -> str:
@@ -222,7 +250,7 @@ async def leave(request: web.Request) -> web.StreamResponse:
 
 
 def _said(fields: Mapping[str, str]) -> dict[str, str]:
-    return {"member": fields.get("member", ""), "at": fields.get("at", "")}
+    return {name: fields.get(name, "") for name in ("member", "at", "by")}
 
 
 def _name(request: web.Request, member: str) -> str:
