@@ -37,7 +37,14 @@ class SiteCard:
     address: str = ""  # what a browser opens, in the QR code: "https://192.168.1.2:8443/"; empty: as the page was asked
     wifi: str = ""  # the members' network's name, on the poster; no password
     members_use: str = "router"  # how members reach the links: "router" chooses for them, "two_wifi" they choose
+    hostless: bool = False  # nobody runs this place on the spot: no page and no alert sends people to an animator
+    ask: str = ""  # hostless: whom they turn to instead, "la mairie, 03 84 00 00 00"
     holidays: str = "FR"  # whose public holidays close the site, one of HOLIDAYS; "" none
+
+    @property
+    def asked_instead(self) -> str:
+        """Return whom people turn to instead of an animator; "" where there is one."""
+        return self.ask if self.hostless else ""
 
 
 @dataclass(frozen=True, slots=True)

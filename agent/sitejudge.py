@@ -96,8 +96,19 @@ def _judge_card(site: Site) -> Iterator[Fault]:
             f"fuseau « {card.timezone} » inconnu ; par exemple Europe/Paris",
             f"unknown time zone {card.timezone!r}; for example Europe/Paris",
         )
-    for key, value in (("controller", card.controller), ("contact", card.contact), ("wifi", card.wifi)):
+    for key, value in (
+        ("controller", card.controller),
+        ("contact", card.contact),
+        ("wifi", card.wifi),
+        ("ask", card.ask),
+    ):
         yield from one_line(("site", key), value)
+    if card.hostless and not card.ask.strip():
+        yield Fault(
+            ("site", "ask"),
+            "manque : sans animateur, dites à qui l'on s'adresse, par exemple ask = \"la mairie, 03 84 00 00 00\"",
+            "is missing: without an animator, say whom people turn to",
+        )
     if card.address and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+/?", card.address):
         yield Fault(
             ("site", "address"),

@@ -19,7 +19,7 @@ from drivers.contract import Trust
 
 def say_letter(site: Site, letter: Letter, lost: int, language: str) -> tuple[str, str]:
     """Return title and text of a letter. `lost`: how many older ones were given up."""
-    say, zone = words(language), ZoneInfo(site.site.timezone)
+    say, zone = words(language, site.site.asked_instead), ZoneInfo(site.site.timezone)
     title, remedy = incident_words(letter.opened, site, say)
     began = _when(letter.opened.since.astimezone(zone), say)
     if letter.closed is None:

@@ -30,7 +30,7 @@ estimation.csv   le mois en cours, au tarif du lieu, s'il y en a un ; ce n'est p
 donnees.json     les mêmes données, pour un programme
 
 Le numéro de votre carte n'est conservé nulle part : seulement une empreinte, qui ne permet pas de le retrouver.
-Une erreur ? Parlez-en à l'animateur, ou écrivez à : {contact}
+Une erreur ? {ask}, ou écrivez à : {contact}
 """
 
 
@@ -48,15 +48,18 @@ class Identity:
     blocked: int
 
 
-def archive(who: Identity, own: Own, site: tuple[str, str], contact: str, now: datetime) -> bytes:
-    """Return the ZIP. `site`: its name and code; `now` is aware, on the site's wall clock."""
+def archive(who: Identity, own: Own, site: tuple[str, str], contact: str, now: datetime, ask: str = "") -> bytes:
+    """Return the ZIP. `site`: its name and code; `now` is aware, on the site's wall clock.
+
+    `ask`: whom people turn to where there is no animator.
+    """
     name, code = site
     zone = now.tzinfo
     assert zone is not None
     files = {
-        "LISEZMOI.txt": README.format(site=name, day=f"{now:%d/%m/%Y}", contact=contact or "l'animateur").encode(),
+        "LISEZMOI.txt": _readme(name, now, contact, ask).encode(),
         "personne.csv": _table(("Rubrique", "Valeur"), _identity_rows(who)),
-        "visites.csv": _table(VISITS, _visit_rows(own, zone)),
+        "visites.csv": _table(VISITS, _visit_rows(own, zone, "page" if ask else "animateur")),
         "papier.csv": _table(PAPER, _paper_rows(own)),
         "passages.csv": _table(PASSAGES, _passage_rows(own)),
         "donnees.json": (canonical(_whole(who, own, site, now)) + "\n").encode(),
@@ -77,11 +80,15 @@ VISITS = ("Arrivée", "Départ", "Minutes", "Formule", "Noté par", "Minutes à 
 PAPER = ("Date", "Appareil", "Sorte", "Faces noir et blanc", "Faces couleur", "Au moins", "Au plus")
 PASSAGES = ("Date", "Lecteur", "Accepté", "Règle")
 BY = {
-    "animator": "animateur",
     "badge": "carte",
     "closing": "fermeture (proposée)",
     "last-seen": "dernière trace (proposée)",
 }
+
+
+def _readme(name: str, now: datetime, contact: str, ask: str) -> str:
+    turn = f"Adressez-vous à : {ask}" if ask else "Parlez-en à l'animateur"
+    return README.format(site=name, day=f"{now:%d/%m/%Y}", ask=turn, contact=contact or ask or "l'animateur")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str | int]]) -> bytes:
@@ -109,10 +116,17 @@ def _identity_rows(who: Identity) -> list[tuple[str, str | int]]:
     ]
 
 
-def _visit_rows(own: Own, zone: tzinfo) -> Iterable[tuple[str | int, ...]]:
+def _visit_rows(own: Own, zone: tzinfo, hand: str) -> Iterable[tuple[str | int, ...]]:
     for one in own.visits:
         ended = _said(one.ended.astimezone(zone)) if one.ended else ""
-        yield _said(one.started.astimezone(zone)), ended, one.minutes, one.formula, BY[one.by], own.open_minutes(one)
+        yield (
+            _said(one.started.astimezone(zone)),
+            ended,
+            one.minutes,
+            one.formula,
+            BY.get(one.by, hand),
+            own.open_minutes(one),
+        )
 
 
 def _paper_rows(own: Own) -> Iterable[tuple[str | int, ...]]:

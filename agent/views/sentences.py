@@ -113,7 +113,7 @@ class Saying:
 
     def __init__(self, site: Site, state: SiteState, language: str) -> None:
         self.state = state
-        self.words: Words = words(language)
+        self.words: Words = words(language, site.site.asked_instead)
         self.zone: tzinfo = ZoneInfo(site.site.timezone)
         self._labels = Labels.of(site)
         self._members_use = site.site.members_use

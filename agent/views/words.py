@@ -17,6 +17,7 @@ from functools import cache
 from importlib.resources import files
 
 LANGUAGES = ("fr", "en")
+HOSTLESS = "hostless."  # the family that stands in for sentences which name an animator
 
 _DAYS = {
     "fr": ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
@@ -116,10 +117,18 @@ class Words:
 
 
 @cache
-def words(language: str) -> Words:
-    """Return the words of `language`, one of LANGUAGES."""
+def words(language: str, ask: str = "") -> Words:
+    """Return the words of `language`, one of LANGUAGES.
+
+    `ask`: whom people turn to where nobody runs the place on the spot ([site] hostless); then no sentence names an
+    animator: those of the family `hostless` stand in.
+    """
     text = (files("agent.views.web") / "wording" / f"{language}.toml").read_text(encoding="utf-8")
     sentences = dict(_flat("", tomllib.loads(text)))
+    if ask:
+        plain = ask.replace("{", "{{").replace("}", "}}")
+        instead = {key.removeprefix(HOSTLESS): one for key, one in sentences.items() if key.startswith(HOSTLESS)}
+        sentences.update({key: one.replace("{ask}", plain) for key, one in instead.items()})
     if language == "fr":
         sentences = {key: _french(sentence) for key, sentence in sentences.items()}
     return Words(language, sentences)

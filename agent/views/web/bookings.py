@@ -19,9 +19,9 @@ from agent.rules.facts import MemberId
 from agent.rules.hours import instant
 from agent.rules.remote import Refusal, next_time
 from agent.views.web.asking import local_now, people
-from agent.views.web.gate import GATE, ROSTER, Role, audit, back, form, language, needs, page
+from agent.views.web.gate import GATE, ROSTER, Role, audit, back, form, needs, page, words_of
 from agent.views.web.members import Wrong, changed, day_of, sentence
-from agent.views.words import Words, words
+from agent.views.words import Words
 
 HOME = "/porte/reservations"
 CODE = "code"  # for whom: a guest, by a code
@@ -58,7 +58,7 @@ def reads_codes(request: web.Request) -> bool:
 
 def lockdown_said(request: web.Request) -> str:
     """Say that nobody enters, since when and until when; "" while no lockdown stands."""
-    t, now, lockdown = words(language(request)), local_now(request), request.app[ROSTER].roster().lockdown
+    t, now, lockdown = words_of(request), local_now(request), request.app[ROSTER].roster().lockdown
     if lockdown is None or (lockdown.until is not None and lockdown.until <= now):
         return ""
     since, reason = _said(lockdown.since, now, t), t(f"alarm.{lockdown.reason}")
@@ -76,7 +76,7 @@ def _said(at: datetime, now: datetime, t: Words) -> str:
 
 
 def _lines(request: web.Request) -> list[Line]:
-    t, now, roster = words(language(request)), local_now(request), request.app[ROSTER]
+    t, now, roster = words_of(request), local_now(request), request.app[ROSTER]
     names = people(request)
     cards = {card.key: card.number for card in roster.visitors.cards()}
 
@@ -194,7 +194,7 @@ async def lock_down(request: web.Request) -> web.StreamResponse:
     until = next_time(text, local_now(request)) if text else None
     if reason not in set(Alarm) or isinstance(until, Refusal):
         no_time = isinstance(until, Refusal)
-        return _lockdown_page(request, words(language(request))("porte.no_time" if no_time else "lockdown.no_reason"))
+        return _lockdown_page(request, words_of(request)("porte.no_time" if no_time else "lockdown.no_reason"))
     changed(request, lambda roster, actor: roster.bookings.lock_down(Alarm(reason), actor=actor, until=until))
     await audit(request, "lockdown-begun", reason)
     return back(request, "/porte", "lockdown.begun")

@@ -18,9 +18,9 @@ from agent.live import STALE_S, LiveGreeting, LiveRelease, age_s, read_pictures
 from agent.rules.incidents import Area, Level
 from agent.views.events import Labels, refusal
 from agent.views.sentences import Saying
-from agent.views.web.gate import CLOCK, GATE, PLACES, language
+from agent.views.web.gate import CLOCK, GATE, PLACES, words_of
 from agent.views.web.watch import WATCH
-from agent.views.words import Words, capital, words
+from agent.views.words import Words, capital
 
 SHOWN = timedelta(seconds=20)
 AGAIN_S = 2  # how often the page comes again: a badge is answered on paper at once, on the screen within this
@@ -49,7 +49,7 @@ def routes(app: web.Application) -> None:
 
 async def show(request: web.Request) -> web.Response:
     """Show the screen of one copier, the first if none is named."""
-    site, t = request.app[GATE].site, words(language(request))
+    site, t = request.app[GATE].site, words_of(request)
     devices = devices_of(site)
     device = request.match_info.get("device", devices[0])
     if device not in devices:

@@ -37,12 +37,12 @@ from agent.views.web.gate import (
     audit,
     back,
     form,
-    language,
     needs,
     page,
     upload,
+    words_of,
 )
-from agent.views.words import Words, capital, words
+from agent.views.words import Words, capital
 
 PATH = "/impressions/compteurs"
 MOST = 1_000_000_000  # sides: no copier gets that old
@@ -90,7 +90,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 
 
 def _page(request: web.Request, faults: Iterable[LineFault] = (), device: str = "") -> web.Response:
-    t = words(language(request))
+    t = words_of(request)
     asked = request.query.get("quarter", "")
     quarter = asked if quarter_of(asked) else quarter_at(local_now(request).date())
     try:

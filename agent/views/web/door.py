@@ -41,13 +41,12 @@ from agent.views.web.gate import (
     audit,
     back,
     form,
-    language,
     needs,
     page,
     stepped_up,
+    words_of,
 )
 from agent.views.web.watch import WATCH
-from agent.views.words import words
 
 NONCE_S = 60.0
 NONCES = 50  # steps begun and not ended
@@ -127,7 +126,7 @@ def _live(request: web.Request) -> LiveDoor | None:
 @needs(Role.ANIMATOR)
 async def show_door(request: web.Request) -> web.StreamResponse:
     """Show the door as it is, and what happened at it."""
-    watch, t = request.app[WATCH], words(language(request))
+    watch, t = request.app[WATCH], words_of(request)
     say = Saying(watch.site, watch.look(), t.language)
     live, now = _live(request), local_now(request)
     until = None if live is None or live.window_until is None else live.window_until.astimezone(now.tzinfo)
@@ -149,7 +148,7 @@ async def show_door(request: web.Request) -> web.StreamResponse:
 
 def _events(request: web.Request) -> list[tuple[str, str]] | None:
     """Return the door's last events with their times; None if they cannot be read."""
-    t, labels = words(language(request)), Labels.of(request.app[GATE].site)
+    t, labels = words_of(request), Labels.of(request.app[GATE].site)
     now = local_now(request)
     try:
         last = lately(request.app[LEDGER], KINDS, now - DAYS, SHOWN)

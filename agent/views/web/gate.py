@@ -246,6 +246,11 @@ def language(request: web.Request) -> str:
     return request.app[GATE].site.site.language
 
 
+def words_of(request: web.Request) -> Words:
+    """Return the words of this answer: its language, and whom this site's people turn to."""
+    return words(language(request), request.app[GATE].site.site.asked_instead)
+
+
 def account_of(request: web.Request) -> Account:
     """Return who acts. Only under `needs`."""
     account = request[CALLER].account
@@ -304,7 +309,7 @@ class Token:
 
 def frame(request: web.Request) -> dict[str, object]:
     """Return what base.html needs, whatever the page."""
-    gate, t = request.app[GATE], words(language(request))
+    gate, t = request.app[GATE], words_of(request)
     return {
         "t": t,
         "site": gate.site.site.name,

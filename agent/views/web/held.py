@@ -15,8 +15,8 @@ from aiohttp import web
 from agent.live import held_jobs
 from agent.rules.identity import Level, nobodys
 from agent.views.web.asking import asked, local_now, people
-from agent.views.web.gate import GATE, PLACES, ROSTER, Role, back, form, language, needs
-from agent.views.words import Words, words
+from agent.views.web.gate import GATE, PLACES, ROSTER, Role, back, form, needs, words_of
+from agent.views.words import Words
 
 SAID = {"given": "held.given", "not-always": "impressions.not_always", "nothing": "held.nothing"}
 SHOWN = 30
@@ -70,6 +70,6 @@ async def give(request: web.Request) -> web.StreamResponse:
     wanted = {"job": fields.get("paper", ""), "member": member, "always": fields.get("always", "")}
     answer = await asked(request, "web", "job-give", wanted)
     if answer.code == "given":
-        name = people(request)[member].name if member else words(language(request))("impressions.nobody")
+        name = people(request)[member].name if member else words_of(request)("impressions.nobody")
         return back(request, "/impressions", "held.given", name=name)
     return back(request, "/impressions", SAID.get(answer.code, "impressions.not_written"))

@@ -17,10 +17,10 @@ from agent.memory.calendar import REASONS, Agenda
 from agent.memory.roster import RosterError, RosterStore
 from agent.rules.hours import DAYS, WeeklyHours
 from agent.views.web.cards import door_hears
-from agent.views.web.gate import CLOCK, GATE, ROSTER, Role, audit, back, form, language, needs, page
+from agent.views.web.gate import CLOCK, GATE, ROSTER, Role, audit, back, form, needs, page, words_of
 from agent.views.web.members import Wrong, changed, day_of, sentence, today
 from agent.views.why import why_closed
-from agent.views.words import Words, words
+from agent.views.words import Words
 
 AHEAD_DAYS = 14
 LIST_DAYS = 400  # how far ahead closures and holidays are listed
@@ -89,7 +89,7 @@ def _when(at: datetime, local: datetime, t: Words) -> str:
 
 
 def _page(request: web.Request, wrong: str = "", typed: Mapping[str, str] | None = None) -> web.Response:
-    t, now, agenda = words(language(request)), today(request), request.app[ROSTER].calendar.agenda()
+    t, now, agenda = words_of(request), today(request), request.app[ROSTER].calendar.agenda()
     week = week_of(request)
     monday = now - timedelta(days=now.weekday())
     count = (now - monday).days + AHEAD_DAYS + 1
@@ -148,7 +148,7 @@ async def _did(
         return _page(request, sentence(request, error))
     await audit(request, action, subject)
     if not door_hears(request) and request.app[GATE].site.door is not None:
-        return back(request, "/horaires", "hours.unheard", said=words(language(request))(key, **values))
+        return back(request, "/horaires", "hours.unheard", said=words_of(request)(key, **values))
     return back(request, "/horaires", key, **values)
 
 
@@ -156,7 +156,7 @@ async def _did(
 async def set_week(request: web.Request) -> web.StreamResponse:
     """Replace the week."""
     given = await form(request)
-    t = words(language(request))
+    t = words_of(request)
     try:
         week = WeeklyHours.parse({day: windows_of(given.get(day, "")) for day in DAYS})
     except ValueError as error:
@@ -183,7 +183,7 @@ async def reset_week(request: web.Request) -> web.StreamResponse:
 @needs(Role.ANIMATOR)
 async def close(request: web.Request) -> web.StreamResponse:
     """Close one day or several, with a reason."""
-    given, t = await form(request), words(language(request))
+    given, t = await form(request), words_of(request)
     try:
         first = day_of(given.get("first", ""), today(request))
         last = day_of(given.get("last", ""), first)
@@ -223,14 +223,14 @@ async def reopen(request: web.Request) -> web.StreamResponse:
         day.isoformat(),
         lambda r, actor: r.calendar.open_day(day, actor=actor),
         "hours.opened",
-        day=words(language(request)).day_of(day),
+        day=words_of(request).day_of(day),
     )
 
 
 @needs(Role.ANIMATOR)
 async def close_holiday(request: web.Request) -> web.StreamResponse:
     """Let a public holiday close the site again."""
-    day, t = await _one_day(request), words(language(request))
+    day, t = await _one_day(request), words_of(request)
     holiday = request.app[ROSTER].calendar.agenda().holiday(day)
     why = t.either("holiday", holiday.name if holiday else "")
     return await _did(
@@ -247,7 +247,7 @@ async def close_holiday(request: web.Request) -> web.StreamResponse:
 @needs(Role.ANIMATOR)
 async def leave(request: web.Request) -> web.StreamResponse:
     """Say that the animator will be away."""
-    given, t = await form(request), words(language(request))
+    given, t = await form(request), words_of(request)
     try:
         first = day_of(given.get("first", ""), today(request))
         last = day_of(given.get("last", ""), first)

@@ -31,13 +31,12 @@ from agent.views.web.gate import (
     audit,
     back,
     form,
-    language,
     needs,
     page,
+    words_of,
 )
 from agent.views.web.members import formulas
 from agent.views.web.poster import address
-from agent.views.words import words
 
 CODE_LASTS = timedelta(hours=24)
 SHOWN = 30  # visits and prints on the page; all of them are in the file
@@ -112,7 +111,7 @@ async def show_me(request: web.Request) -> web.StreamResponse:
 @needs(Role.MEMBER)
 async def _show_me(request: web.Request) -> web.StreamResponse:
     person = _me(request)
-    own, t, now = await _own(request, person.id), words(language(request)), local_now(request)
+    own, t, now = await _own(request, person.id), words_of(request), local_now(request)
     made = own.estimate
     lines = [] if made is None else [(f"me.item.{one.item}", money(one.amount, made.currency, t)) for one in made.lines]
     used = of_the_month(own, now)
@@ -153,7 +152,7 @@ async def take_away(request: web.Request) -> web.StreamResponse:
         cards=len(cards),
         blocked=sum(1 for card in cards if card.blocked),
     )
-    body = await asyncio.to_thread(archive, who, own, (site.name, site.code), site.contact, now)
+    body = await asyncio.to_thread(archive, who, own, (site.name, site.code), site.contact, now, site.asked_instead)
     await audit(request, "own-data-taken", person.id)
     name = f"donnees_{site.code}_{now:%Y-%m-%d}.zip"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -16,9 +16,8 @@ from agent.rules.folding import fold_user
 from agent.rules.identity import nobodys
 from agent.rules.members import Card, Roster
 from agent.views.web.cards import begin_wait, said, short
-from agent.views.web.gate import GATE, ROSTER, Role, account_of, audit, back, form, language, needs, page
+from agent.views.web.gate import GATE, ROSTER, Role, account_of, audit, back, form, needs, page, words_of
 from agent.views.web.members import Wrong, changed, day_of, formula_of, formulas, name_of, sentence, today
-from agent.views.words import words
 
 
 def routes(app: web.Application) -> None:
@@ -114,7 +113,7 @@ async def change_formula(request: web.Request) -> web.StreamResponse:
         return _member(request, person, sentence(request, error))
     label = formulas(request)[formula]
     if day > today(request):
-        when = words(language(request)).day_of(day)
+        when = words_of(request).day_of(day)
         return await _acted(
             request,
             "formula-planned",
@@ -124,7 +123,7 @@ async def change_formula(request: web.Request) -> web.StreamResponse:
             day=when,
         )
     if day < today(request):
-        wrong = words(language(request))("member.formula_past")
+        wrong = words_of(request)("member.formula_past")
         return _member(request, person, wrong)
     return await _acted(
         request,
@@ -187,7 +186,7 @@ async def end(request: web.Request) -> web.StreamResponse:
 
     if until is None:
         return await _acted(request, "member-reopened", work, "member.reopened")
-    when = words(language(request)).day_of(until)
+    when = words_of(request).day_of(until)
     return await _acted(request, "member-ended", work, "member.ended", day=when)
 
 
@@ -202,7 +201,7 @@ async def erase(request: web.Request) -> web.StreamResponse:
     """Erase somebody, once that was ticked."""
     person, given = person_of(request), await form(request)
     if given.get("sure") != "yes":
-        wrong = words(language(request))("erase.not_sure")
+        wrong = words_of(request)("erase.not_sure")
         return page(request, "member_erase.html", title="erase.title", status=422, person=person, wrong=wrong)
     changed(request, lambda roster, actor: roster.erase_member(person.id, actor=actor))
     accounts = request.app[GATE].accounts

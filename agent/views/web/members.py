@@ -35,8 +35,8 @@ from agent.views.web.gate import (
     needs,
     page,
     upload,
+    words_of,
 )
-from agent.views.words import words
 
 NAME_MOST = 200
 
@@ -81,7 +81,7 @@ def today(request: web.Request) -> date:
 
 def formulas(request: web.Request) -> dict[FormulaId, str]:
     """Return the site's formulas and what people call them."""
-    t = words(language(request))
+    t = words_of(request)
     found = request.app[GATE].site.formulas
     return {FormulaId(name): one.label or t.either("formula", name) for name, one in found.items()}
 
@@ -99,7 +99,7 @@ def sentence(request: web.Request, error: RosterError | Wrong) -> str:
     """Return why something was refused, in the reader's language."""
     if isinstance(error, RosterError):
         return said(request, error)
-    return words(language(request))(error.key, **error.values)
+    return words_of(request)(error.key, **error.values)
 
 
 def day_of(text: str, otherwise: date) -> date:
@@ -231,7 +231,7 @@ async def import_file(request: web.Request) -> web.StreamResponse:
     """Bring the roster to what a file says: all of it, or nothing and every fault with its line."""
     _, data = await upload(request)
     if not data:
-        return _import(request, wrong=words(language(request))("import.no_file"))
+        return _import(request, wrong=words_of(request)("import.no_file"))
     file = read_members(data, formula_words(formulas(request)))
     report = changed(request, lambda roster, actor: roster.import_rows(file, actor=actor))
     if report.faults:

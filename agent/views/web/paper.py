@@ -29,9 +29,9 @@ from agent.views.lately import lately
 from agent.views.sentences import Saying
 from agent.views.web import held
 from agent.views.web.asking import asked, current, local_now, people
-from agent.views.web.gate import CLOCK, GATE, LEDGER, ROSTER, Role, back, form, language, needs, page
+from agent.views.web.gate import CLOCK, GATE, LEDGER, ROSTER, Role, back, form, needs, page, words_of
 from agent.views.web.watch import WATCH
-from agent.views.words import Words, capital, words
+from agent.views.words import Words, capital
 
 JOBS = 100  # of today, newest first
 SLIPS = 15  # shown at once, of the last two months, newest first: those nobody has, and those given by hand
@@ -94,7 +94,7 @@ def routes(app: web.Application) -> None:
 @needs(Role.ANIMATOR)
 async def show_paper(request: web.Request) -> web.StreamResponse:
     """Show the devices, the books, today's jobs and what nobody is known for."""
-    watch, t = request.app[WATCH], words(language(request))
+    watch, t = request.app[WATCH], words_of(request)
     say = Saying(watch.site, watch.look(), t.language)
     teller = _Teller(
         t, local_now(request), {name: one.name for name, one in people(request).items()}, Labels.of(watch.site)
@@ -219,6 +219,6 @@ async def give(request: web.Request) -> web.StreamResponse:
     wanted = {"paper": fields.get("paper", ""), "member": member, "always": fields.get("always", "")}
     answer = await asked(request, "web", "paper-give", wanted)
     if answer.code == "given":
-        name = people(request)[member].name if member else words(language(request))("impressions.nobody")
+        name = people(request)[member].name if member else words_of(request)("impressions.nobody")
         return back(request, "/impressions", "impressions.given", name=name)
     return back(request, "/impressions", SAID.get(answer.code, "impressions.not_written"))

@@ -27,8 +27,8 @@ from agent.rules.leaving import costs_today, doubt, minutes_by_day
 from agent.rules.presence import PROPOSED, Reason
 from agent.rules.visits import Visit, Visits
 from agent.views.web.asking import asked, current, lasting, local_now, money, people, tariff_of
-from agent.views.web.gate import CLOCK, GATE, LEDGER, ROSTER, Role, back, form, language, needs, page
-from agent.views.words import Words, words
+from agent.views.web.gate import CLOCK, GATE, LEDGER, ROSTER, Role, back, form, needs, page, words_of
+from agent.views.words import Words
 
 SHOWN = timedelta(days=7)  # visits that are over, in the list
 REFUSED = {  # what the book of visits refuses, in words
@@ -115,7 +115,7 @@ def _read(request: web.Request, key: web.AppKey[Followed[Any]]) -> object:
 @needs(Role.ANIMATOR)
 async def show_visits(request: web.Request) -> web.StreamResponse:
     """Show who is here, who may come, what is to be verified, and what was."""
-    t, now, everybody = words(language(request)), local_now(request), people(request)
+    t, now, everybody = words_of(request), local_now(request), people(request)
     visits = sorted(_visits(request).by_id.values(), key=lambda one: one.started, reverse=True)
     open_visits = [one for one in visits if one.ended is None]
     lister = _Lister(request, t, now, everybody, _hours(request))
@@ -268,7 +268,7 @@ async def show_correction(request: web.Request) -> web.StreamResponse:
     if one is None:
         return back(request, "/visites", "visites.unknown")
     now = local_now(request)
-    lister = _Lister(request, words(language(request)), now, people(request), _hours(request))
+    lister = _Lister(request, words_of(request), now, people(request), _hours(request))
     ended = now if one.ended is None else one.ended.astimezone(now.tzinfo)
     return page(
         request,
