@@ -9,10 +9,14 @@ from pathlib import Path
 import agent.views
 
 RULES = Path(agent.views.__file__).parent / "alerts.yml"
-CASES = Path(__file__).with_name("alerts_test.yml")
+CASES = tuple(map(Path(__file__).with_name, ("alerts_test.yml", "alerts_minutes_test.yml", "alerts_slow_test.yml")))
 ALERTS = {
     "GardienLinkDown",
     "GardienBothLinksDown",
+    "GardienLinkBudgetBurns",
+    "GardienInternetBudgetBurns",
+    "GardienMonitoringGap",
+    "GardienLinkSaturated",
     "GardienPrinterStopped",
     "GardienSupplyEmpty",
     "GardienSpoolDrift",
@@ -38,12 +42,12 @@ def test_the_rules_are_well_formed() -> None:
 
 
 def test_each_alert_fires_keeps_quiet_and_survives_no_data() -> None:
-    promtool("test", "rules", CASES)
+    promtool("test", "rules", *CASES)
 
 
 def test_each_is_tried_both_ways() -> None:
     assert set(re.findall(r"- alert: (\w+)", RULES.read_text())) == ALERTS
-    cases = CASES.read_text()
+    cases = "".join(each.read_text() for each in CASES)
     for alert in ALERTS:
         assert re.search(rf"alertname: {alert}\n\s+exp_alerts:\n\s+- exp_labels", cases), alert
         assert re.search(rf"alertname: {alert}, exp_alerts: \[\]", cases), alert
