@@ -1,9 +1,29 @@
-"""What all tests stand on."""
+"""What all tests stand on: no deadline per example, and which tests want the machine for themselves.
+
+`./dev test` runs what only computes, and what drives a browser, on all cores; then, one after the other, what keeps
+real time on real wires (`alone`). A neighbour would cost such a test the milliseconds that it measures.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # A law is about values, not about how busy the machine is: no deadline per example (pytest-timeout minds hangs).
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+HERE = Path(__file__).parent
+REAL_TIME = {"acceptance", "drivers", "fleet", "lab"}
+PATIENT = {"acting"}  # on real wires, but they wait for what they see
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `alone` whatever keeps real time."""
+    for item in items:
+        room = item.path.relative_to(HERE).parts[0]
+        if room in REAL_TIME or (room not in PATIENT and item.get_closest_marker("peers")):
+            item.add_marker("alone")

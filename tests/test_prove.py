@@ -20,6 +20,8 @@ from drivers.clock import SystemClock
 from drivers.contract import Moment, Trust
 from drivers.peers.board import Board
 
+pytestmark = pytest.mark.peers
+
 NO_HOURS = "".join(f"{day} = []\n" for day in ("monday", "tuesday", "wednesday", "thursday", "friday"))
 
 

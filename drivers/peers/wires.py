@@ -138,12 +138,12 @@ class Wires:
 
     def orphan(self, line: int) -> None:
         """Do what the kernel does with the line of a dead owner (the caller holds the lock)."""
-        self._set(line, 2, 0)
-        struct.pack_into("<i", self._map, self._at(line) + 8, 0)
         if not (self.is_output(line) and self.persist):
             self._set(line, 0, 0)
             self._set(line, 5, 0)
             self.put(line, high=self.resting(line))
+        struct.pack_into("<i", self._map, self._at(line) + 8, 0)
+        self._set(line, 2, 0)  # last: who sees the line free sees it at rest
 
     def count(self, line: int) -> int:
         """Return how often the line has changed since the board was made."""

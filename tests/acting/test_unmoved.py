@@ -17,7 +17,7 @@ import pytest
 
 from tests.acting.house import LiveHouse, until
 
-pytestmark = [pytest.mark.peers]
+pytestmark = [pytest.mark.peers, pytest.mark.alone]
 
 CARD = "0F00A1B2C3"
 BADGES = 5
