@@ -107,12 +107,13 @@ class Desk:
     def __init__(self, ledger: Ledger, clock: HandClock, *, quiet: str = "", **posts: Messenger) -> None:
         self.book, self.clock = AlarmBook(ledger, clock), clock
         self.incidents: tuple[Incident, ...] = ()
+        self.looks = 0
         self.shown: dict[str, LiveDriver] = {}
         routes = {name.replace("_", "-"): post for name, post in posts.items()}
         policy = replace(POLICY, routes=tuple(routes))
         hours = Quiet.parse(quiet)
         self._coroutines = [
-            raise_alarms(self.book, lambda: self.incidents, policy, clock, 0.005),
+            raise_alarms(self.book, self._look, policy, clock, 0.005),
             *(
                 forward(
                     self.book,
@@ -139,11 +140,23 @@ class Desk:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def see(self, *incidents: Incident, lasts: float) -> None:
-        """Show these for `lasts` s of the hand clock."""
+        """Show these for `lasts` s of the hand clock; return when they were judged, and told if all went quickly."""
         self.incidents = incidents
+        await self._judged()
         await asyncio.sleep(0.05)
         self.clock.passed_s += lasts
+        await self._judged()
         await asyncio.sleep(0.15)
+
+    def _look(self) -> tuple[Incident, ...]:
+        self.looks += 1
+        return self.incidents
+
+    async def _judged(self) -> None:
+        """Wait for the end of the first judgement that began after this call."""
+        seen = self.looks
+        while self.looks < seen + 2:
+            await asyncio.sleep(0.005)
 
 
 def run(story: Callable[[], Awaitable[None]]) -> None:
@@ -278,6 +291,8 @@ def test_what_is_over_and_told_is_forgotten_in_memory(ledger: Ledger, monkeypatc
             for _ in range(4):
                 await desk.see(ORANGE, lasts=61)
                 await desk.see(lasts=301)
+            while len(post.taken) < 8:  # `run` has a limit
+                await asyncio.sleep(0.05)
             assert len(desk.book.facts) <= 10
 
     run(story)
