@@ -192,6 +192,7 @@ def test_tomorrow_is_closed_and_the_door_obeys(hand: Finger, house: LiveHouse) -
     tomorrow = hand.page.locator("#days ~ .rows > li").filter(has_text="neige")
     expect(tomorrow).to_have_count(1)
     expect(tomorrow).to_contain_text(str((today + timedelta(days=1)).day))
+    hand.page.get_by_text("Un autre jour, ou plusieurs").click()
     hand.write(hand.page.get_by_label("Premier jour").first, today.isoformat())
     hand.go(hand.page.get_by_role("button", name="Fermer", exact=True).first)
     hand.sees("La porte n'ouvrira qu'aux abonnés.")
