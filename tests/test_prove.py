@@ -7,12 +7,17 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from agent.config import Places
 from agent.memory.ledger import Ledger
+from agent.memory.roster import RosterStore
 from agent.rules.door import DoorChanged, Passage
+from agent.rules.facts import FormulaId, MemberId
+from agent.rules.hours import WeeklyHours
+from agent.rules.presence import Reason, VisitCorrected, VisitEvidence, VisitStarted
 from agent.services.prove import hindrance
 from agent.sitefile import read_site
 from drivers.chips import _level_of
@@ -94,6 +99,25 @@ def test_a_passage_a_moment_ago_is_people(tmp_path: Path) -> None:
     assert hindrance(site, places, clock) == ""
     write(tmp_path, clock.now())
     assert "moins de 30 minutes" in hindrance(site, places, clock)
+
+
+def test_the_hours_and_the_presence_of_the_page_count(tmp_path: Path) -> None:
+    days = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+    places, site = Places(tmp_path, tmp_path / "run"), read_site(site_file(tmp_path, "board:/nowhere"))
+    clock, anne = SystemClock(), MemberId("m001")
+    today = clock.now().utc.astimezone(ZoneInfo(site.site.timezone)).date()
+    with Ledger.open(tmp_path / "ledger.db") as ledger, RosterStore.open(tmp_path, ledger, clock) as store:
+        store.calendar.set_hours(WeeklyHours.parse(dict.fromkeys(days, ("00:00-24:00",))), actor="test")
+        assert hindrance(site, places, clock) == "le lieu est ouvert"
+        store.calendar.close_day(today, actor="test")
+        assert hindrance(site, places, clock) == ""
+        came = clock.now().utc - timedelta(hours=20)
+        visit = VisitStarted("v1", anne, FormulaId("occasional"), came, VisitEvidence.ANIMATOR)
+        ledger.append_now(visit, clock.now(), "v1")
+        assert hindrance(site, places, clock) == "une visite n'est pas terminée"
+        wrong = VisitCorrected("v1", 1, anne, visit.formula, came, came, 0, 0, True, Reason.MISTAKE, "a1")
+        ledger.append_now(wrong, clock.now(), "v1:1")
+        assert hindrance(site, places, clock) == ""  # it never was
 
 
 def write(folder: Path, at: Moment) -> None:

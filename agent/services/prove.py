@@ -29,9 +29,10 @@ from agent.ask import Request
 from agent.config import DoorConfig, Places, Site
 from agent.live import STALE_S, age_s, read_pictures
 from agent.memory.ledger import Ledger
+from agent.memory.roster import RosterStore
 from agent.rules.door import DoorChanged, EntryDecided
 from agent.rules.hours import WeeklyHours
-from agent.rules.presence import VisitEnded, VisitStarted
+from agent.rules.presence import Presence, VisitCorrected, VisitEnded, VisitStarted
 from drivers.chips import open_chip
 from drivers.clock import SystemClock
 from drivers.contract import DriverError
@@ -95,12 +96,14 @@ def hindrance(site: Site, places: Places, clock: SystemClock) -> str:
     """Return why the proof should wait: people; "" if nobody is known to be near. Raises LedgerError."""
     now = clock.now()
     local = now.utc.astimezone(ZoneInfo(site.site.timezone))
-    if WeeklyHours.parse(site.hours).open_at(local, frozenset()):
-        return "le lieu est ouvert"
     with Ledger.open(places.state / "ledger.db") as ledger:
-        started = {entry.fact.visit for entry in ledger.entries(VisitStarted) if isinstance(entry.fact, VisitStarted)}
-        ended = {entry.fact.visit for entry in ledger.entries(VisitEnded) if isinstance(entry.fact, VisitEnded)}
-        if started - ended:
+        with RosterStore.open(places.state, ledger, clock) as store:
+            roster = store.roster()
+        week = roster.hours or WeeklyHours.parse(site.hours)  # as the page and the door have them
+        if week.open_at(local, roster.closures):
+            return "le lieu est ouvert"
+        visits = ledger.entries(VisitStarted, VisitEnded, VisitCorrected)
+        if Presence.of(entry.fact for entry in visits).open:
             return "une visite n'est pas terminée"
         for kind in (EntryDecided, DoorChanged):
             last = ledger.last(kind)
