@@ -105,7 +105,7 @@ class Flights:
 def meaning(flight: Flight, heard: Heard, answers: tuple[str, ...]) -> tuple[Outcome, str]:
     """Return what a frame says about the probe it answers; `answers` are the known ones of the DNS question."""
     if heard.error is not None and not (flight.kind is ProbeKind.HOP and heard.error.type == 11):
-        return Outcome.UNREACHABLE, ""
+        return Outcome.UNREACHABLE, heard.target if flight.kind is ProbeKind.HOP else ""
     if heard.sort is not Sort.DNS:
         return (Outcome.REFUSED if heard.refused else Outcome.REPLIED), ""
     says = ", ".join(heard.says)[:200]

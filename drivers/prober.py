@@ -67,7 +67,7 @@ class _Round:
         self._box_at_s: float | None = None
         self._box_silent = False
         self._frames = Frames(wire, self._plan)
-        self._flights = Flights(wire.ident, wire.port, self._plan.targets[0])
+        self._flights = Flights(wire.ident, wire.port, self._plan.targets[-1])
         self._held: list[tuple[int, Flight]] = []  # what waits for the box's MAC
         self._number = secrets.randbelow(1 << 16)
         self._slowest: dict[str, float] = {}  # what each target needed lately
@@ -84,7 +84,8 @@ class _Round:
         rare += [(DNS_S, partial(self._launch, ProbeKind.DNS, resolver)) for resolver in plan.resolvers]
         if plan.canary is not None and not self._pinned:
             rare.append((CANARY_S, self._ask_canary))
-        hard = [(BURST_BOX_S, self._ask_arp), (BURST_BOX_S, self._ask_hop), (BURST_S, self._ask_target)]
+        # the echo before the hop: a Linux box sends two refusals and then one in 2 s (ip_error and icmp_ratelimit)
+        hard = [(BURST_BOX_S, self._ask_arp), (BURST_S, self._ask_target), (BURST_BOX_S, self._ask_hop)]
         return Pace(now_s, plan.interval_s, [self._ask_all, *targets[1:]], rare, hard)
 
     def start(self) -> None:
@@ -157,7 +158,7 @@ class _Round:
             self._launch(ProbeKind.ARP, self._frames.gateway)
 
     def _ask_all(self) -> None:
-        """Three at once: a wake-up costs more than a probe."""
+        """Three at once: a wake-up costs more than a probe. Hop and echo go to two targets: two can be refused."""
         self._ask_arp()
         self._ask_hop()
         self._ask_target()

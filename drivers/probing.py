@@ -67,7 +67,8 @@ class ProbeReply:
     sent_s: float | None = None  # Moment.mono_s of the sending; LATE has that of its LOST. None: not sent
     mac: str = ""  # Ethernet source of what came back, "02:aa:..": the box it came through; "" nothing, or not seen
     error: IcmpError | None = None  # UNREACHABLE
-    says: str = ""  # DNS: the addresses, or the rcode ("NXDOMAIN"); CANARY: status and Location; at most 200 characters
+    says: str = ""  # DNS: addresses, or the rcode ("NXDOMAIN"); CANARY: status and Location; at most 200 characters;
+    # UNREACHABLE HOP: the far target it was on its way to
     kernel: bool = False  # `rtt_s` lies between two kernel time stamps, so our own load is not in it
     size: int = 0  # IP bytes of an ECHO that was sent bigger than usual to look for an MTU hole, else 0
 

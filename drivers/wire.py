@@ -142,7 +142,7 @@ class Frames:
             case ProbeKind.SYN:
                 return syn_frame(wire.mac, self.source, target, wire.port)
             case ProbeKind.HOP:
-                return echo_frame(wire.mac, self.source, self._plan.targets[0], wire.ident, ttl=ttl)
+                return echo_frame(wire.mac, self.source, self._plan.targets[-1], wire.ident, ttl=ttl)
         return echo_frame(wire.mac, self.source, target, wire.ident, size=size)
 
 

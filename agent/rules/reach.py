@@ -81,6 +81,8 @@ class Reach:
             self._beyond = self._beyond if replied else 0
         elif reply.kind is ProbeKind.HOP:
             self.hop.take(reply, replied=replied)
+            if reply.says in self.targets:  # refused on its way there
+                self._refuse(reply.says, reply)
         elif replied:
             self._answered(reply)
         else:
@@ -123,7 +125,11 @@ class Reach:
         self._run_to_s = max(sent_s, self._run_to_s)
         if reply.outcome is Outcome.UNREACHABLE and reply.error is not None:
             self._refusals += 1
-            self._refused[reply.target] = reply.error.by
+        self._refuse(reply.target, reply)
+
+    def _refuse(self, target: str, reply: ProbeReply) -> None:
+        if reply.outcome is Outcome.UNREACHABLE and reply.error is not None:
+            self._refused[target] = reply.error.by
             self._last_error = f"icmp {reply.error.type}/{reply.error.code} from {reply.error.by}"
 
     def void(self) -> None:
@@ -159,7 +165,7 @@ class Reach:
     def suspects(self) -> bool:
         """Tell whether it is time to look hard."""
         lost = sum(self.targets[name].run for name in self._voters())
-        return lost >= self.policy.suspect_echoes or self._refusals > 0
+        return lost >= self.policy.suspect_echoes or bool(self._refused)
 
     def silent(self) -> bool:
         """Tell whether nothing beyond answers any more."""

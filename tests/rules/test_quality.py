@@ -273,5 +273,6 @@ def test_counters_that_are_away_began_anew_or_have_no_time_say_nothing(last):
     quality = loaded(sound(up_bit_s=1e6), 8e6, 1e6)
     quality.read(reading(9, **last))
     assert full(quality, *[100] * 6).judge() == SLOW
+    assert "Mbit/s" not in quality.evidence()
     quality.read(reading(10, received=1 << 41, sent=1 << 41))
     assert quality.judge()[0] in (Health.DEGRADED, Health.SATURATED)

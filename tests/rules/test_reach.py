@@ -47,6 +47,15 @@ def test_three_rounds_lost_over_their_time_are_a_silence_and_not_one_less():
     assert reach.evidence() == "arp 0/0, echo 0/9"
 
 
+def test_each_target_must_have_been_silent_for_three_rounds():
+    reach = reached()
+    echoes(reach, LOST, 1, 2)
+    echoes(reach, LOST, 3, 4, 5, targets=(A, B))
+    assert not reach.silent()  # twelve losses, two of them of C
+    echoes(reach, LOST, 5, targets=(C,))
+    assert reach.silent()
+
+
 def test_nine_losses_in_one_bad_spell_are_no_silence():
     reach = reached()
     echoes(reach, LOST, 1, 1.03, 1.06, 1.09)
@@ -140,6 +149,26 @@ def test_the_only_target_must_be_refused_once_more():
     assert not reach.silent()
     echoes(reach, REFUSED, 3, targets=(A,), by=HOP)
     assert reach.silent()
+
+
+def refused_hop(reach, target, second, by=BOX):
+    reach.take(reply(ProbeKind.HOP, HOP, REFUSED, second, sent=second, by=by, says=target))
+
+
+def test_a_hop_probe_that_is_refused_on_its_way_speaks_for_its_far_target():
+    reach = reached()
+    refused_hop(reach, C, 1)
+    assert (reach.suspects(), reach.silent()) == (True, False)  # no echo was lost yet
+    echoes(reach, REFUSED, 1, targets=(C,), by=BOX)
+    assert not reach.silent()  # the same target twice
+    echoes(reach, REFUSED, 1.1, targets=(A,), by=BOX)
+    assert reach.silent()
+    echoes(reach, REPLIED, 2, targets=(B,))
+    assert (reach.suspects(), reach.silent()) == (False, False)
+    refused_hop(reach, "192.0.2.99", 3)  # to nobody we know
+    assert not reach.suspects()
+    reach.take(reply(ProbeKind.HOP, HOP, LOST, 3, says=C))
+    assert not reach.suspects()
 
 
 def test_a_refusal_that_names_nobody_is_a_loss():

@@ -74,6 +74,8 @@ def test_broken_names_are_mended_by_two_answers():
     dns(usable, LOST, LOST, REPLIED)
     assert judged(usable, Health.DNS_BROKEN) == (Health.DNS_BROKEN, Cause.DNS_DEAD)
     assert judged(usable, Health.UP) == FINE
+    dns(usable, LOST, REPLIED)
+    assert judged(usable, Health.DNS_BROKEN) == (Health.DNS_BROKEN, Cause.DNS_DEAD)  # two in a row
     dns(usable, REPLIED)
     assert judged(usable, Health.DNS_BROKEN) == FINE
 
