@@ -53,14 +53,19 @@ def table(tolds):
     return "\n".join([*lines, f"{'all':20} {100 * share:.1f} % of {len(tolds)}"])
 
 
-@pytest.mark.timeout(180)
-def test_every_fault_is_told_by_its_cause():
-    tolds = played(2, 5.0)
-    worst = table(tolds)
-    print(worst)
-    assert sum(told.right for told in tolds) >= 0.85 * len(tolds), worst  # a busy machine may spoil two or three
+def good(tolds):
+    """Tell whether nearly all was right, and every case but one at least once."""
     missed = {told.case for told in tolds if not told.right} - {told.case for told in tolds if told.right}
-    assert len(missed - {"lossy 5 %"}) <= 1, worst
+    return sum(told.right for told in tolds) >= 0.85 * len(tolds) and len(missed - {"lossy 5 %"}) <= 1
+
+
+@pytest.mark.timeout(300)
+def test_every_fault_is_told_by_its_cause():
+    tolds = played(2, 3.0)
+    if not good(tolds):  # a busy machine may spoil a play; a wrong rule spoils them all
+        print(table(tolds))
+        tolds = played(2, 10.0)
+    assert good(tolds), table(tolds)
 
 
 @pytest.mark.soak
