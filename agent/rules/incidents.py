@@ -85,6 +85,8 @@ class DeviceSeen:
     off: bool = False  # nobody wonders at this hour that it is switched off
     stuck: int = 0  # jobs that have been printing for too long
     meters_silent: bool = False
+    nobodys: int = 0  # sides copied lately that nobody has been named for
+    nobodys_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class Incident:
     key: str
     subject: str = ""  # the link, device, reader or service it is about
     since: datetime | None = None
-    detail: str = ""  # the device's own keyword
+    detail: str = ""  # the device's own keyword; copies-nobodys: how many sides
 
 
 KEYS: tuple[str, ...] = (
@@ -150,6 +152,7 @@ KEYS: tuple[str, ...] = (
     *("link-down", "link-unknown"),
     *(f"all-{cause}" for cause in ("cable", "box", "line", "isp", "internet", "page", "mixed", "unknown")),
     *("printer-lost", "printer-unknown", "printer-stopped", "jobs-stuck", "meters-lost"),
+    "copies-nobodys",
     *("spooler-lost", "copier-reader-lost"),
     *(f"printer-{reason}" for reason in REASON_KEYS),
     *(f"spool-{fault}" for fault in (*Drift, "gap", "tamper")),
@@ -242,6 +245,14 @@ def _paper(seen: Seen) -> list[Incident]:
 
 
 def _device(device: DeviceSeen) -> list[Incident]:
+    found = _health(device)
+    if device.nobodys:  # a device that is off or lost has not copied less
+        since, sides = device.nobodys_since, str(device.nobodys)
+        found.append(Incident(Area.PAPER, Level.WATCH, "copies-nobodys", device.device, since, sides))
+    return found
+
+
+def _health(device: DeviceSeen) -> list[Incident]:
     if not device.reachable and device.off:
         return []
     if not device.reachable:

@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 from agent.config import AlertsConfig, Site
 from agent.live import read_pictures
+from agent.memory.ledger import LedgerError
+from agent.memory.open_books import followed_slips
 from agent.rules.alarms import AlarmPolicy, Letter, Quiet
 from agent.rules.incidents import Incident, Level
 from agent.rules.linkfacts import WORKS
@@ -23,6 +25,7 @@ from agent.stories.alarms import AlarmBook, forward, raise_alarms
 from agent.views.journal import Today
 from agent.views.notices import say_letter
 from agent.views.state import LinkLine, state_of
+from agent.views.written import Written
 from drivers import open_messenger
 from drivers.contract import DriverError, Messenger
 
@@ -73,10 +76,16 @@ async def _run(here: Standing, config: AlertsConfig) -> None:
     routes = open_routes(read_urls(_file(config)))
     policy = AlarmPolicy(Level(config.level), config.after_s, config.calm_s, tuple(routes))
     book, zone, quiet = AlarmBook(here.ledger, here.clock), ZoneInfo(here.site.site.timezone), Quiet.parse(config.quiet)
+    slips = followed_slips(here.ledger, here.clock)
 
     def look() -> tuple[Incident, ...]:
-        today = Today(fault=here.ledger.fault)
-        return state_of(here.site, read_pictures(here.places.run), today, here.clock.now(), asking="alerts").incidents
+        today, now = Today(fault=here.ledger.fault), here.clock.now()
+        try:
+            written = Written.of(here.roster.roster(), slips.read(), now.utc)
+        except LedgerError:  # its own incident says so
+            written = Written()
+        pictures = read_pictures(here.places.run)
+        return state_of(here.site, pictures, today, now, asking="alerts", written=written).incidents
 
     def via() -> str:
         pictures = read_pictures(here.places.run)

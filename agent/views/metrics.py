@@ -16,6 +16,8 @@ From the ledger (never reset):
   gardien_paper_unclaimed_sides{device}              printed under a name that is nobody's, by now (a gauge)
   gardien_spool_gap_jobs_total{paper}                jobs the spooler forgot; paper yes: and something came out
   gardien_spool_tampered_total{why}                  signs of tampering: log-line|uuid|purged
+  gardien_releases_refused_total{device,why}         badges that let nothing out; why: rules.reasons, silent, spooler
+  gardien_jobs_expired_total                         held jobs let go because nobody came for them
   gardien_visit_corrected_seconds_total{formula,sign} visits corrected by hand: sign added|removed
   gardien_visit_seconds_total{formula}               ended visits; `alerts.yml` records gardien_visit_minutes_total
   gardien_link_down_seconds_total{link,cause}        measured time down, by cause (cable|box|internet|...)
@@ -76,6 +78,7 @@ On /metrics/billing:
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -89,7 +92,7 @@ from prometheus_client.registry import Collector
 
 from agent.config import Site
 from agent.live import LiveDoor, read_pictures
-from agent.memory.ledger import Ledger
+from agent.memory.ledger import Ledger, LedgerError
 from agent.memory.roster import RosterStore
 from agent.rules.door import Passage
 from agent.rules.leaf import DoorFault
@@ -98,7 +101,9 @@ from agent.views.devicehealth import HEALTH, REASON_LENGTH, REASONS_KEPT, health
 from agent.views.families import Families
 from agent.views.journal import Today
 from agent.views.linkmetrics import link_states, probes
+from agent.views.spoolmetrics import SPOOLED, spooled
 from agent.views.state import DoorLine, SiteState, state_of
+from agent.views.written import Written
 from drivers.contract import Clock, DeviceState, Trust
 
 BILLING = "gardien billing"
@@ -109,7 +114,6 @@ BY_CAUSE = ("down", "degraded", "saturated", "portal", "dns_broken")  # states o
 PLAIN_SUMS: Mapping[str, tuple[str, ...]] = {  # sums of the ledger that are told as they stand, and their labels
     **dict.fromkeys((*(f"link_{state}_seconds" for state in BY_CAUSE), "link_outages"), ("link", "cause")),
     **dict.fromkeys(("link_up_seconds", "link_unknown_seconds"), ("link",)),
-    "spool_tampered": ("why",),
 }
 
 log = logging.getLogger(__name__)
@@ -138,8 +142,8 @@ def _public() -> Families:
         new.counter(f"sides_moved_{way}", text, "device", "kind", "colour", "formula")
     new.gauge("paper_unattributed_sides_now", "Sides the counter shows and nobody is known for, by now.", "device")
     new.gauge("paper_unclaimed_sides", "Sides printed under a name that is nobody's, by now.", "device")
-    new.counter("spool_gap_jobs", "Jobs the print spooler forgot.", "paper")
-    new.counter("spool_tampered", "Signs of tampering with prints.", "why")
+    for name, text, *labels in SPOOLED:
+        new.counter(name, text, *labels)
     new.counter("visit_corrected_seconds", "Visits corrected by hand.", "formula", "sign")
     new.counter(
         "visit_seconds", "Length of ended visits (gardien_visit_minutes_total: rules, or this / 60).", "formula"
@@ -262,9 +266,8 @@ class Exposition:
         for name, keys in PLAIN_SUMS.items():
             for labels, amount in _rows(totals, name):
                 into.set(name, amount, *(labels.get(key, "") for key in keys))
-        forgotten = {"yes": 0} | {labels["paper"]: amount for labels, amount in _rows(totals, "spool_gap_jobs")}
-        for paper, jobs in forgotten.items():
-            into.set("spool_gap_jobs", jobs, paper)
+        for name, amount, *values in spooled(self._from.site, totals):
+            into.set(name, amount, *values)
         head = self._from.ledger.head()
         into.set("ledger_facts", head.seq)
         into.set("ledger_seq", head.seq)
@@ -315,7 +318,10 @@ class Exposition:
         source = self._from
         now = source.clock.now()
         pictures = read_pictures(source.run)
-        state = state_of(source.site, pictures, Today(fault=source.ledger.fault), now, asking="web")
+        today, written = Today(fault=source.ledger.fault), Written()
+        with contextlib.suppress(LedgerError):  # the part "roster" says so
+            written = Written.of(source.roster.roster())
+        state = state_of(source.site, pictures, today, now, asking="web", written=written)
         into.set("clock_synchronised", now.trust is Trust.SYNCHRONISED)
         into.set("build_info", 1, source.version, source.site.site.code)
         faults = {name: not picture.ledger_ok for name, picture in pictures.items()}

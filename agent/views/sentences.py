@@ -21,6 +21,7 @@ from agent.views.words import Words, capital, words
 
 RESTARTS = frozenset({"link-box", "link-internet", "link-line"})  # their remedy is to restart the box of a link
 BY_LINE = frozenset({"link-line", "link-internet"})  # their remedy is that of the kind of line
+ACTED_AT = {"copies-nobodys": ("/impressions#waiting", "nobodys.act")}  # where an incident is put right, if a page does
 RESTART_MINUTES = 5  # how long a provider's box takes to come back
 
 SHAPES = {Level.OK: "●", Level.WATCH: "▲", Level.UNKNOWN: "?", Level.DOWN: "■"}
@@ -45,6 +46,8 @@ class SaidIncident:
     remedy: str
     restart: str = ""  # the link whose box may be said to have been restarted
     restarted: str = ""  # what came of it, so far
+    link: str = ""  # the page where it is put right
+    act: str = ""  # what one does there
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,13 @@ class Saying:
             self._remedy(incident, values),
             incident.subject if incident.key in RESTARTS else "",
             self._restarted(incident),
+            *self._act(incident),
         )
+
+    def _act(self, incident: Incident) -> tuple[str, str]:
+        """Return the page where it is put right, and what one does there; empty if there is none."""
+        link, act = ACTED_AT.get(incident.key, ("", ""))
+        return link, self.words(act) if act else ""
 
     def _remedy(self, incident: Incident, values: dict[str, str]) -> str:
         line = self._lines.get(incident.subject, "")

@@ -7,7 +7,7 @@ Pure: the pictures were read, the ledger was asked, the time is given. It holds 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
@@ -15,9 +15,7 @@ from zoneinfo import ZoneInfo
 
 from agent.config import Site
 from agent.live import STALE_S, LiveDevice, LiveDoor, LiveDriver, LiveLink, LiveSupply, LiveTray, Picture, age_s
-from agent.rules.alarms import Quiet
 from agent.rules.door import Passage
-from agent.rules.hours import WeeklyHours
 from agent.rules.incidents import (
     Area,
     DeviceSeen,
@@ -37,10 +35,12 @@ from agent.rules.readers import Pattern
 from agent.rules.retention import TRUSTED
 from agent.rules.spoolset import Drift
 from agent.views.journal import Today
+from agent.views.written import Written
 from drivers.contract import DeviceState, LatchState, Moment, Trust
 
 E = TypeVar("E", bound=StrEnum)
 
+NOTHING = Written()
 FOUND_LATELY = timedelta(hours=24)  # a hole or a forgery is shown this long; the ledger keeps it
 REFUSED = timedelta(minutes=15)  # an alert that is not taken for this long, with internet, is no hiccup
 
@@ -148,6 +148,7 @@ def state_of(
     *,
     asking: str = "",
     version: str = "",
+    written: Written = NOTHING,
 ) -> SiteState:
     """Return what is to be seen of `site` at `now`.
 
@@ -157,7 +158,7 @@ def state_of(
     drivers: dict[str, LiveDriver] = {}
     for picture in fresh.values():
         drivers.update(picture.drivers)
-    look = _Look(site, fresh, drivers, now.utc.astimezone(ZoneInfo(site.site.timezone)))
+    look = _Look(site, fresh, drivers, now.utc.astimezone(ZoneInfo(site.site.timezone)), written)
     services = tuple(_service(name, pictures.get(name), today, now, asking) for name in site.services)
     links = tuple(look.link(name) for name in site.links)
     devices = tuple(look.device(name) for name in site.printers)
@@ -240,6 +241,7 @@ class _Look:
     fresh: Mapping[str, Picture]
     drivers: Mapping[str, LiveDriver] = field(default_factory=dict)
     local: datetime | None = None  # the site's wall clock
+    written: Written = NOTHING
 
     def working(self, driver: str) -> bool:
         known = self.drivers.get(driver)
@@ -308,28 +310,13 @@ class _Look:
         live = self.device_seen(name)
         state = "unknown" if live is None or live.state not in set(DeviceState) else live.state
         reasons = () if live is None else live.reasons
+        off, nobodys = self.written.may_be_off(self.site, name, self.local), self.written.copies.get(name)
+        seen = DeviceSeen(name, state, reasons, self.working(driver), self.since(driver), off=off)
+        if nobodys is not None:
+            seen = replace(seen, nobodys_since=nobodys.since, nobodys=nobodys.sides)
         if live is None:
-            return DeviceSeen(name, state, reasons, self.working(driver), self.since(driver), off=self._off(name))
-        return DeviceSeen(
-            name,
-            state,
-            reasons,
-            self.working(driver),
-            self.since(driver),
-            ages=live.ages,
-            off=self._off(name),
-            stuck=live.stuck,
-            meters_silent=live.meters_silent,
-        )
-
-    def _off(self, name: str) -> bool:
-        """Tell whether nobody wonders now that the device is switched off."""
-        wanted = self.site.printers[name].off
-        if not wanted or self.local is None:
-            return False
-        if wanted == "closed":
-            return not WeeklyHours.parse(self.site.hours).open_at(self.local, frozenset())
-        return Quiet.parse(wanted).covers(self.local.time())
+            return seen
+        return replace(seen, ages=live.ages, stuck=live.stuck, meters_silent=live.meters_silent)
 
     def device_line(self, seen: DeviceSeen, incidents: tuple[Incident, ...]) -> DeviceLine:
         live = self.device_seen(seen.device) or LiveDevice("unknown")

@@ -291,3 +291,10 @@ def test_a_reason_says_since_when_and_a_stuck_job_and_silent_meters_are_watched(
         (Level.WATCH, "meters-lost", "c"),
     )
     assert found[0].since == T1
+
+
+def test_copies_of_nobody_are_watched_since_the_first_and_whatever_the_device_does() -> None:
+    lately = DeviceSeen("c", "idle", nobodys=7, nobodys_since=T1)
+    found = expect(devices(lately), (Level.WATCH, "copies-nobodys", "c"))
+    assert (found[0].since, found[0].detail) == (T1, "7")
+    expect(devices(replace(lately, reachable=False, off=True)), (Level.WATCH, "copies-nobodys", "c"))

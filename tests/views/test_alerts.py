@@ -24,6 +24,8 @@ ALERTS = {
     "GardienJobsStuck",
     "GardienMetersSilent",
     "GardienCopiesUnattributed",
+    "GardienReleaseRefused",
+    "GardienJobsExpired",
     "GardienDoorHeldOrForced",
     "GardienServiceSilent",
     "GardienLedgerFault",

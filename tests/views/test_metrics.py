@@ -12,8 +12,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import agent.views.metrics
+from agent.config import SpoolerConfig
 from agent.live import LiveDriver
+from agent.rules.facts import AliasId, MemberId
 from agent.rules.paper import CopiesCounted
+from agent.rules.release import JobExpired, ReleaseRefused
 from agent.views.metrics import Exposition
 from drivers.contract import Trust
 from tests.views.scenes import SITE, UNKNOWN_LINK, UP, A, FormulaId, House, down, house, pictures, scenes, write_day
@@ -186,3 +189,15 @@ def test_the_site_of_the_scenes_is_small(home: House) -> None:
     home.paint(pictures(home.clock.now()))
     assert len(samples(exposition(home).plain())) < 500
     assert SITE.site.code == "morez"
+
+
+def test_refused_badges_and_jobs_nobody_came_for_rise_from_zero(home: House) -> None:
+    home = replace(home, site=replace(home.site, spooler=SpoolerConfig("sim")))
+    home.paint(pictures(home.clock.now()))
+    assert read(home, "gardien_jobs_expired_total") == 0
+    assert read(home, "gardien_releases_refused_total", device="copieur", why="other") == 0
+    now = home.clock.now()
+    home.ledger.append_now(ReleaseRefused("copieur", A, "jam", 3), now, "refused")
+    home.ledger.append_now(JobExpired(7, 1, AliasId("a1"), MemberId(""), 72), now, "expired")
+    assert read(home, "gardien_jobs_expired_total") == 1
+    assert read(home, "gardien_releases_refused_total", device="copieur", why="jam") == 1

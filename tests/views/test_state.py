@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from agent.config import AlertsConfig, Site, SiteCard
 from agent.live import LiveDevice, LiveDoor, LiveDriver, LiveLink
+from agent.rules.attribution import CopiesAttributed, Slips
+from agent.rules.facts import FormulaId, MemberId
+from agent.rules.hours import WeeklyHours
 from agent.rules.incidents import Area, Level
+from agent.rules.members import Roster
+from agent.rules.paper import CopiesCounted
 from agent.views.journal import Today
 from agent.views.sentences import Saying, status_lines
 from agent.views.state import SiteState, as_json, plain, state_of
+from agent.views.written import NobodysCopies, Written
 from drivers.contract import Moment, Trust
-from tests.views.scenes import CLOSED, NOON, SITE, UP, HandClock, down, lost_driver, pictures, scenes
+from tests.views.scenes import CLOSED, NOON, SITE, UP, A, HandClock, down, lost_driver, pictures, scenes
 
 NOW = HandClock().now()
 
@@ -207,3 +213,48 @@ def test_a_printer_switched_off_when_it_may_be_is_neutral(off: str, hour: int, s
     painted = pictures(at, drivers={"paper": {"printers.copieur": lost_driver()}})
     (device,) = state_of(site, painted, Today(), at).devices
     assert (device.state, device.level) == (state, level)
+
+
+@pytest.mark.parametrize(
+    ("hours", "closed", "hour", "state"),
+    [
+        (None, False, 10, "lost"),  # the site file says 9 to 18
+        (None, True, 10, "off"),  # a closure, or a public holiday
+        ("13:00-22:00", False, 10, "off"),  # the hours people set on the page win
+        ("13:00-22:00", False, 20, "lost"),
+    ],
+)
+def test_a_printer_may_be_off_when_the_calendar_says_closed(
+    hours: str | None, closed: bool, hour: int, state: str
+) -> None:
+    site = replace(SITE, printers={"copieur": replace(SITE.printers["copieur"], off="closed")})
+    at = Moment(datetime(2026, 11, 24, hour, tzinfo=ZoneInfo("Europe/Paris")), 5000.0, "boot", Trust.SYNCHRONISED)
+    painted = pictures(at, drivers={"paper": {"printers.copieur": lost_driver()}})
+    week = None if hours is None else WeeklyHours.parse({"tuesday": (hours,)})
+    written = Written(week, frozenset({date(2026, 11, 24)}) if closed else frozenset())
+    (device,) = state_of(site, painted, Today(), at, written=written).devices
+    assert device.state == state
+
+
+def test_copies_of_nobody_are_counted_by_device_until_given_or_forgotten() -> None:
+    def row(key: str, mono: int, colour: int) -> CopiesCounted:
+        return CopiesCounted("copieur", "SN1", 1, "", MemberId(""), FormulaId(""), mono, colour, 0, 0)
+
+    ages = {"old": 8, "first": 6, "given": 5, "last": 1}
+    slips = Slips().after((row(key, 4, 1), key, NOW.utc - timedelta(days=days)) for key, days in ages.items())
+    given = CopiesAttributed("given", "copieur", 1, 1, MemberId(""), FormulaId(""), A, FormulaId("s"), 4, 1, "animator")
+    written = Written.of(Roster(1), slips.after([(given, "k", NOW.utc)]), NOW.utc)
+    assert written.copies == {"copieur": NobodysCopies(10, NOW.utc - timedelta(days=6))}
+    young = Slips().after([(row("k", 4, 1), "k", NOW.utc - timedelta(hours=2, minutes=59))])
+    assert Written.of(Roster(1), young, NOW.utc).copies == {}
+    assert Written.of(Roster(1), young, NOW.utc + timedelta(minutes=1)).copies["copieur"].sides == 5
+    found = state_of(SITE, scenes(NOW)["well"], Today(), NOW, asking="web", written=written)
+    (incident,) = found.incidents
+    assert (incident.key, incident.subject, incident.since) == (
+        "copies-nobodys",
+        "copieur",
+        NOW.utc - timedelta(days=6),
+    )
+    said = Saying(SITE, found, "fr").incident(incident)
+    assert said.title == "Le copieur\N{NO-BREAK SPACE}: 10 faces copiées sans badge ne sont à personne"
+    assert (said.link, said.act) == ("/impressions#waiting", "Attribuer les copies")

@@ -20,7 +20,8 @@ from aiohttp import web
 
 from agent.config import Places, Site
 from agent.live import read_pictures
-from agent.memory.ledger import Ledger
+from agent.memory.ledger import Ledger, LedgerError
+from agent.memory.open_books import followed_slips
 from agent.memory.roster import RosterStore
 from agent.rules.hours import WeeklyHours
 from agent.views.journal import Journal
@@ -28,7 +29,8 @@ from agent.views.sentences import Saying
 from agent.views.state import SiteState, state_of
 from agent.views.web.render import Rendering
 from agent.views.words import LANGUAGES
-from drivers.contract import Clock
+from agent.views.written import Written
+from drivers.contract import Clock, Moment
 
 LOOK_S = 0.5  # how often the pictures are looked at while somebody watches
 BEAT_S = 5.0
@@ -81,6 +83,7 @@ class Watch:
         self._clock = clock
         self._journal = Journal(ledger, self.zone)
         self._version = version
+        self._slips = followed_slips(ledger, clock)
         self._changed = asyncio.Condition()
 
     def look(self) -> SiteState:
@@ -88,7 +91,16 @@ class Watch:
         now = self._clock.now()
         pictures = read_pictures(self._places.run)
         today = self._journal.read(now)
-        return state_of(self.site, pictures, today, now, asking="web", version=self._version)
+        return state_of(
+            self.site, pictures, today, now, asking="web", version=self._version, written=self._written(now)
+        )
+
+    def _written(self, now: Moment) -> Written:
+        """Return what people and the books wrote down; nothing of it while the ledger or roster cannot be read."""
+        try:
+            return Written.of(self._roster.roster(), self._slips.read(), now.utc)
+        except LedgerError:  # its own incident says so
+            return Written()
 
     def saying(self, language: str) -> Saying:
         """Return what is to be seen now, ready to be said."""
