@@ -133,6 +133,7 @@ DATES = (
     re.compile(r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"),
 )
 LONGEST = 200  # characters of a name
+JOINER = "\N{ZERO WIDTH JOINER}"  # inside many an emoji
 LINES = 10_000  # of a file: a coworking space has dozens of members
 
 
@@ -331,7 +332,7 @@ class _LineReader:
         name = " ".join(self._cell("name").split())
         if not name:
             self._wrong("le nom manque", "the name is missing")
-        elif len(name) > LONGEST or not name.isprintable():
+        elif len(name) > LONGEST or not name.replace(JOINER, "").isprintable():
             self._wrong(
                 f"le nom est illisible ou dépasse {LONGEST} signes", f"the name is unreadable or over {LONGEST} signs"
             )

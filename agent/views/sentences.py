@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from agent.config import Site
 from agent.live import LiveTray
-from agent.rules.hours import DAYS, WeeklyHours
+from agent.rules.hours import WeeklyHours
 from agent.rules.incidents import Area, Incident, Level
 from agent.rules.linkfacts import WORKS
 from agent.views.events import Labels, link_words, tell
@@ -187,8 +187,7 @@ class Saying:
 
     def hours(self, week: WeeklyHours, closures: frozenset[date], local: datetime) -> tuple[str, ...]:
         """Say today's hours, and until when the place is open or closed."""
-        day = DAYS[local.weekday()]
-        windows = () if local.date() in closures else week.texts()[day]
+        windows = week.windows(local.date(), closures)
         today = ", ".join(text.replace("-", " – ") for text in windows)
         lines = [self.words("wall.today", hours=today) if windows else self.words("wall.closed_today")]
         change, is_open = week.next_change(local, closures), week.open_at(local, closures)

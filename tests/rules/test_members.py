@@ -197,3 +197,11 @@ def test_no_bytes_make_the_reading_fail(noise):
 
 def test_print_names_fold():
     assert [fold_user(name) for name in ("CORP\\Ada", "ada@laptop.local", " ADA ")] == ["ada", "ada", "ada"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("name", ["Zoé 🎉", "👩\u200d💻 Léa", "Ada ❤\ufe0f O'Neill", "🇫🇷 Éloïse «\u00a0Lo\u00a0»"])
+def test_a_name_with_emoji_is_a_name(encoding, name):
+    file = read_members(f"identifiant;nom;formule;carte\r\nm7;{name};abonné;04A23F\r\n".encode(encoding))
+    assert faults(file) == []
+    assert [(row.name, row.cards) for row in file.rows] == [(" ".join(name.split()), (CardNumber("04A23F"),))]
