@@ -28,6 +28,7 @@ class HeldJob:
     banners: tuple[bool, bool] = (False, False)  # sheets that the spooler puts before and after it (job-sheets)
     documents: int = 1  # without those
     size_bytes: int = 0
+    authenticated: bool = False  # its queue asked for the password of `user`
 
     @property
     def name(self) -> tuple[int, int]:

@@ -7,6 +7,7 @@ counters unless they are called sides: a device set to count A3 twice has two cl
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from agent.rules.facts import FormulaId, MemberId
 from agent.rules.pages import AttemptCounted, PagesCounted
@@ -87,12 +88,15 @@ class Suspicion:
     since: Moment
 
 
+Attempted = TypeVar("Attempted", bound=AttemptCounted)
+
+
 def clicks_of(fact: PagesCounted) -> int:
     """Return how many clicks of the counter each side of a row is."""
     return fact.clicks if isinstance(fact, AttemptCounted) else 1
 
 
-def halved(row: AttemptCounted) -> AttemptCounted:
+def halved(row: Attempted) -> Attempted:
     """Allow for A3: at a device that counts it twice, a movement without a record may be half as many sides."""
     mono, colour = -(-row.sides_mono // 2), -(-row.sides_colour // 2)
     sheets = min(row.sheets, mono + colour)

@@ -13,8 +13,12 @@ next iPhone is somebody else's.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
 from enum import StrEnum
 
+from agent.rules.facts import MemberId
 from agent.rules.folding import fold_user
 
 
@@ -50,6 +54,28 @@ def nobodys(user: str) -> bool:
     folded = fold_user(user)
     squeezed = re.sub("[-_ ]", "", folded)
     return not squeezed or bool(NOBODYS.fullmatch(squeezed) or MACHINES.fullmatch(folded))
+
+
+HERE = frozenset({"", "localhost", "127.0.0.1", "::1"})  # a name from the box itself may claim any host
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Which name at which host was proven by whose badge, on one day. In memory only: an address is personal."""
+
+    day: date = date.min
+    names: Mapping[tuple[str, str], MemberId] = field(default_factory=dict)  # (host, folded user)
+
+    def after(self, day: date, host: str, user: str, member: MemberId) -> Proven:
+        """Return it after `member` badged on `day` for a job that came from `host` under a name of theirs."""
+        if host in HERE:
+            return self
+        known = self.names if day == self.day else {}
+        return replace(self, day=day, names={**known, (host, fold_user(user)): member})
+
+    def same_host(self, day: date, host: str, user: str, member: MemberId) -> bool:
+        """Tell whether that host proved that very name to be `member`'s today."""
+        return day == self.day and self.names.get((host, fold_user(user))) == member
 
 
 def level(user: str, *, known: bool, same_host: bool = False, authenticated: bool = False) -> Level:

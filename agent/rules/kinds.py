@@ -15,7 +15,7 @@ from agent.rules.health import DriverChanged, ServiceAbsent, ServiceStarted
 from agent.rules.leaf import DoorFaultChanged
 from agent.rules.linkfacts import LinkChanged, LinkMeasured, LinkRated, OutageReported
 from agent.rules.members import RosterChanged
-from agent.rules.pages import AttemptCounted, PagesCounted
+from agent.rules.pages import AttemptCounted, AttemptOwned, PagesCounted
 from agent.rules.paper import (
     BooksClosed,
     BooksOpened,
@@ -75,6 +75,7 @@ FACTS: tuple[type[Fact], ...] = (
     AlarmRaised,
     AlarmTold,
     AttemptCounted,
+    AttemptOwned,
     CopiesMetered,
     BooksClosed,
     *SPOOL_FACTS,

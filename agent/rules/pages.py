@@ -16,7 +16,6 @@ tell are as few as the job's two-sidedness allows, each copy starting a new shee
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -25,7 +24,9 @@ from typing import ClassVar
 
 from agent.rules.facts import TIMED_DAYS, AliasId, Fact, FormulaId, MemberId, Total, total
 from agent.rules.folding import fold_user
+from agent.rules.identity import Level
 from agent.rules.members import Alias, Roster
+from agent.rules.sheets import large, sheets_of
 from drivers.contract import DeviceJob, JobState, SpoolJob
 
 
@@ -113,23 +114,33 @@ class AttemptCounted(PagesCounted):
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptOwned(AttemptCounted):
+    """One physical print attempt ended: as before, and on what it rests whose it is."""
+
+    kind: ClassVar[str] = "attempt-owned"
+
+    level: Level = Level.NOBODY
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose attempt it is: the name it came under, and the member that name is given to, if any."""
+    """Whose attempt it is: the name it came under, the member that name is given to, if any, and how sure that is."""
 
     alias: AliasId
     member: MemberId
     formula: FormulaId
+    level: Level = Level.NOBODY
 
 
 NOBODY = Owner(AliasId(""), MemberId(""), FormulaId(""))
 
 
-def owner(alias: Alias, roster: Roster) -> Owner:
-    """Return whose a print name is; unclaimed if it is nobody's or its member is gone."""
+def owner(alias: Alias, roster: Roster, sure: Level = Level.CLAIMED) -> Owner:
+    """Return whose a print name is, and how `sure` that is; unclaimed if it is nobody's or its member is gone."""
     member = roster.members.get(alias.member) if alias.member is not None else None
     if member is None:
         return Owner(alias.id, NOBODY.member, NOBODY.formula)
-    return Owner(alias.id, member.id, member.formula)
+    return Owner(alias.id, member.id, member.formula, sure)
 
 
 def attempt(job: DeviceJob) -> str:
@@ -148,8 +159,8 @@ class Errand:
 
     spooled: str = ""  # the job it carried out (spooled_name)
     system: bool = False  # printed again because something of ours died
-    banners: int = 0  # sides of banner pages in it
-    forecast: int | None = None  # sides counted in the document, times copies
+    banners: int = 0  # sides of banner pages in it, at most: not every machine prints them
+    forecast: int | None = None  # sides counted in the document, times copies, without banners
 
 
 PLAIN = Errand()
@@ -160,28 +171,15 @@ def spooled_name(job: SpoolJob) -> str:
     return f"{job.queue}/{job.job}/{job.created_s}"
 
 
-_PWG_SIZE = re.compile(r"_(\d+(?:\.\d+)?)x(\d+(?:\.\d+)?)(mm|in)$", re.ASCII)
-_LARGE_MM = 400.0  # A3 is 297 x 420, tabloid 279 x 432; B4 (364) and legal (356) are not
-
-
-def large(media: str) -> bool:
-    """Return True for paper the size of A3 or more, by its PWG 5101.1 name; an unknown size is not."""
-    found = _PWG_SIZE.search(media)
-    if found is None:
-        return False
-    inches = found[3] == "in"
-    return max(float(found[1]), float(found[2])) * (25.4 if inches else 1.0) >= _LARGE_MM
-
-
-def count(job: DeviceJob, whose: Owner, errand: Errand = PLAIN, *, a3_clicks: int = 1) -> AttemptCounted | None:
+def count(job: DeviceJob, whose: Owner, errand: Errand = PLAIN, *, a3_clicks: int = 1) -> AttemptOwned | None:
     """Count an ended attempt by its own record; None if the record does not say (make it a Claim)."""
     if job.sides is None:
         return None
     colour = min(job.sides, job.sides_colour or 0)
     sheets = job.sheets if job.sheets is not None else sheets_of(job.sides, job.copies, two_sided=bool(job.two_sided))
-    free, why_free = _free(errand, job.sides)
+    free, why_free = _free(errand, job.sides, job.state)
     big = large(job.media)
-    return AttemptCounted(
+    return AttemptOwned(
         device=job.device,
         serial=job.serial,
         attempt=attempt(job),
@@ -200,14 +198,16 @@ def count(job: DeviceJob, whose: Owner, errand: Errand = PLAIN, *, a3_clicks: in
         clicks=a3_clicks if big else 1,
         free=free,
         why_free=why_free,
+        level=whose.level,
     )
 
 
-def _free(errand: Errand, sides: int) -> tuple[int, Free]:
-    """Return how many of an attempt's sides are free, and why."""
+def _free(errand: Errand, sides: int, state: str) -> tuple[int, Free]:
+    """Return how many sides are free, and why. Banners may be left out: they are what came beyond a document."""
     if errand.system:
         return sides, Free.SYSTEM if sides else Free.NOT
-    banners = min(errand.banners, sides)
+    told = errand.forecast if state == JobState.COMPLETED else None
+    banners = min(errand.banners, sides if told is None else max(0, sides - told))
     return banners, Free.BANNER if banners else Free.NOT
 
 
@@ -226,12 +226,10 @@ class Claim:
     errand: Errand = PLAIN
     recorded: bool = False  # the device has a record of it, which does not say
 
-    def row(
-        self, mono: int, colour: int, high: int, evidence: Evidence, shared: Shared | None = None
-    ) -> AttemptCounted:
+    def row(self, mono: int, colour: int, high: int, evidence: Evidence, shared: Shared | None = None) -> AttemptOwned:
         """Return the fact: at least `mono` + `colour` sides, at most `high`, of a movement `shared` with others."""
-        free, why_free = _free(self.errand, mono + colour)
-        return AttemptCounted(
+        free, why_free = _free(self.errand, mono + colour, self.state)
+        return AttemptOwned(
             device=self.device,
             serial=self.serial,
             attempt=self.attempt,
@@ -251,6 +249,7 @@ class Claim:
             epoch=0 if shared is None else shared.epoch,
             group="" if shared is None else shared.name,
             moved=0 if shared is None else shared.sides,
+            level=self.whose.level,
         )
 
 
@@ -270,7 +269,7 @@ def unsaid(job: DeviceJob, whose: Owner, errand: Errand = PLAIN) -> Claim:
         serial=job.serial,
         attempt=attempt(job),
         whose=whose,
-        most=errand.forecast,
+        most=_at_most(errand, two_sided=bool(job.two_sided), copies=job.copies),
         state=job.state,
         copies=job.copies,
         two_sided=bool(job.two_sided),
@@ -279,9 +278,17 @@ def unsaid(job: DeviceJob, whose: Owner, errand: Errand = PLAIN) -> Claim:
     )
 
 
+def _at_most(errand: Errand, *, two_sided: bool = False, copies: int = 1) -> int | None:
+    """Return the most that a forecast can become: with banners, and on two sides a blank back behind each copy."""
+    if errand.forecast is None:
+        return None
+    return errand.forecast + errand.banners + (max(1, copies) if two_sided else 0)
+
+
 def unrecorded(device: str, serial: str, job: SpoolJob, whose: Owner, errand: Errand = PLAIN) -> Claim:
     """Return the claim of a spooled job that ended but left no record at the device (it lost its memory, say)."""
-    most = job.claimed_sides if errand.forecast is None else errand.forecast
+    told = _at_most(errand)
+    most = job.claimed_sides if told is None else told
     known = replace(errand, spooled=errand.spooled or spooled_name(job))
     return Claim(device, serial, f"spool/{spooled_name(job)}", whose, most=most, state=job.state, errand=known)
 
@@ -299,7 +306,7 @@ def narrow(bounds: tuple[tuple[int, int], ...], moved: int) -> tuple[tuple[int, 
 
 def settle(
     claims: tuple[Claim, ...], mono: int, colour: int, epoch: int = 0, name: str = ""
-) -> tuple[AttemptCounted, ...]:
+) -> tuple[AttemptOwned, ...]:
     """Count claims by a movement of the print counters that no record explains (`mono`, `colour` sides).
 
     Each is bounded by what it may be, and by what the others leave of the movement; one alone, no larger than it may
@@ -323,7 +330,7 @@ def settle(
     return tuple(rows)
 
 
-def believe(claims: tuple[Claim, ...]) -> tuple[AttemptCounted, ...]:
+def believe(claims: tuple[Claim, ...]) -> tuple[AttemptOwned, ...]:
     """Count claims that no counters can settle: as the document has it, or between nothing and what is claimed.
 
     The device's own word that it completed a document whose sides were counted is taken. A record that does not say,
@@ -331,11 +338,12 @@ def believe(claims: tuple[Claim, ...]) -> tuple[AttemptCounted, ...]:
     """
     rows = []
     for claim in claims:
-        counted = claim.errand.forecast is not None
-        evidence = Evidence.FORECAST if counted and claim.recorded else Evidence.CLAIMED
-        if claim.most is not None:
-            whole = evidence is Evidence.FORECAST and claim.state == JobState.COMPLETED
-            rows.append(claim.row(claim.most if whole else 0, 0, claim.most, evidence))
+        told = claim.errand.forecast
+        if told is not None:
+            low = told if claim.recorded and claim.state == JobState.COMPLETED else 0
+            rows.append(claim.row(low, 0, told + claim.errand.banners, Evidence.FORECAST))
+        elif claim.most is not None:
+            rows.append(claim.row(0, 0, claim.most, Evidence.CLAIMED))
     return tuple(rows)
 
 
@@ -389,12 +397,3 @@ class Witness:
         return sorted(
             (job for job in ours if spooled_name(job) not in self._void), key=lambda job: (job.created_s, job.job)
         )
-
-
-def sheets_of(sides: int, copies: int, *, two_sided: bool) -> int:
-    """Return the fewest sheets for `sides` in `copies` equal parts, each starting on a new sheet."""
-    if not two_sided:
-        return sides
-    copies = max(1, copies)
-    whole, rest = divmod(sides, copies)
-    return copies * -(-whole // 2) - (-rest // 2)

@@ -10,16 +10,16 @@ Where the machine cannot print nothing leaves the queue: the member would go, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 from agent.rules.facts import TIMED_DAYS, AliasId, Fact, FormulaId, MemberId, Total, total
 from agent.rules.folding import fold_user
-from agent.rules.identity import Level, nobodys
+from agent.rules.identity import Level, level, nobodys
 from agent.rules.members import Roster
-from agent.rules.pages import Owner, owner
+from agent.rules.pages import PLAIN, Errand, Owner, owner
 from agent.rules.reasons import read_reason
 from drivers.contract import DeviceReading, DeviceState
 from drivers.holding import HeldJob
@@ -99,6 +99,12 @@ class ReleaseRefused(Fact):
 RELEASE_FACTS = (JobReleased, JobGiven, JobExpired)
 
 
+def unproven(job: HeldJob, member: MemberId) -> bool:
+    """Say that nobody badged for jobs of that host today."""
+    del job, member
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Slate:
     """What was said and done about held jobs, folded from the facts."""
@@ -122,30 +128,43 @@ class Slate:
                     pass
         return Slate(given, released, frozenset(expired))
 
-    def owner(self, job: HeldJob, roster: Roster) -> tuple[Owner, Level]:
-        """Return whose a held job is, as far as anybody can say before a badge, and on what that rests."""
+    def owner(
+        self, job: HeldJob, roster: Roster, *, same_host: Callable[[HeldJob, MemberId], bool] = unproven
+    ) -> Owner:
+        """Return whose a held job is, as far as anybody can say before a badge, and on what that rests.
+
+        `same_host`: whether the host it came from proved that very name by a badge today.
+        """
         alias = roster.aliases.get(fold_user(job.user))
         named = AliasId("") if alias is None else alias.id
         said = self.given.get(job.name)
         if said is not None:
             member = roster.members.get(said.member)
             if member is None:
-                return Owner(named, MemberId(""), FormulaId("")), Level.NOBODY
-            return Owner(named, member.id, member.formula), Level.GIVEN
+                return Owner(named, MemberId(""), FormulaId(""))
+            return Owner(named, member.id, member.formula, Level.GIVEN)
         if alias is None or nobodys(job.user):
-            return Owner(named, MemberId(""), FormulaId("")), Level.NOBODY
+            return Owner(named, MemberId(""), FormulaId(""))
         whose = owner(alias, roster)
-        return whose, Level.CLAIMED if whose.member else Level.NOBODY
+        known, near = bool(whose.member), same_host(job, whose.member)
+        return replace(whose, level=level(job.user, known=known, same_host=near, authenticated=job.authenticated))
 
     def payer(self, job: int, created_s: int) -> Owner | None:
         """Return who pays for a job that was let out; None if none was."""
         fact = self.released.get((job, created_s))
-        return None if fact is None else Owner(fact.alias, fact.member, fact.formula)
+        return None if fact is None else Owner(fact.alias, fact.member, fact.formula, fact.level)
+
+    def errand(self, job: int, created_s: int) -> Errand:
+        """Return what was known of a job when it was let out: its banners, and the sides counted in its documents."""
+        fact = self.released.get((job, created_s))
+        if fact is None:
+            return PLAIN
+        return Errand(banners=fact.banners, forecast=fact.sides)
 
 
 def let_out(jobs: Iterable[HeldJob], member: MemberId, slate: Slate, roster: Roster) -> tuple[HeldJob, ...]:
     """Return the jobs that the badge of `member` lets out, oldest first."""
-    mine = (job for job in jobs if slate.owner(job, roster)[0].member == member)
+    mine = (job for job in jobs if slate.owner(job, roster).member == member)
     return tuple(sorted(mine, key=lambda job: (job.created_s, job.job)))
 
 

@@ -32,7 +32,13 @@ async def wire(here: Standing) -> None:
     """Open the devices and the spooler, and give each device one desk."""
     zone = ZoneInfo(here.site.site.timezone)
     slate = followed_slate(here.ledger)
-    desks = {name: Desk(lambda job, created_s: slate.read().payer(job, created_s)) for name in here.site.printers}
+    desks = {
+        name: Desk(
+            lambda job, created_s: slate.read().payer(job, created_s),
+            lambda job, created_s: slate.read().errand(job, created_s),
+        )
+        for name in here.site.printers
+    }
     for name, config in here.site.printers.items():
         await _wire_device(here, name, config, desks[name], zone)
     releases = await _wire_releases(here, zone)

@@ -183,7 +183,7 @@ class Clerk:
             sent = self._desk.notebook.sent(job)
             if sent is None and self._may_be_noted(job, reading.at):
                 continue
-            whose, errand = self._whose(job, sent), PLAIN if sent is None else Errand(sent.spooled, sent.system)
+            whose, errand = self._whose(job, sent), self._errand(sent)
             row = pages.count(job, whose, errand, a3_clicks=self._policy.a3_clicks)
             if row is None:
                 claims.append(pages.unsaid(job, whose, errand))
@@ -206,7 +206,13 @@ class Clerk:
         device, serial = self.books.device, reading.serial
         missing = self._witness.missing(spooled)
         claims = (
-            pages.unrecorded(device, serial, job, self._desk.payer(job.job, job.created_s) or self._owner(job.user))
+            pages.unrecorded(
+                device,
+                serial,
+                job,
+                self._desk.payer(job.job, job.created_s) or self._owner(job.user),
+                self._desk.expected(job.job, job.created_s),
+            )
             for job in missing
         )
         return [claim for claim in claims if not self.books.has(claim.attempt)]
@@ -326,6 +332,13 @@ class Clerk:
         if sent is None:
             return self._owner(job.user)
         return self._desk.payer(sent.note.job, sent.note.created_s) or self._owner(job.user or sent.note.user)
+
+    def _errand(self, sent: Sent | None) -> Errand:
+        """Return what the spooler's side knows of an attempt: its job, and what was counted in its documents."""
+        if sent is None:
+            return PLAIN
+        expected = self._desk.expected(sent.note.job, sent.note.created_s)
+        return replace(expected, spooled=sent.spooled, system=sent.system)
 
     def _owner(self, user: str) -> pages.Owner:
         return pages.owner(self._people.alias(user), self._people.roster()) if user else pages.NOBODY

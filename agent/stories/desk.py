@@ -21,6 +21,7 @@ from drivers.spooling import SpoolAttempt
 BADGES = 16  # waiting at one desk
 
 Payer = Callable[[int, int], pages.Owner | None]  # (job-id, time-at-creation) -> who badged for that job
+Expected = Callable[[int, int], pages.Errand]  # (job-id, time-at-creation) -> what was counted in its documents
 
 
 def nobody_badged(job: int, created_s: int) -> None:
@@ -28,11 +29,17 @@ def nobody_badged(job: int, created_s: int) -> None:
     del job, created_s
 
 
+def nobody_looked(job: int, created_s: int) -> pages.Errand:
+    """Say nothing of what a job will print: where nobody looked into its documents."""
+    del job, created_s
+    return pages.PLAIN
+
+
 class Desk:
     """Where other stories lay what concerns one device. All on one event loop."""
 
-    def __init__(self, payer: Payer = nobody_badged) -> None:
-        self.payer = payer
+    def __init__(self, payer: Payer = nobody_badged, expected: Expected = nobody_looked) -> None:
+        self.payer, self.expected = payer, expected
         self.spooled: tuple[SpoolJob, ...] = ()
         self.fetch: Callable[[], Awaitable[tuple[SpoolAttempt, ...]]] | None = None  # reads the notes of its queues
         self.notebook = Notebook()  # what the backend in the print path noted

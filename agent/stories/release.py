@@ -17,15 +17,16 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from agent.live import LiveGreeting, LiveHeld, LiveRelease
 from agent.memory.followed import Followed
 from agent.memory.ledger import Ledger
-from agent.rules.facts import AliasId, Fact
+from agent.rules.facts import AliasId, Fact, MemberId
+from agent.rules.folding import fold_user
 from agent.rules.forecast import WAITING, Forecast, forecast, price
-from agent.rules.identity import Level
+from agent.rules.identity import Level, Proven
 from agent.rules.members import Member
 from agent.rules.paper import holder
 from agent.rules.release import (
@@ -103,6 +104,7 @@ class ReleaseDesk:
         self._badges: deque[_Badge] = deque()
         self._bell = asyncio.Event()
         self._held: tuple[HeldJob, ...] = ()
+        self.proven = Proven()  # by badges of today; lost at a restart: then a name is a claim again
 
     def badge(self, read: BadgeRead, way: Way) -> None:
         """Take a badge. One too many is dropped: its holder badges again."""
@@ -180,7 +182,7 @@ class ReleaseDesk:
         slate, roster = self._slate.read(), self._people.roster()
         for job in old:
             if job.name not in slate.expired:
-                whose, _ = slate.owner(job, roster)
+                whose = slate.owner(job, roster)
                 hours = int(at.utc.timestamp() - job.created_s) // 3600
                 fact = JobExpired(job.job, job.created_s, self._alias(job), whose.member, hours)
                 await self._write(fact, f"{job.job}/{job.created_s}")
@@ -195,7 +197,7 @@ class ReleaseDesk:
         slate, roster = self._slate.read(), self._people.roster()
         rows = []
         for job in held[-SHOWN:]:
-            whose, level = slate.owner(job, roster)
+            whose = slate.owner(job, roster, same_host=self._same_host)
             told = self._told.get(job.name, WAITING)
             given = slate.given.get(job.name)
             rows.append(
@@ -204,7 +206,7 @@ class ReleaseDesk:
                     created_s=job.created_s,
                     alias=whose.alias or self._alias(job),
                     member=whose.member,
-                    level=level.value,
+                    level=whose.level.value,
                     turn=0 if given is None else given.turn,
                     sides=told.sides,
                     colour=told.colour,
@@ -241,7 +243,20 @@ class ReleaseDesk:
         if why:
             return await self._refuse(way, member, read, why, len(mine))
         out = [job for job in mine if await self._let_out(job, way, member)]
+        self._prove(out, member, day)
         return self._greet(way, self._greeting(read.at.utc, out, member))
+
+    def _prove(self, out: list[HeldJob], member: Member, day: date) -> None:
+        """Remember for today which hosts sent jobs under this member's own names."""
+        aliases = self._people.roster().aliases
+        for job in out:
+            alias = aliases.get(fold_user(job.user))
+            if alias is not None and alias.member == member.id:
+                self.proven = self.proven.after(day, job.host, job.user, member.id)
+
+    def _same_host(self, job: HeldJob, member: MemberId) -> bool:
+        day = self._clock.now().utc.astimezone(self._policy.zone).date()
+        return self.proven.same_host(day, job.host, job.user, member)
 
     async def _ask(self, way: Way) -> DeviceReading | None:
         """Ask the device itself, now; None if it does not say."""

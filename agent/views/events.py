@@ -20,7 +20,7 @@ from agent.rules.health import DriverChanged, ServiceAbsent, ServiceStarted
 from agent.rules.leaf import DoorFaultChanged
 from agent.rules.linkfacts import CAUSES, OUT, Cause, Health, LinkChanged, LinkRated, OutageReported
 from agent.rules.members import CALENDAR, PEOPLE, RosterChanged
-from agent.rules.pages import AttemptCounted, PagesCounted
+from agent.rules.pages import AttemptCounted, AttemptOwned, PagesCounted
 from agent.rules.paper import (
     BooksOpened,
     CopiesByHand,
@@ -179,6 +179,7 @@ def refusal(words: Words, name: str, why: str) -> str:
     return words(key, name=name) if key in words.sentences else words.either("refusal", why)
 
 
+@tell.register(AttemptOwned)
 @tell.register(AttemptCounted)
 @tell.register
 def _(fact: PagesCounted, words: Words, labels: Labels) -> str:

@@ -300,7 +300,7 @@ class Night(Page):
         return facts(self.ledger, *kinds)
 
     def booked(self) -> int:
-        prints = sum(fact.sides_mono + fact.sides_colour for fact in self.facts("attempt-counted"))
+        prints = sum(fact.sides_mono + fact.sides_colour for fact in self.facts("attempt-owned"))
         return prints + sum(fact.mono + fact.colour for fact in self.facts("copies-metered", "prints-unmatched"))
 
     def on_paper(self) -> int:

@@ -58,7 +58,7 @@ class Watch(threading.Thread):
     def run(self) -> None:
         with sqlite3.connect(f"file:{self._ledger}?mode=ro", uri=True) as db:
             while not self.ended.is_set():
-                (count,) = db.execute("SELECT count(*) FROM content WHERE kind = 'attempt-counted'").fetchone()
+                (count,) = db.execute("SELECT count(*) FROM content WHERE kind = 'attempt-owned'").fetchone()
                 now = time.monotonic()
                 self.rows += [now] * (count - len(self.rows))
                 if self.job and self.job not in self.completed and self._state() == COMPLETED:
@@ -160,7 +160,7 @@ async def backlog(folder: Path, space: tuple[Ledger, RosterStore], cupsd: CupsPe
     ledger = sqlite3.connect(f"file:{folder / 'ledger.db'}?mode=ro", uri=True)
 
     def rows() -> int:
-        return int(ledger.execute("SELECT count(*) FROM content WHERE kind = 'attempt-counted'").fetchone()[0])
+        return int(ledger.execute("SELECT count(*) FROM content WHERE kind = 'attempt-owned'").fetchone()[0])
 
     known, start = rows(), time.monotonic()
     printer = Timed(SystemClock(), DEVICE, uri, timeout_s=60.0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
-from agent.rules.identity import Level, level, nobodys
+from agent.rules.facts import MemberId
+from agent.rules.identity import Level, Proven, level, nobodys
 
 NOBODYS = r"""iPhone|iPad|iphone|iPhone (2)|iPhone-3|iPod touch|MacBook Pro|MacBook-Pro|MacBookAir|DESKTOP-4F2
 desktop-a1b|DESKTOP-4F2QX7B|DESKTOP-QWERTYU|LAPTOP-9KD02JFL|WIN-3OV2K1|PC-7|Administrator|Administrateur|ADMINISTRATOR|admin|root
@@ -38,3 +41,17 @@ def test_an_unknown_name_and_a_devices_name_are_nobodys_whatever_else_is_known()
     assert level("mallory", known=False, same_host=True) is Level.NOBODY
     assert level("iPhone", known=True, authenticated=True) is Level.NOBODY
     assert level("", known=True) is Level.NOBODY
+
+
+def test_a_host_proves_a_name_for_one_day_and_for_whom_it_was() -> None:
+    monday, tuesday, alice = date(2026, 11, 23), date(2026, 11, 24), MemberId("m042")
+    proven = Proven().after(monday, "192.0.2.7", "ALICE", alice)
+    assert proven.same_host(monday, "192.0.2.7", "DOM\\alice", alice)
+    assert not proven.same_host(monday, "192.0.2.8", "alice", alice)
+    assert not proven.same_host(monday, "192.0.2.7", "bob", alice)
+    assert not proven.same_host(monday, "192.0.2.7", "alice", MemberId("m013"))  # the name is another's by now
+    assert not proven.same_host(tuesday, "192.0.2.7", "alice", alice)
+    both = proven.after(monday, "192.0.2.8", "bob", MemberId("m013"))
+    assert both.same_host(monday, "192.0.2.7", "alice", alice)
+    assert not both.after(tuesday, "192.0.2.9", "pia", alice).same_host(monday, "192.0.2.7", "alice", alice)
+    assert proven.after(monday, "localhost", "bob", alice) is proven

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.rules.facts import AliasId, FormulaId, MemberId
+from agent.rules.identity import Level
 from agent.rules.members import Alias, Member, Roster
 from agent.rules.pages import (
     NOBODY,
+    AttemptCounted,
     Claim,
     Errand,
     Evidence,
@@ -22,7 +24,6 @@ from agent.rules.pages import (
     attempt,
     believe,
     count,
-    large,
     narrow,
     owner,
     settle,
@@ -136,7 +137,7 @@ def test_an_attempt_keeps_its_name_and_a_reused_job_id_gets_another():
 
 def test_a_name_is_its_members_or_waits_to_be_claimed():
     roster = Roster(1, members={MemberId("m042"): Member(MemberId("m042"), FormulaId("subscriber"), date.min, None)})
-    assert owner(Alias(AliasId("a1"), MemberId("m042")), roster) == ALICE
+    assert owner(Alias(AliasId("a1"), MemberId("m042")), roster) == replace(ALICE, level=Level.CLAIMED)
     assert owner(Alias(AliasId("a1"), None), roster) == Owner(AliasId("a1"), NOBODY.member, NOBODY.formula)
     assert owner(Alias(AliasId("a1"), MemberId("gone")), roster).member == ""
 
@@ -184,23 +185,6 @@ def test_the_truth_is_always_between_the_narrowed_bounds(parts):
     assert all(low <= truth <= high for (truth, _), (low, high) in zip(parts, narrowed, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("media", "is_large"),
-    [
-        ("iso_a3_297x420mm", True),
-        ("na_ledger_11x17in", True),
-        ("iso_a4_210x297mm", False),
-        ("na_legal_8.5x14in", False),
-        ("jis_b4_257x364mm", False),
-        ("custom_320x450mm", True),
-        ("", False),
-        ("a3", False),
-    ],
-)
-def test_large_is_a3_or_more_by_its_name(media, is_large):
-    assert large(media) is is_large
-
-
 def test_an_a3_side_is_one_side_and_two_clicks_where_the_device_counts_so():
     row = count(replace(JOB, media="iso_a3_297x420mm", sides=4, copies=1), ALICE, a3_clicks=2)
     assert row is not None
@@ -231,8 +215,11 @@ def test_a_silent_device_without_counters_is_believed_by_the_document():
     assert (row.low, row.high, row.sides_mono, row.evidence) == (15, 15, 15, Evidence.FORECAST)
     (cut,) = believe((replace(told, state=JobState.CANCELED),))
     assert (cut.low, cut.high, cut.evidence) == (0, 15, Evidence.FORECAST)
+    assert told.most == 18  # 3 copies on two sides: CUPS may put a blank back behind each
+    simplex = unsaid(replace(JOB, sides=None, two_sided=False), ALICE, Errand(forecast=15))
+    assert simplex.most == 15
     (row,) = believe((unrecorded("copieur", "S1", SPOOLED, ALICE, Errand(forecast=5)),))
-    assert (row.low, row.high, row.evidence, row.spooled) == (0, 5, Evidence.CLAIMED, "copieur/3/1000")
+    assert (row.low, row.high, row.evidence, row.spooled) == (0, 5, Evidence.FORECAST, "copieur/3/1000")
 
 
 def test_claims_that_together_make_the_movement_in_one_colour_are_exact():
@@ -318,3 +305,28 @@ def test_a_noted_record_ends_the_case_of_its_very_job_and_of_no_other():
 
 def test_a_claim_needs_no_copies():
     assert Claim("d", "s", "a", NOBODY, None, "completed").row(1, 0, 1, Evidence.COUNTER).sheets == 1
+
+
+def test_a_row_carries_on_what_it_rests_whose_it_is():
+    row = count(JOB, replace(ALICE, level=Level.BADGE))
+    assert row is not None
+    assert (row.kind, row.level) == ("attempt-owned", Level.BADGE)
+    (lost,) = believe((unrecorded("copieur", "S1", SPOOLED, replace(ALICE, level=Level.CLAIMED)),))
+    assert lost.level is Level.CLAIMED
+
+
+def test_a_banner_is_what_came_out_beyond_the_document():
+    known = Errand(banners=2, forecast=13)
+    assert [row.free for row in rows(13, known)] == [0]  # the machine left the banners out
+    assert [row.free for row in rows(15, known)] == [2]
+    assert [row.free for row in rows(15, Errand(banners=2))] == [2]  # nobody counted the document
+    assert [row.free for row in rows(4, known, JobState.CANCELED)] == [2]  # and those that came out are first
+    silent = unsaid(replace(JOB, sides=None, two_sided=False), ALICE, known)
+    assert silent.most == 15
+    (row,) = believe((silent,))
+    assert (row.sides_mono, row.low, row.high, row.free) == (13, 13, 15, 0)
+
+
+def rows(sides: int, errand: Errand, state: JobState = JobState.COMPLETED) -> list[AttemptCounted]:
+    row = count(replace(JOB, sides=sides, state=state), ALICE, errand)
+    return [] if row is None else [row]

@@ -10,7 +10,7 @@ import pytest
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.identity import Level
 from agent.rules.members import Alias, Member, Roster
-from agent.rules.pages import Owner
+from agent.rules.pages import Errand, Owner
 from agent.rules.paper import BooksOpened
 from agent.rules.release import (
     JobExpired,
@@ -86,27 +86,44 @@ def test_an_id_given_out_twice_is_another_job() -> None:
 @pytest.mark.parametrize(
     ("number", "whose"),
     [
-        (0, (Owner(AliasId("a1"), ALICE, SUB), Level.CLAIMED)),
-        (2, (Owner(AliasId("a3"), MemberId(""), FormulaId("")), Level.NOBODY)),
-        (3, (Owner(AliasId("a4"), MemberId(""), FormulaId("")), Level.NOBODY)),
-        (4, (Owner(AliasId(""), MemberId(""), FormulaId("")), Level.NOBODY)),
-        (5, (Owner(AliasId("a5"), MemberId(""), FormulaId("")), Level.NOBODY)),
+        (0, Owner(AliasId("a1"), ALICE, SUB, Level.CLAIMED)),
+        (2, Owner(AliasId("a3"), MemberId(""), FormulaId(""))),
+        (3, Owner(AliasId("a4"), MemberId(""), FormulaId(""))),
+        (4, Owner(AliasId(""), MemberId(""), FormulaId(""))),
+        (5, Owner(AliasId("a5"), MemberId(""), FormulaId(""))),
     ],
 )
-def test_whose_a_waiting_job_is(number: int, whose: tuple[Owner, Level]) -> None:
+def test_whose_a_waiting_job_is(number: int, whose: Owner) -> None:
     assert Slate().owner(JOBS[number], ROSTER) == whose
 
 
 def test_the_animators_word_is_a_level_of_its_own() -> None:
     slate = Slate().after([given(3, "m013"), BooksOpened("copieur", "S", 1, 0, 0, 0, 0, "first")])
-    assert slate.owner(JOBS[2], ROSTER) == (Owner(AliasId("a3"), BOB, OCC), Level.GIVEN)
+    assert slate.owner(JOBS[2], ROSTER) == Owner(AliasId("a3"), BOB, OCC, Level.GIVEN)
 
 
 def test_who_badged_pays_and_the_last_release_counts() -> None:
     first = JobReleased("copieur", 3, 9, AliasId("a3"), ALICE, SUB, Level.BADGE, 5, 1, 0)
     slate = Slate().after([first, replace(first, member=BOB, formula=OCC)])
-    assert slate.payer(3, 9) == Owner(AliasId("a3"), BOB, OCC)
+    assert slate.payer(3, 9) == Owner(AliasId("a3"), BOB, OCC, Level.BADGE)
     assert slate.payer(3, 10) is None
+
+
+def test_what_was_counted_at_release_goes_with_the_job() -> None:
+    fact = JobReleased("copieur", 3, 9, AliasId("a3"), ALICE, SUB, Level.BADGE, 5, 1, 2)
+    assert Slate().after([fact]).errand(3, 9) == Errand(banners=2, forecast=5)
+    assert Slate().after([replace(fact, sides=None)]).errand(3, 9) == Errand(banners=2, forecast=None)
+    assert Slate().errand(3, 9) == Errand()
+
+
+def test_a_host_that_proved_the_name_and_a_password_are_better_than_a_claim() -> None:
+    def near(one: HeldJob, member: MemberId) -> bool:
+        return (one.host, member) == ("192.0.2.7", ALICE)
+
+    assert Slate().owner(JOBS[0], ROSTER, same_host=near).level is Level.HOST
+    assert Slate().owner(JOBS[1], ROSTER, same_host=near).level is Level.CLAIMED
+    assert Slate().owner(replace(JOBS[1], authenticated=True), ROSTER).level is Level.AUTHENTICATED
+    assert Slate().owner(replace(JOBS[4], authenticated=True), ROSTER).level is Level.NOBODY  # nobody knows the name
 
 
 def reading(state: DeviceState, *reasons: str) -> DeviceReading:

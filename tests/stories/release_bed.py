@@ -137,10 +137,16 @@ def _print_job(port: int, queue: str, user: str | None, body: bytes, kind: str, 
 
 
 @contextlib.asynccontextmanager
-async def place(folder: Path, sides_per_s: float = 200.0, through: str = "") -> AsyncIterator[Place]:
-    """Open the place. `through`: CUPS reaches the copier at this address instead (a bench listens there)."""
+async def place(
+    folder: Path, sides_per_s: float = 200.0, through: str = "", tells: str = "all"
+) -> AsyncIterator[Place]:
+    """Open the place. `through`: CUPS reaches the copier at this address instead (a bench listens there).
+
+    `tells`: what the copier says of its jobs and counters (drivers.peers.copier).
+    """
     clock = SystemClock()
     async with Copier(folder / "copier", sides_per_s=sides_per_s) as copier:
+        await copier.press("tells", tells)
         with (
             CupsPeer(folder / "cups") as cupsd,
             Ledger.open(folder / "ledger.db") as ledger,

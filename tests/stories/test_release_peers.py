@@ -12,7 +12,7 @@ import pytest
 
 from agent.rules.facts import AliasId
 from agent.rules.identity import Level
-from agent.rules.pages import PagesCounted
+from agent.rules.pages import AttemptOwned, Evidence, PagesCounted
 from agent.rules.release import JobGiven, JobReleased, ReleaseRefused
 from drivers.ipp import Tag, attribute
 from drivers.peers.cups import available
@@ -112,6 +112,28 @@ def test_a_broken_machine_a_stranger_and_a_started_queue_let_nothing_out(tmp_pat
             space.badge(CARDS["bob"])
             await space.until(lambda: (space.greeting() or _NONE).jobs == 0)
             assert [one.member for one in space.facts(JobReleased)] == []
+
+    asyncio.run(main())
+
+
+def test_a_machine_that_tells_nothing_is_believed_by_the_document(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with place(tmp_path, tells="nothing") as space:
+            banner = attribute("job-sheets", Tag.NAME, "standard")
+            await space.send("alice", pdf([text(1)] * 3), "application/pdf", banner)
+            await space.send("alice", pdf([text(1)] * 5), "application/pdf", attribute("copies", Tag.INTEGER, 2))
+            await space.until(lambda: len(space.held()) == 2 and space.looked_through())
+            space.badge(CARDS["alice"])
+            await space.until(lambda: len(space.facts(PagesCounted)) == 2)
+            rows = [row for row in space.facts(PagesCounted) if isinstance(row, AttemptOwned)]
+            seen = [(row.member, row.low, row.high, row.free, row.evidence, row.level) for row in rows]
+            alice = space.members["alice"]
+            # whether the banner came out nobody can say (this machine leaves it out): it is in the interval, unpaid
+            assert sorted(seen) == [
+                (alice, 3, 4, 0, Evidence.FORECAST, Level.BADGE),
+                (alice, 10, 10, 0, Evidence.FORECAST, Level.BADGE),
+            ]
+            assert space.physical() == 3 + 10
 
     asyncio.run(main())
 

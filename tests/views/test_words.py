@@ -15,13 +15,14 @@ from agent.memory.calendar import HOLIDAYS, REASONS
 from agent.rules.bookings import Alarm
 from agent.rules.contract import COLOURS
 from agent.rules.door import GRANTS, EntryRule, Passage
+from agent.rules.identity import Level as Owned
 from agent.rules.incidents import KEYS, Area, Level
 from agent.rules.kinds import FACTS, KINDS
 from agent.rules.leaf import DoorFault
 from agent.rules.leaving import Doubt
 from agent.rules.linkfacts import CAUSES, Cause, Health
 from agent.rules.members import PEOPLE
-from agent.rules.pages import Evidence
+from agent.rules.pages import Evidence, Free
 from agent.rules.presence import PROPOSED, Reason
 from agent.rules.readers import Pattern
 from agent.rules.reasons import REASON_KEYS
@@ -62,6 +63,8 @@ FAMILIES: set[str] = {
     *(f"{section}.{by}" for section in ("proposed", "taken") for by in PROPOSED),
     *(f"me.item.{item}" for item in Item if not item.startswith(("unattributed", "overhead"))),
     *(f"review.{why}" for why in BY_HAND),
+    *(f"whose.{level}" for level in Owned),
+    *(f"review.free_{why}" for why in Free if why),
     *(f"review.proof_{evidence}" for evidence in Evidence),
     *(f"colour.{name}" for name in ("black", "cyan", "magenta", "yellow")),
     *(f"refusal.{why}" for why in ("card", "spooler", "silent", "other")),

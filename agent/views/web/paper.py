@@ -20,7 +20,7 @@ from agent.memory.open_books import followed_doubts, followed_slips
 from agent.rules.attribution import Slip, Slips
 from agent.rules.facts import AliasId
 from agent.rules.incidents import Area
-from agent.rules.pages import AttemptCounted, PagesCounted
+from agent.rules.pages import AttemptCounted, AttemptOwned, PagesCounted
 from agent.rules.paper import CopiesByHand, CopiesCounted
 from agent.rules.review import Doubt, Doubts
 from agent.rules.settlement import BY_HAND
@@ -154,8 +154,11 @@ class _Teller:
             return None
         member = slip.member if slip is not None else fact.member
         proof = self.t(f"review.proof_{fact.evidence}") if isinstance(fact, PagesCounted) else ""
-        if isinstance(fact, AttemptCounted) and fact.free == sides:
-            proof = f"{proof}, {self.t('review.free')}"
+        if isinstance(fact, AttemptCounted) and fact.free:
+            free = "review.free" if fact.free == sides else f"review.free_{fact.why_free}"
+            proof = f"{proof}, {self.t(free, n=fact.free)}"
+        if isinstance(fact, AttemptOwned) and fact.member and slip is None:
+            proof = f"{proof} · {self.t(f'whose.{fact.level}')}"
         whose = self.name(member) or self.t("impressions.nobody")
         return Job(self.time(entry.at.utc), self.what(fact), whose, proof)
 
