@@ -49,6 +49,7 @@ FLOOR_S, CEILING_S, FIRST_S = 0.3, 2.0, 1.0  # of a probe's deadline; FIRST whil
 RARE_S = 1.5  # ... of what is asked only now and then
 QUEUE_LIMIT = 4096  # fates nobody has read
 BURST_S, BURST_BOX_S = 0.1, 0.5  # in a burst: an echo, and ARP with HOP
+TOGETHER_S = 0.02  # probes that leave within it share one look at the carrier, which takes a lock of the kernel's
 STARVED_S, STEPPED_S = 0.25, 0.5  # then the reading comes at once, before the fates it spoils
 
 
@@ -66,6 +67,7 @@ class _Round:
         self._box = b""  # the MAC that answered the last ARP
         self._box_at_s: float | None = None
         self._box_silent = False
+        self._carrier, self._carrier_until_s = False, 0.0
         self._frames = Frames(wire, self._plan)
         self._flights = Flights(wire.ident, wire.port, self._plan.targets[-1])
         self._held: list[tuple[int, Flight]] = []  # what waits for the box's MAC
@@ -93,7 +95,7 @@ class _Round:
         self._frames.readdress()
         if not self._frames.source:
             raise DriverError(f"the interface {self._wire.interface} has no IPv4 address")
-        self._loop.add_reader(self._wire.handle, self._guarded, self._drain)
+        self._loop.add_reader(self._wire.handle, self._guarded, self._arrived)
         self._planned_s = self._prober.clock.now().mono_s
         self._guarded(self._tick)
 
@@ -145,9 +147,23 @@ class _Round:
         for act in self._pace.due(now.mono_s):
             act()
         self._expire(now)
+        self._wind(now.mono_s)
+
+    def _arrived(self) -> None:
+        """Hear what came; where it was all that the timer was wound for, let it sleep on."""
+        self._drain()
+        self._wind(self._prober.clock.now().mono_s)
+
+    def _wind(self, now_s: float) -> None:
+        """Wake up when the next probe is due or the next deadline ends; not for a deadline that has been met."""
         waiting = (flight.due_s for flight in self._flights.waiting())
-        self._planned_s = min(self._pace.next_s(now.mono_s), *waiting, now.mono_s + self._plan.interval_s)
-        wait_s = self._planned_s - self._prober.clock.now().mono_s
+        planned_s = min(self._pace.next_s(now_s), *waiting, now_s + self._plan.interval_s)
+        if self._timer is not None:
+            if not self._timer.cancelled() and planned_s == self._planned_s:
+                return
+            self._timer.cancel()
+        self._planned_s = planned_s
+        wait_s = planned_s - self._prober.clock.now().mono_s
         self._timer = self._loop.call_later(wait_s, self._guarded, self._tick)
 
     def _ask_arp(self) -> None:
@@ -186,7 +202,7 @@ class _Round:
         flight = Flight(kind, target, now.mono_s, now.mono_s + lasts_s, size, ttl)
         self._number = (self._number + 1) & 0xFFFF
         self._flights.add(self._number, flight)
-        if self._wire.carries() and self._write(self._number, flight):
+        if self._carries(now) and self._write(self._number, flight):
             return
         self._flights.drop(self._number)
         for each in self._flights.waiting():
@@ -194,6 +210,11 @@ class _Round:
         self._box = b""  # another box may be plugged in
         flight.sent_s = None
         self._tell(flight, now, Outcome.NO_CARRIER)
+
+    def _carries(self, now: Moment) -> bool:
+        if now.mono_s >= self._carrier_until_s:
+            self._carrier, self._carrier_until_s = self._wire.carries(), now.mono_s + TOGETHER_S
+        return self._carrier
 
     def _write(self, number: int, flight: Flight) -> bool:
         """Write the frame; False if the interface has just gone down."""
@@ -294,7 +315,7 @@ class _Round:
             self._hop.lost(flight.ttl)
         self._spoiled(now)
         self._tell(flight, now, Outcome.LOST)
-        if again and self._wire.carries():
+        if again and self._carries(now):
             self._launch(ProbeKind.ARP, flight.target)
 
     def _spoiled(self, now: Moment) -> None:
@@ -332,7 +353,7 @@ class _Round:
             WireReading(
                 at=now,
                 link=self._prober.link,
-                carrier=wire.carries(),
+                carrier=self._carries(now),
                 address=wire.address(),
                 gateway_mac=(self._pinned or self._box).hex(":"),
                 gateway_age_s=None if self._box_at_s is None else now.mono_s - self._box_at_s,

@@ -59,6 +59,7 @@ class Night(Page):
     folder: Path
     dice: random.Random = field(default_factory=lambda: random.Random(1))
     tape: str = "-"  # a folder to record in
+    memory: Path | None = None  # where the run folder is, if not beside the rest
     presented: list[tuple[float, str]] = field(default_factory=list)  # at the door: when, card
     exits: list[float] = field(default_factory=list)
     visits: int = 0  # asked for, and answered
@@ -69,7 +70,7 @@ class Night(Page):
         self.folder.chmod(0o755)
         readers = {"door": "rdm6300", "copier": "line"}
         self.peers = PeerBuilding(self.folder / "peers", ("adsl1", "adsl2"), readers, "copieur", sides_per_s=20.0)
-        self.state, self.run = self.folder / "state", self.folder / "run"
+        self.state, self.run = self.folder / "state", (self.memory or self.folder) / "run"
         self.ledger, self.record = self.state / "ledger.db", self.folder / "peers/board.record"
         self.port = free_port()
         self.peers.start()

@@ -6,7 +6,7 @@ Two links probed at 1 Hz, a copier and its print server, two readers, a door; no
 page. PSS is proportional set size (proc(5), smaps_rollup): shared pages are split among those who share them. Parent,
 far ends and tests are not counted, but they share pages with the services and so flatter their PSS; "alone" is what
 the five would hold if nobody else ran: their own pages, and of each shared file the most that one of them has.
-The targets are 160 MB and 2 % of one core.
+The run folder is in memory, as systemd's RuntimeDirectory is. The targets are 160 MB and 2 % of one core.
 """
 
 from __future__ import annotations
@@ -60,7 +60,11 @@ def main() -> int:
         print(MISSING, file=sys.stderr)
         return 69
     span_s = float(sys.argv[1]) if sys.argv[1:] else 60.0
-    with tempfile.TemporaryDirectory() as folder, Night(Path(folder)) as night:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(dir="/dev/shm") as memory,
+        Night(Path(folder), memory=Path(memory)) as night,
+    ):
         ready_s = now_s() - night.began_s
         time.sleep(SETTLED_S)
         pids = {name: night.pid(name) for name in SERVICES} | {"latch": night.latch()}
