@@ -15,6 +15,8 @@ from drivers.contract import Moment
 from drivers.frames import ICMP, TCP, UDP, Heard, Sort
 from drivers.probing import Outcome, ProbeKind
 
+FLOOR_S, CEILING_S, FIRST_S = 0.3, 2.0, 1.0  # of a probe's deadline; FIRST while nothing is known of the target
+RARE_S = 1.5  # ... of what is asked only now and then
 KEPT_S = 10.0  # 16-bit numbers cannot wrap in that time
 _SORTS = {ICMP: (ProbeKind.ECHO, ProbeKind.HOP), UDP: (ProbeKind.DNS,), TCP: (ProbeKind.SYN,)}
 
@@ -42,6 +44,27 @@ class Strays:
     late: int = 0  # after the deadline: the probe was told LOST
     double: int = 0  # the same reply again
     foreign: int = 0  # to no probe that we remember, or from another box's MAC
+
+
+class Patience:
+    """How long each target is waited for: four times what it needed lately."""
+
+    def __init__(self) -> None:
+        self._slowest: dict[str, float] = {}
+
+    def learn(self, target: str, rtt_s: float) -> None:
+        """Keep how long a target took: a rise at once, a fall slowly."""
+        before_s = self._slowest.get(target, 0.0)
+        self._slowest[target] = max(rtt_s, before_s + (rtt_s - before_s) / 8)
+
+    def lasts_s(self, target: str, interval_s: float, *, arp: bool, rare: bool) -> float:
+        """Return the deadline of a probe, in seconds from its sending."""
+        if arp:
+            return min(FLOOR_S, interval_s)  # so at most one is out, and any reply is its reply
+        slowest_s = self._slowest.get(target)
+        if rare:  # it taught nothing lately, and a queue may have filled since
+            return min(CEILING_S, max(RARE_S, 4 * (slowest_s or 0.0)))
+        return FIRST_S if slowest_s is None else min(CEILING_S, max(FLOOR_S, 4 * slowest_s))
 
 
 class Flights:

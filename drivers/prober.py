@@ -22,7 +22,7 @@ from functools import partial
 
 from drivers import canary
 from drivers.contract import Clock, DriverError, LinkId, Moment
-from drivers.flights import Flight, Flights, Strays, meaning, round_trip, stepped_s
+from drivers.flights import Flight, Flights, Patience, Strays, meaning, round_trip, stepped_s
 from drivers.frames import Heard, Sort, read_frame
 from drivers.hop import HopFinder
 from drivers.pace import Act, Pace
@@ -45,8 +45,6 @@ from drivers.probing import (
 )
 from drivers.wire import BROADCAST, Frames, Wire, mac_of
 
-FLOOR_S, CEILING_S, FIRST_S = 0.3, 2.0, 1.0  # of a probe's deadline; FIRST while nothing is known of the target
-RARE_S = 1.5  # ... of what is asked only now and then
 QUEUE_LIMIT = 4096  # fates nobody has read
 BURST_S, BURST_BOX_S = 0.1, 0.5  # in a burst: an echo, and ARP with HOP
 TOGETHER_S = 0.02  # probes that leave within it share one look at the carrier, which takes a lock of the kernel's
@@ -72,7 +70,7 @@ class _Round:
         self._flights = Flights(wire.ident, wire.port, self._plan.targets[-1])
         self._held: list[tuple[int, Flight]] = []  # what waits for the box's MAC
         self._number = secrets.randbelow(1 << 16)
-        self._slowest: dict[str, float] = {}  # what each target needed lately
+        self._patience = Patience()
         self._hop = HopFinder()
         self._turns: Counter[ProbeKind] = Counter()
         now = prober.clock.now()
@@ -198,7 +196,8 @@ class _Round:
     def _launch(self, kind: ProbeKind, target: str, *, size: int = 0, ttl: int = 0) -> None:
         """Send one probe, or hold it until the box's MAC is known, as the kernel would."""
         now = self._prober.clock.now()
-        lasts_s = self._deadline_s(kind, target, rare=bool(size) or kind in (ProbeKind.DNS, ProbeKind.SYN))
+        rare = bool(size) or kind in (ProbeKind.DNS, ProbeKind.SYN)
+        lasts_s = self._patience.lasts_s(target, self._plan.interval_s, arp=kind is ProbeKind.ARP, rare=rare)
         flight = Flight(kind, target, now.mono_s, now.mono_s + lasts_s, size, ttl)
         self._number = (self._number + 1) & 0xFFFF
         self._flights.add(self._number, flight)
@@ -230,14 +229,6 @@ class _Round:
         sent = self._wire.send(frame, number)
         self._stamp()
         return sent
-
-    def _deadline_s(self, kind: ProbeKind, target: str, *, rare: bool) -> float:
-        if kind is ProbeKind.ARP:
-            return min(FLOOR_S, self._plan.interval_s)  # so at most one is out, and any reply is its reply
-        slowest_s = self._slowest.get(target)
-        if rare:  # it taught nothing lately, and a queue may have filled since
-            return min(CEILING_S, max(RARE_S, 4 * (slowest_s or 0.0)))
-        return FIRST_S if slowest_s is None else min(CEILING_S, max(FLOOR_S, 4 * slowest_s))
 
     def _stamp(self) -> None:
         for number, left_s in self._wire.stamps():
@@ -296,8 +287,7 @@ class _Round:
             flight.target = self._hop.address or (heard.error.by if heard.error else heard.target)
         if flight.kind is ProbeKind.ECHO and heard.error is None:
             self._hop.reached()
-        before_s = self._slowest.get(flight.target, 0.0)
-        self._slowest[flight.target] = max(rtt_s, before_s + (rtt_s - before_s) / 8)
+        self._patience.learn(flight.target, rtt_s)
 
     def _expire(self, now: Moment) -> None:
         for flight in self._flights.waiting():
