@@ -135,8 +135,6 @@ class _Round:
         task.add_done_callback(self._tasks.discard)
 
     def _tick(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         now = self._prober.clock.now()
         self._starved_s = max(self._starved_s, now.mono_s - self._planned_s)
         self._drain()  # whatever arrived while the loop was busy was in time
@@ -148,20 +146,17 @@ class _Round:
         self._wind(now.mono_s)
 
     def _arrived(self) -> None:
-        """Hear what came; where it was all that the timer was wound for, let it sleep on."""
+        """Hear what came, and wait no more for what it answered."""
         self._drain()
         self._wind(self._prober.clock.now().mono_s)
 
     def _wind(self, now_s: float) -> None:
         """Wake up when the next probe is due or the next deadline ends; not for a deadline that has been met."""
         waiting = (flight.due_s for flight in self._flights.waiting())
-        planned_s = min(self._pace.next_s(now_s), *waiting, now_s + self._plan.interval_s)
+        self._planned_s = min(self._pace.next_s(now_s), *waiting, now_s + self._plan.interval_s)
         if self._timer is not None:
-            if not self._timer.cancelled() and planned_s == self._planned_s:
-                return
             self._timer.cancel()
-        self._planned_s = planned_s
-        wait_s = planned_s - self._prober.clock.now().mono_s
+        wait_s = self._planned_s - self._prober.clock.now().mono_s
         self._timer = self._loop.call_later(wait_s, self._guarded, self._tick)
 
     def _ask_arp(self) -> None:

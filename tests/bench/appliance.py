@@ -81,7 +81,7 @@ def main() -> int:
     total_mb, total_share = sum(sizes.values()), sum(shares.values())
     print(f"{'all':8} {total_mb:8.1f} {100 * total_share:7.2f}   targets {PSS_MB:.0f} MB, {100 * CPU_SHARE:.0f} %")
     print(f"alone    {alone:8.1f}")
-    return int(alone > PSS_MB or total_share > CPU_SHARE)
+    return int(total_mb > PSS_MB or total_share > CPU_SHARE)
 
 
 if __name__ == "__main__":

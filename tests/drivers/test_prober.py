@@ -224,7 +224,7 @@ def test_late_and_double_replies_are_strays_and_an_icmp_error_is_no_silence(tmp_
         providers.delay("adsl2", 0.05)
         async with watching(*links):
             await until(lambda: all(link.watch.health is Health.UP for link in links))
-            needed = late.prober._round._slowest
+            needed = late.prober._round._patience._slowest
             await until(lambda: any(needed.get(target, 1.0) < 0.15 for target in FAR_TARGETS))  # its deadline is 0.6 s
             providers.delay("adsl2", 0.9)
             await until(lambda: late.prober.strays.late)
