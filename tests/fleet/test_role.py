@@ -58,6 +58,10 @@ uri = "ipp://{BOX}:8631/ipp/print"
 queues = ["copieur"]
 poll_s = 2.0
 
+[door]
+key_box = "à droite de la porte"
+night_phone = "03 84 00 00 00"
+
 [door.lock]
 kind = "gpio"
 chip = "board:/var/lib/gardien/board"
@@ -77,6 +81,10 @@ DOOR_ONLY = """
 [site]
 name = "Le bureau du village"
 code = "village"
+
+[door]
+key_box = "à droite de la porte"
+night_phone = "03 84 00 00 00"
 
 [door.lock]
 kind = "gpio"

@@ -101,7 +101,7 @@ def test_a_badge_is_presented(tmp_path: Path) -> None:
             abs(rest - release - 5.0) < 0.05 for (_, release), (_, rest) in zip(moves[::2], moves[1::2], strict=True)
         )
 
-    live(tmp_path, write_site(tmp_path), f"{MONDAY} 02:30", script)
+    live(tmp_path, write_site(tmp_path, interval_s=30.0, poll_s=30.0), f"{MONDAY} 02:30", script)
 
 
 def routine(day: date, dice: random.Random) -> list[tuple[str, str]]:
