@@ -19,6 +19,7 @@ PAGES = {
     "premiere-fois": "/premiere-fois",
     "ecran": "/ecran",
     "etat": "/",
+    "internet": "/internet",
     "membres": "/membres",
     "membre": "/membre/m001",
     "membre-effacer": "/membre/m001/effacer",

@@ -27,6 +27,7 @@ RUN = "axe.run({resultTypes: ['violations']}).then(done => done.violations)"
 SEEN_BY_ALL = ("/entrer", "/premiere-fois", "/ecran", "/qr", "/accessibilite", "/certificat", "/moi/entrer")
 OF_THE_ANIMATOR = (
     "/",
+    "/internet",
     "/membres",
     "/membres/importer",
     "/membres/visiteurs",

@@ -19,7 +19,16 @@ from tests.views.scenes import SITE, house, scenes
 ASK = "la mairie, 03 84 00 00 00"
 NAMES = re.compile(r"\banimat|\bhosts?\b|\bhôtes?\b|\banimez\b", re.IGNORECASE)
 VILLAGE = replace(SITE, site=replace(SITE.site, hostless=True, ask=ASK))
-PAGES = ("/", "/membres", "/membres/visiteurs", "/membre/m001", "/visites", "/porte", "/porte/reservations")
+PAGES = (
+    "/",
+    "/internet",
+    "/membres",
+    "/membres/visiteurs",
+    "/membre/m001",
+    "/visites",
+    "/porte",
+    "/porte/reservations",
+)
 PAGES += ("/porte/confiner", "/impressions", "/horaires", "/compte", "/qr", "/ecran", "/accessibilite", "/copieur")
 
 

@@ -18,6 +18,7 @@ from agent.rules.door import GRANTS, EntryRule, Passage
 from agent.rules.identity import Level as Owned
 from agent.rules.incidents import KEYS, Area, Level
 from agent.rules.kinds import FACTS, KINDS
+from agent.rules.ladder import Rung, Step
 from agent.rules.leaf import DoorFault
 from agent.rules.leaving import Doubt
 from agent.rules.linkfacts import CAUSES, Cause, Health
@@ -48,6 +49,8 @@ FAMILIES: set[str] = {
     *(f"card.{area}.name" for area in Area),
     *(f"link.{word}" for word in (*Health, *(cause for cause in Cause if cause not in {Cause.NONE, Cause.GAP}))),
     *(f"line.{line}" for line in LINES),
+    *(f"rung.{rung}" for rung in Rung),
+    *(f"step.{step}" for step in Step),
     *(f"device.{state}" for state in DEVICE_STATES),
     *(f"door.{leaf}" for leaf in Passage),
     *(f"latch.{state}{cut}" for state in (*LatchState, "unknown", "resting") for cut in ("", "_cut")),

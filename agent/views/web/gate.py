@@ -83,6 +83,7 @@ COOKIE_ENDS = web.RequestKey("cookie_ends", datetime)
 # Where the nav leads, in its order: path, wording key, role. Pages that are not there are left out.
 NAV = (
     ("/", "nav.state", Role.ANIMATOR),
+    ("/internet", "nav.internet", Role.ANIMATOR),
     ("/membres", "nav.members", Role.ANIMATOR),
     ("/visites", "nav.visits", Role.ANIMATOR),
     ("/porte", "nav.door", Role.ANIMATOR),
