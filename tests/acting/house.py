@@ -68,6 +68,7 @@ kind = "{printer}"
 label = "le copieur"
 uri = "{uri}"
 queues = ["copieur"]
+badge_queues = ["impressions"]
 poll_s = 0.5
 visit_idle_s = 20.0
 

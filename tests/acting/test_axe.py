@@ -24,7 +24,7 @@ from tests.acting.scene import lived_in, member_enters
 pytestmark = [pytest.mark.peers, needs_chromium]
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 RUN = "axe.run({resultTypes: ['violations']}).then(done => done.violations)"
-SEEN_BY_ALL = ("/entrer", "/premiere-fois", "/ecran", "/qr", "/accessibilite", "/certificat", "/moi/entrer")
+SEEN_BY_ALL = ("/entrer", "/premiere-fois", "/ecran", "/qr", "/accessibilite", "/certificat", "/copieur", "/moi/entrer")
 OF_THE_ANIMATOR = (
     "/",
     "/internet",

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from tests.acting.hands import Finger, chromium, needs_chromium
 from tests.acting.house import LiveHouse, until
 
-pytestmark = [pytest.mark.peers, needs_chromium]
+pytestmark = [pytest.mark.peers, pytest.mark.alone, needs_chromium]
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +63,16 @@ def test_an_open_page_says_when_the_page_service_itself_is_dead(animator: Finger
     with house.stopped("web"):
         expect(verdict).to_contain_text("Nous ne savons pas", timeout=32_000)
     expect(verdict).not_to_contain_text("Nous ne savons pas", timeout=30_000)
+
+
+def test_the_screen_at_the_copier_answers_a_badge_and_says_when_nobody_answers(
+    animator: Finger, house: LiveHouse
+) -> None:
+    animator.open("/copieur")
+    said = animator.page.locator("#said .sentence")
+    expect(said).to_have_text("Posez votre badge", timeout=30_000)
+    house.present("0F0F0F0F0F", "copier")
+    expect(said).to_have_text("Carte inconnue", timeout=20_000)
+    with house.stopped("web"):
+        expect(said).to_have_text("Nous ne savons pas ce qui attend", timeout=30_000)
+    expect(said).not_to_have_text("Nous ne savons pas ce qui attend", timeout=30_000)

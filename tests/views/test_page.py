@@ -160,6 +160,7 @@ def test_manners(home: House) -> None:
             "/metrics",
             "/static/gardien.css",
             "/static/gardien.js",
+            "/static/counter.js",
             "/nowhere",
             "/healthz",
         ):

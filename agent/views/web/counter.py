@@ -66,6 +66,7 @@ async def show(request: web.Request) -> web.Response:
             site=site.site.name,
             label=capital(label),
             said=said,
+            lost=_unknown(say.words),
             again=AGAIN_S,
             time=say.time(say.state.at, "%H:%M"),
             waiting=len((release and release.held) or ()),
@@ -86,7 +87,7 @@ def greet(release: LiveRelease | None, device: str, label: str, say: Saying) -> 
     """Say what the last badge did, if that was just now; else what to do."""
     t = say.words
     if release is None or release.held is None:
-        return Greeting(Level.UNKNOWN, t("copieur.unknown"), t("copieur.unknown_more"))
+        return _unknown(t)
     last = release.greetings.get(device)
     if last is not None and timedelta() <= say.state.at - last.at < SHOWN:
         return _answered(last, label, t)
@@ -95,6 +96,10 @@ def greet(release: LiveRelease | None, device: str, label: str, say: Saying) -> 
     if wrong:
         return Greeting(Level.DOWN, wrong[0].title, wrong[0].remedy)
     return Greeting(Level.OK, t("copieur.badge"), t("copieur.badge_more"))
+
+
+def _unknown(t: Words) -> Greeting:
+    return Greeting(Level.UNKNOWN, t("copieur.unknown"), t("copieur.unknown_more"))
 
 
 def _answered(last: LiveGreeting, name: str, t: Words) -> Greeting:
