@@ -14,7 +14,7 @@ import sys
 
 import click
 
-from agent.cli import accounts, bookings, books, memory, paper, people, running, why
+from agent.cli import accounts, bookings, books, links, memory, paper, people, running, why
 from agent.cli.where import find
 
 
@@ -38,6 +38,7 @@ for command in (
     *accounts.COMMANDS,
     *paper.COMMANDS,
     *books.COMMANDS,
+    *links.COMMANDS,
     *why.COMMANDS,
 ):
     main.add_command(command)

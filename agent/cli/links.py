@@ -1,0 +1,54 @@
+"""Commands over the links: a month for the provider."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
+
+import click
+
+from agent.cli.where import EXIT_IO, Where, fail
+
+
+@click.group()
+def links() -> None:
+    """Look at the links' past."""
+
+
+@links.command("report")
+@click.option("--month", required=True, metavar="YYYY-MM")
+@click.pass_obj
+def report(where: Where, month: str) -> None:
+    """Write a month of every link as CSV to standard output: outages to the second, gaps, availability."""
+    from agent.live import read_pictures
+    from agent.memory.ledger import Ledger, LedgerError
+    from agent.rules.linkfacts import LinkChanged, LinkMeasured
+    from agent.views.outagesheet import sheet
+    from drivers.clock import SystemClock
+
+    try:
+        first = date.fromisoformat(f"{month}-01")
+        beyond = date(first.year + first.month // 12, first.month % 12 + 1, 1)
+    except ValueError as error:
+        raise click.BadParameter("expects YYYY-MM, for example 2026-11", param_hint="--month") from error
+    site, now = where.site(), SystemClock().now().utc
+    zone = ZoneInfo(site.site.timezone)
+    since, until = (datetime.combine(day, time(), zone).astimezone(now.tzinfo) for day in (first, beyond))
+    if since >= now:
+        raise click.BadParameter("that month has not begun", param_hint="--month")
+    try:
+        with Ledger.open(where.ledger_file) as ledger:
+            facts = [(entry.at.utc, entry.fact) for entry in ledger.entries(LinkChanged, LinkMeasured)]
+    except LedgerError as error:
+        fail(str(error), EXIT_IO)
+    picture = read_pictures(where.places.run).get("links")
+    words = [fact.until for _, fact in facts if isinstance(fact, LinkMeasured)] + ([picture.at.utc] if picture else [])
+    told = [(at, fact) for at, fact in facts if isinstance(fact, LinkChanged)]
+    labels = {name: link.label or name for name, link in site.links.items()}
+    heard = max(words, default=since)
+    made = sheet(told, labels, (month, site.site.code), (since, min(until, now)), heard, zone)
+    sys.stdout.buffer.write(made)
+
+
+COMMANDS = (links,)

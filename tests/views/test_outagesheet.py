@@ -1,0 +1,87 @@
+"""A month of the links for their provider: every row, to the second."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from agent.memory.ledger import Ledger
+from agent.rules.linkfacts import Cause, Health, LinkChanged, LinkMeasured
+from agent.views.outagesheet import sheet
+from drivers.contract import Moment, Trust
+from tests.test_cli import SITE, call
+
+PARIS = ZoneInfo("Europe/Paris")
+UP, DOWN, UNKNOWN = Health.UP, Health.DOWN, Health.UNKNOWN
+
+
+def at(day: int, hour: int = 0, minute: int = 0, second: int = 0, month: int = 10) -> datetime:
+    return datetime(2026, month, day, hour, minute, second, tzinfo=UTC)
+
+
+def told(since: datetime, was: Health, now: Health, cause: Cause) -> tuple[datetime, LinkChanged]:
+    return since + timedelta(seconds=3), LinkChanged("adsl1", was, now, cause, since, "")
+
+
+FACTS = (
+    told(at(20, month=9), UNKNOWN, UP, Cause.NONE),
+    told(at(5, 9, 15, 7), UP, DOWN, Cause.LINE),
+    told(at(5, 10, 15, 40), DOWN, UP, Cause.NONE),
+    told(at(25, 0, 30), UP, DOWN, Cause.CABLE),  # the night the clocks go back: 02:30, twice
+    told(at(25, 1, 30), DOWN, UP, Cause.NONE),
+    told(at(28), UP, UNKNOWN, Cause.GAP),
+    told(at(29), UNKNOWN, UP, Cause.NONE),
+)
+OCTOBER = (at(30, 22, month=9), at(31, 23))  # of the wall clock in Paris: 745 hours
+ROWS = (
+    "Mois;Site;Lien;Quoi;Début;Fin;Secondes;Part;Cause;Compte",
+    "2026-10;morez;Orange;coupure;2026-10-05T11:15:07+02:00;2026-10-05T12:15:40+02:00;3633;;line;oui",
+    "2026-10;morez;Orange;câble;2026-10-25T02:30:00+02:00;2026-10-25T02:30:00+01:00;3600;;cable;non",
+    "2026-10;morez;Orange;non mesuré;2026-10-28T01:00:00+01:00;2026-10-29T01:00:00+01:00;86400;;gap;non",
+    "2026-10;morez;Orange;total mesuré;;;2592000;;;oui",
+    "2026-10;morez;Orange;total coupé;;;3633;;;oui",
+    "2026-10;morez;Orange;total non mesuré;;;86400;;;non",
+    "2026-10;morez;Orange;total câble;;;3600;;;non",
+    "2026-10;morez;Orange;disponibilité;;;;99,8598;;oui",
+)
+
+
+def test_every_state_is_a_row_and_the_sums_are_those_of_the_rows() -> None:
+    made = sheet(FACTS, {"adsl1": "Orange"}, ("2026-10", "morez"), OCTOBER, at(1, month=11), PARIS)
+    assert made[:3] == b"\xef\xbb\xbf"
+    assert made[3:].decode().split("\r\n") == [*ROWS, ""]
+
+
+def test_a_link_never_measured_has_no_share() -> None:
+    lines = sheet((), {"adsl2": "=Free"}, ("2026-10", "morez"), OCTOBER, at(1, month=11), PARIS).decode().splitlines()
+    assert lines[1] == (
+        "2026-10;morez;'=Free;non mesuré;2026-10-01T00:00:00+02:00;2026-11-01T00:00:00+01:00;2682000;;gap;non"
+    )
+    assert lines[-1] == "2026-10;morez;'=Free;disponibilité;;;;;;oui"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "site.toml").write_text(SITE + '[links.adsl1]\nkind = "sim"\nlabel = "Orange"\n', encoding="utf-8")
+    return tmp_path
+
+
+def test_ops_type_it(site: Path) -> None:
+    with Ledger.open(site / "state/ledger.db") as ledger:
+        for number, (utc, fact) in enumerate(FACTS):
+            ledger.append_now(fact, Moment(utc, 1.0 + number, "boot-1", Trust.SYNCHRONISED), f"test:{number}")
+        last = LinkMeasured("adsl1", UP, Cause.NONE, at(1, month=11), 3600.0, 7200, 3)
+        ledger.append_now(last, Moment(at(1, month=11), 99.0, "boot-1", Trust.SYNCHRONISED), "test:last")
+    done = call(site, "links", "report", "--month", "2026-10")
+    assert done.exit_code == 0
+    assert done.stdout_bytes.removeprefix(b"\xef\xbb\xbf").decode().split("\r\n") == [*ROWS, ""]
+
+
+@pytest.mark.parametrize("month", ["2026", "2026-13", "9999-11", "9999-12"])
+def test_a_month_that_is_none_or_not_begun_is_refused(site: Path, month: str) -> None:
+    assert call(site, "links", "report", "--month", month).exit_code == 2
