@@ -131,7 +131,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     say = Saying(watch.site, watch.look(), t.language)
     now = local_now(request)
     try:
-        told, heard = request.app[FOLLOWED].read(), _heard(say.state, request.app[LEDGER])
+        told, heard = request.app[FOLLOWED].read(), _heard(say.state, request.app[LEDGER], now)
     except LedgerError as error:
         log.warning("the links' past cannot be read: %s", error)
         raise web.HTTPServiceUnavailable from error
@@ -154,11 +154,11 @@ async def show(request: web.Request) -> web.StreamResponse:
     )
 
 
-def _heard(state: SiteState, ledger: Ledger) -> datetime:
+def _heard(state: SiteState, ledger: Ledger, now: datetime) -> datetime:
     """Return the last moment at which somebody measured, as far as we know."""
     service = next((one for one in state.services if one.name == "links"), None)
     if service is not None and service.up:
-        return state.at
+        return now  # not the moment of the look, which is a little before: what lasts has no gap behind it
     booked = ledger.last(LinkMeasured)
     until = booked.fact.until if booked is not None and isinstance(booked.fact, LinkMeasured) else None
     known = [at for at in (service.at if service else None, until) if at is not None]
