@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 import click
@@ -24,17 +23,15 @@ def report(where: Where, month: str) -> None:
     from agent.live import read_pictures
     from agent.memory.ledger import Ledger, LedgerError
     from agent.rules.linkfacts import LinkChanged, LinkMeasured
-    from agent.views.outagesheet import sheet
+    from agent.views.outagesheet import sheet, window_of
     from drivers.clock import SystemClock
 
-    try:
-        first = date.fromisoformat(f"{month}-01")
-        beyond = date(first.year + first.month // 12, first.month % 12 + 1, 1)
-    except ValueError as error:
-        raise click.BadParameter("expects YYYY-MM, for example 2026-11", param_hint="--month") from error
     site, now = where.site(), SystemClock().now().utc
     zone = ZoneInfo(site.site.timezone)
-    since, until = (datetime.combine(day, time(), zone).astimezone(now.tzinfo) for day in (first, beyond))
+    try:
+        since, until = window_of(month, zone)
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter("expects YYYY-MM, for example 2026-11", param_hint="--month") from error
     if since >= now:
         raise click.BadParameter("that month has not begun", param_hint="--month")
     try:

@@ -20,13 +20,21 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from agent.rules.linkfacts import OUT, Cause, Health, LinkChanged
 from agent.rules.outages import Stretch, stretches, tally
 from agent.views.exports import guarded
 
 HEADERS = ("Mois", "Site", "Lien", "Quoi", "Début", "Fin", "Secondes", "Part", "Cause", "Compte")
+
+
+def window_of(month: str, zone: tzinfo) -> tuple[datetime, datetime]:
+    """Return [first midnight, midnight after the last) of "2026-11". Raises ValueError."""
+    first = date.fromisoformat(f"{month}-01")
+    beyond = date(first.year + first.month // 12, first.month % 12 + 1, 1)
+    since, until = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (first, beyond))
+    return since, until
 
 
 def sheet(

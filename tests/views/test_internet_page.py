@@ -260,3 +260,24 @@ def test_a_link_that_is_full_passes_badly(home: House) -> None:
         assert "Demandez qui envoie de gros fichiers" in said(page)
 
     browse(home, story)
+
+
+def test_a_month_is_taken_along_as_a_file(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        await hand.claim()
+        write_day(home.ledger)
+        page = await hand.open("/internet")
+        assert re.findall(r'href="(/internet/releve[^"]*)"', page.html) == [
+            "/internet/releve?mois=2026-11",
+            "/internet/releve?mois=2026-10",
+        ]
+        file = await hand.open("/internet/releve?mois=2026-11")
+        assert file.headers["Content-Disposition"] == 'attachment; filename="internet_morez_2026-11.csv"'
+        assert (
+            "2026-11;morez;Orange;coupure;2026-11-24T12:20:01+01:00;2026-11-24T12:26:07+01:00;366;;box;oui" in file.html
+        )
+        assert "2026-11;morez;Orange;total coupé;;;366;;;oui" in file.html
+        for month in ("", "2026-09", "2026-12", "x"):
+            assert (await hand.open(f"/internet/releve?mois={month}")).status == 404
+
+    browse(home, story)

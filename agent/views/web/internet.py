@@ -2,7 +2,7 @@
 
 The one idea: the same facts at three distances. The ladder says where it is broken now and what to do; the list and the
 strips say what was broken, to the second, with what nobody measured shown as such; the plot says how it felt. Nothing
-is judged here, and nothing acts: the page can be shown to a provider as it stands.
+is judged here, and nothing acts: the page can be shown to a provider as it stands, and a month taken along as a file.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from agent.rules.outages import Outage, Stretch, Sums, outages, stretches, tally
 from agent.rules.samples import WINDOW_S, LinkSample
 from agent.views.events import Labels, link_words
 from agent.views.latency import WINDOWS, Plot, figures, plot
+from agent.views.outagesheet import sheet, window_of
 from agent.views.sentences import SaidIncident, Saying
 from agent.views.state import LinkLine, SiteState
 from agent.views.web.asking import local_now
@@ -117,6 +118,7 @@ def routes(app: web.Application) -> None:
     nothing: Told = ()
     app[FOLLOWED] = Followed(app[LEDGER], (LinkChanged,), nothing, _follow)
     app.router.add_get("/internet", show)
+    app.router.add_get("/internet/releve", take)
 
 
 def _follow(told: Told, new: Sequence[Entry]) -> Told:
@@ -150,8 +152,32 @@ async def show(request: web.Request) -> web.StreamResponse:
         links=[teller.link(link, lines[link.name], days, rows[link.name], from_s) for link in say.state.links],
         cuts=cuts[:LISTED],
         more=len(cuts) - LISTED,
+        months=_months(now),
         acting=True,
     )
+
+
+@needs(Role.ANIMATOR)
+async def take(request: web.Request) -> web.StreamResponse:
+    """Give a month as a file for the provider."""
+    site, now, month = request.app[GATE].site, local_now(request), request.query.get("mois", "")
+    if month not in _months(now):
+        raise web.HTTPNotFound
+    since, until = window_of(month, request.app[GATE].zone)
+    try:
+        told, heard = request.app[FOLLOWED].read(), _heard(request.app[WATCH].look(), request.app[LEDGER], now)
+    except LedgerError as error:
+        log.warning("the links' past cannot be read: %s", error)
+        raise web.HTTPServiceUnavailable from error
+    window = (since, min(until, now.astimezone(UTC)))
+    body = sheet(told, Labels.of(site).links, (month, site.site.code), window, heard, request.app[GATE].zone)
+    headers = {"Content-Disposition": f'attachment; filename="internet_{site.site.code}_{month}.csv"'}
+    return web.Response(body=body, content_type="text/csv", charset="utf-8", headers=headers)
+
+
+def _months(now: datetime) -> tuple[str, str]:
+    """Return this month and the one before: what is offered."""
+    return f"{now:%Y-%m}", f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"
 
 
 def _heard(state: SiteState, ledger: Ledger, now: datetime) -> datetime:
