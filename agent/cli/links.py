@@ -20,13 +20,14 @@ def links() -> None:
 @click.pass_obj
 def report(where: Where, month: str) -> None:
     """Write a month of every link as CSV to standard output: outages to the second, gaps, availability."""
-    from agent.live import read_pictures
+    from agent.live import STALE_S, age_s, read_pictures
     from agent.memory.ledger import Ledger, LedgerError
     from agent.rules.linkfacts import LinkChanged, LinkMeasured
     from agent.views.outagesheet import sheet, window_of
     from drivers.clock import SystemClock
 
-    site, now = where.site(), SystemClock().now().utc
+    site, at = where.site(), SystemClock().now()
+    now = at.utc
     zone = ZoneInfo(site.site.timezone)
     try:
         since, until = window_of(month, zone)
@@ -40,7 +41,9 @@ def report(where: Where, month: str) -> None:
     except LedgerError as error:
         fail(str(error), EXIT_IO)
     picture = read_pictures(where.places.run).get("links")
-    words = [fact.until for _, fact in facts if isinstance(fact, LinkMeasured)] + ([picture.at.utc] if picture else [])
+    words = [fact.until for _, fact in facts if isinstance(fact, LinkMeasured)]
+    if picture is not None:
+        words.append(now if age_s(picture, at) <= STALE_S else picture.at.utc)
     told = [(at, fact) for at, fact in facts if isinstance(fact, LinkChanged)]
     labels = {name: link.label or name for name, link in site.links.items()}
     heard = max(words, default=since)
