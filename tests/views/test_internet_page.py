@@ -17,6 +17,7 @@ from agent.rules.linkfacts import Cause, Health, LinkChanged, LinkMeasured
 from agent.rules.samples import LinkSample
 from agent.views.latency import figures, plot
 from agent.views.web.internet import lasted
+from drivers.contract import Moment
 from tests.views.hand import Hand, Page, browse
 from tests.views.scenes import SITE, UP2, House, ago, down, house, pictures, scenes, write_day
 
@@ -279,5 +280,31 @@ def test_a_month_is_taken_along_as_a_file(home: House) -> None:
         assert "2026-11;morez;Orange;total coupé;;;366;;;oui" in file.html
         for month in ("", "2026-09", "2026-12", "x"):
             assert (await hand.open(f"/internet/releve?mois={month}")).status == 404
+
+    browse(home, story)
+
+
+def test_what_lasts_has_no_gap_behind_it_while_time_goes_on(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No two looks at a real clock are the same."""
+
+    async def story(hand: Hand) -> None:
+        await hand.claim()
+        wrote(home, (ago(minutes=5), LinkChanged("adsl1", UP, DOWN, Cause.ISP, ago(minutes=5), "")))
+        still = home.clock.now
+
+        def ticking() -> Moment:
+            home.clock.pass_s(0.01)
+            return still()
+
+        monkeypatch.setattr(home.clock, "now", ticking)
+        text = said(await hand.open("/internet"))
+        assert "dure encore, 5 min 00 s jusqu'ici" in text
+        assert "la mesure s'est arrêtée" not in text
+        file = (await hand.open("/internet/releve?mois=2026-11")).html
+        assert [line.split(";")[3] for line in file.split("\r\n") if ";Orange;" in line][:2] == [
+            "non mesuré",
+            "coupure",
+        ]
+        assert file.count(";Orange;non mesuré;") == 1  # before the first fact, none at the end
 
     browse(home, story)
