@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from agent.rules.folding import fold_user
-from drivers.contract import DeviceJob
+from drivers.contract import DeviceJob, SpoolJob
 from drivers.spooling import SpoolAttempt
 
 UNDER_WAY = 50  # the newest notes, among which are those of attempts under way
@@ -53,8 +53,13 @@ class Notebook:
         user = fold_user(job.user)
         for note in reversed(self._of_device.get(job.job, ())):
             if user in {"", fold_user(note.user)}:
-                return Sent(note, system=any(map(_broken_off, self._before(note))))
+                return self._sent(note)
         return None
+
+    def taken(self, job: SpoolJob) -> tuple[Sent, ...]:
+        """Return the attempts of a spooled job that the device has taken, oldest first."""
+        notes = self._of_job.get((job.queue, job.job, job.created_s), ())
+        return tuple(self._sent(note) for note in notes if note.device_job is not None)
 
     def awaits(self, user: str) -> bool:
         """Return True if an attempt of `user` is under way of which the device's number is not known yet."""
@@ -62,6 +67,9 @@ class Notebook:
             note.device_job is None and note.code is None and fold_user(user) in {"", fold_user(note.user)}
             for note in self.notes[-UNDER_WAY:]
         )
+
+    def _sent(self, note: SpoolAttempt) -> Sent:
+        return Sent(note, system=any(map(_broken_off, self._before(note))))
 
     def _before(self, note: SpoolAttempt) -> Iterable[SpoolAttempt]:
         return takewhile(lambda other: other is not note, self._of_job[_job(note)])

@@ -16,14 +16,11 @@ tell are as few as the job's two-sidedness allows, each copy starting a new shee
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
 
 from agent.rules.facts import TIMED_DAYS, AliasId, Fact, FormulaId, MemberId, Total, total
-from agent.rules.folding import fold_user
 from agent.rules.identity import Level
 from agent.rules.members import Alias, Roster
 from agent.rules.sheets import large, sheets_of
@@ -225,6 +222,12 @@ class Claim:
     two_sided: bool = False
     errand: Errand = PLAIN
     recorded: bool = False  # the device has a record of it, which does not say
+    apart: bool = True  # the device tells prints from copies: what its print counters moved is prints
+
+    @property
+    def sure(self) -> bool:
+        """Return True if it cannot be more than `most`: it was counted in the document, and is no spooler's word."""
+        return self.errand.forecast is not None
 
     def row(self, mono: int, colour: int, high: int, evidence: Evidence, shared: Shared | None = None) -> AttemptOwned:
         """Return the fact: at least `mono` + `colour` sides, at most `high`, of a movement `shared` with others."""
@@ -285,12 +288,21 @@ def _at_most(errand: Errand, *, two_sided: bool = False, copies: int = 1) -> int
     return errand.forecast + errand.banners + (max(1, copies) if two_sided else 0)
 
 
-def unrecorded(device: str, serial: str, job: SpoolJob, whose: Owner, errand: Errand = PLAIN) -> Claim:
-    """Return the claim of a spooled job that ended but left no record at the device (it lost its memory, say)."""
+def unrecorded(
+    device: str, serial: str, job: SpoolJob, whose: Owner, errand: Errand = PLAIN, *, turn: str = "", times: int = 1
+) -> Claim:
+    """Return the claim of a spooled job that ended but left no record at the device (it lost its memory, say).
+
+    `turn` tells attempts of one job apart, where more than one was lost; `times` is how many this claim stands for.
+    A spooler adds its attempts up by itself; one that claims nothing knows nothing.
+    """
+    if errand.forecast is not None:
+        errand = replace(errand, forecast=times * errand.forecast, banners=times * errand.banners)
     told = _at_most(errand)
-    most = job.claimed_sides if told is None else told
+    most = (job.claimed_sides or None) if told is None else told
     known = replace(errand, spooled=errand.spooled or spooled_name(job))
-    return Claim(device, serial, f"spool/{spooled_name(job)}", whose, most=most, state=job.state, errand=known)
+    name = "/".join(filter(None, ("spool", spooled_name(job), turn)))
+    return Claim(device, serial, name, whose, most=most, state=job.state, errand=known)
 
 
 def narrow(bounds: tuple[tuple[int, int], ...], moved: int) -> tuple[tuple[int, int], ...]:
@@ -312,15 +324,23 @@ def settle(
     Each is bounded by what it may be, and by what the others leave of the movement; one alone, no larger than it may
     be, is that movement. Where several share mono and colour sides, which is whose is not known: none is certain. No
     movement: a record that did not say printed nothing, the counters witness; a spooled job never reached the device.
+    More movement than all of them claim: somebody else printed too, or the spooler claims too little (one side for
+    a whole document it passed on unread): none is certain, and only what was counted in a document bounds it. Where
+    the device does not tell copies apart, some of it may be copies: only what is claimed to the side is certain.
     `name` is the movement's own in the books of `epoch`, so that what is still open can be settled with its neighbours.
     """
     moved = mono + colour
     if mono < 0 or colour < 0 or moved == 0:
         return tuple(claim.row(0, 0, 0, Evidence.COUNTER) for claim in claims if claim.recorded)
-    bounds = narrow(tuple((0, moved if claim.most is None else claim.most) for claim in claims), moved)
-    if len(claims) > 1 and mono and colour:
+    bounds = tuple((0, moved if claim.most is None else claim.most) for claim in claims)
+    short = sum(high for _, high in bounds) < moved
+    vague = short or not _told_apart(claims, moved)
+    if short:
+        bounds = tuple((0, claim.most if claim.most is not None and claim.sure else moved) for claim in claims)
+    bounds = narrow(bounds, moved)
+    if vague or (len(claims) > 1 and mono and colour):
         bounds = tuple((0, high) for _, high in bounds)
-    sort = "mixed" if mono and colour else "mono" if mono else "colour"
+    sort = "mixed" if vague or (mono and colour) else "mono" if mono else "colour"
     shared = Shared(epoch, f"{name}/{sort}", moved - sum(low for low, high in bounds if low == high))
     rows = []
     for claim, (low, high) in zip(claims, bounds, strict=True):
@@ -328,6 +348,12 @@ def settle(
         open_ = shared if low < high else None
         rows.append(claim.row(of_mono, low - of_mono, high, Evidence.COUNTER, open_))
     return tuple(rows)
+
+
+def _told_apart(claims: tuple[Claim, ...], moved: int) -> bool:
+    """Return True where none of a movement can be copies: the device says so, or it is what is claimed to the side."""
+    said = [claim.most if not claim.sure else claim.errand.forecast for claim in claims]
+    return all(claim.apart for claim in claims) or (None not in said and sum(filter(None, said)) == moved)
 
 
 def believe(claims: tuple[Claim, ...]) -> tuple[AttemptOwned, ...]:
@@ -345,55 +371,3 @@ def believe(claims: tuple[Claim, ...]) -> tuple[AttemptOwned, ...]:
         elif claim.most is not None:
             rows.append(claim.row(0, 0, claim.most, Evidence.CLAIMED))
     return tuple(rows)
-
-
-class Witness:
-    """Which of a device's spooled jobs ended without a record at the device.
-
-    The backend in the print path may have noted which job a record carried out. Else jobs and records are paired by
-    user, in order: a user with more ended jobs than records has some missing. An attempt that was repeated may hide a
-    missing one (its sides are then unattributed, never somebody else's). Jobs created before `since_s` (Unix) are old.
-    """
-
-    def __init__(self, since_s: float) -> None:
-        self._since_s = since_s
-        self._records: dict[str, str] = {}  # attempt -> folded user, until it is paired
-        self._paired: set[str] = set()  # attempts
-        self._void: set[str] = set()  # jobs that are paired, or were seen to have printed nothing
-
-    def recorded(self, name: str, user: str, spooled: str = "") -> None:
-        """Note the record of the attempt `name` of `user` at the device, and its job if known; again is harmless."""
-        if spooled:
-            self._paired.add(name)
-            self._void.add(spooled)
-        elif name not in self._paired:
-            self._records[name] = fold_user(user)
-
-    def missing(self, jobs: Iterable[SpoolJob]) -> tuple[SpoolJob, ...]:
-        """Return the ended jobs beyond the records of their users, oldest first."""
-        left = Counter(self._records.values())
-        found = []
-        for job in self._ended(jobs):
-            user = fold_user(job.user)
-            if left[user]:
-                left[user] -= 1
-            else:
-                found.append(job)
-        return tuple(found)
-
-    def balanced(self, jobs: Iterable[SpoolJob]) -> None:
-        """Note that the counters hold nothing unexplained: whatever has no record now printed nothing, or is booked."""
-        for job in self._ended(jobs):
-            self._void.add(spooled_name(job))
-            user = fold_user(job.user)
-            record = next((name for name, whose in self._records.items() if whose == user), None)
-            if record is not None:
-                del self._records[record]
-                self._paired.add(record)
-
-    def _ended(self, jobs: Iterable[SpoolJob]) -> list[SpoolJob]:
-        """Return the jobs that claim to have printed and are not judged yet, oldest first."""
-        ours = (job for job in jobs if job.state.ended and job.claimed_sides and job.created_s >= self._since_s)
-        return sorted(
-            (job for job in ours if spooled_name(job) not in self._void), key=lambda job: (job.created_s, job.job)
-        )

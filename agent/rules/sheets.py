@@ -22,9 +22,11 @@ def large(media: str) -> bool:
 
 
 def sheets_of(sides: int, copies: int, *, two_sided: bool) -> int:
-    """Return the fewest sheets for `sides` in `copies` equal parts, each starting on a new sheet."""
+    """Return the fewest sheets for `sides` in `copies` equal parts, each starting on a new sheet.
+
+    Sides that make no equal parts are a job that broke off: how long its parts were nobody knows.
+    """
     if not two_sided:
         return sides
-    copies = max(1, copies)
-    whole, rest = divmod(sides, copies)
-    return copies * -(-whole // 2) - (-rest // 2)
+    whole, rest = divmod(sides, max(1, copies))
+    return -(-sides // 2) if rest else max(1, copies) * -(-whole // 2)

@@ -26,7 +26,7 @@ from agent.rules.books import ACTIVE, Books
 from agent.rules.facts import CardKey, Fact
 from agent.rules.members import Alias, Roster
 from agent.rules.metering import Metering, display_of, meters_of
-from agent.rules.pages import PLAIN, Claim, Errand, PagesCounted, Witness, attempt
+from agent.rules.pages import PLAIN, AttemptCounted, Claim, Errand, PagesCounted, attempt
 from agent.rules.paper import (
     BooksClosed,
     BooksOpened,
@@ -39,6 +39,7 @@ from agent.rules.paper import (
     holder,
 )
 from agent.rules.spool import Stand
+from agent.rules.witness import Lost, Witness
 from agent.stories.desk import Desk
 from drivers.contract import (
     BadgeRead,
@@ -121,13 +122,17 @@ class Clerk:
         self.books = Books(device, policy.visit_idle_s, a3_clicks=policy.a3_clicks, zone=policy.zone)
         newest = clock.now().utc
         self._strays = 0  # prints nothing explained, in sides, ever
+        self._lost: dict[str, Lost] = {}  # claim -> what of its job left no record
+        spooled = []
         for entry in ledger.entries(*BOOKED):
             self._learn(entry.fact, entry.at)
+            if isinstance(entry.fact, AttemptCounted) and entry.fact.spooled:
+                spooled.append(entry.fact.spooled)
             newest = entry.at.utc if self.books.epoch else newest
         for entry in ledger.entries(MetersRead):
             if isinstance(entry.fact, MetersRead) and entry.fact.device == device:
                 self._meters_day = (entry.fact.serial, entry.fact.day)
-        self._witness = Witness(newest.timestamp())
+        self._witness = Witness(newest.timestamp(), spooled)
 
     async def look(self, split: Callable[[DeviceReading], bool] | None = None) -> DeviceReading:
         """Look at the device once and book all it shows. Raises DriverError, LedgerError.
@@ -137,7 +142,8 @@ class Clerk:
         raw, spooled = await self._printer.read(), self._desk.spooled
         news = (raw.jobs, spooled) != self._judged
         if news or self._claims or self._awaited:
-            self._claims = (*await self._book_records(raw), *self._missing(raw, spooled))
+            claims = (*await self._book_records(raw), *self._missing(raw, spooled))
+            self._claims = tuple(replace(claim, apart=raw.counters is not None) for claim in claims)
             self._judged = (raw.jobs, spooled)
         reading = self._metered(raw, now=split is not None)
         calm = self.books.balanced
@@ -149,7 +155,7 @@ class Clerk:
             self.books.nobodys = self.books.nobodys and reading.counters is None
         told = self.books.balanced and not self._metering.pending
         if told and (news or not calm):
-            self._witness.balanced(spooled)
+            self._witness.balanced(spooled, self._desk.notebook)
         await self._read_meters(raw)
         self._note(raw)
         metered = reading.counters is not None
@@ -189,8 +195,8 @@ class Clerk:
                 claims.append(pages.unsaid(job, whose, errand))
             else:
                 rows.append(row)
-            if row is not None or reading.counters is not None:
-                self._witness.recorded(attempt(job), job.user, errand.spooled)
+            if row is not None or reading.counters is not None or errand.forecast is not None:
+                self._witness.recorded(attempt(job), job.user, sent)
         for at in range(0, len(rows), AT_ONCE):
             await self._write(reading.at, *rows[at : at + AT_ONCE])
         return claims
@@ -204,17 +210,14 @@ class Clerk:
     def _missing(self, reading: DeviceReading, spooled: tuple[SpoolJob, ...]) -> list[Claim]:
         """Return the spooled jobs that ended and left no record at the device."""
         device, serial = self.books.device, reading.serial
-        missing = self._witness.missing(spooled)
-        claims = (
-            pages.unrecorded(
-                device,
-                serial,
-                job,
-                self._desk.payer(job.job, job.created_s) or self._owner(job.user),
-                self._desk.expected(job.job, job.created_s),
-            )
-            for job in missing
-        )
+        claims, self._lost = [], {}
+        for lost in self._witness.missing(spooled, self._desk.notebook):
+            job = lost.job
+            errand = replace(self._desk.expected(job.job, job.created_s), system=lost.system)
+            whose = self._desk.payer(job.job, job.created_s) or self._owner(job.user)
+            times = max(1, len(lost.notes))
+            claims.append(pages.unrecorded(device, serial, job, whose, errand, turn=lost.turn, times=times))
+            self._lost[claims[-1].attempt] = lost
         return [claim for claim in claims if not self.books.has(claim.attempt)]
 
     async def badge(self, read: BadgeRead) -> None:
@@ -352,6 +355,8 @@ class Clerk:
 
     def _learn(self, fact: Fact, at: Moment) -> None:
         self.books.learn(fact, at)
+        if isinstance(fact, AttemptCounted) and (lost := self._lost.pop(fact.attempt, None)) is not None:
+            self._witness.settled(lost)
         if isinstance(fact, PrintsUnmatched) and fact.device == self.books.device:
             self._strays += fact.mono + fact.colour
 

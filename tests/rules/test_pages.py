@@ -20,7 +20,6 @@ from agent.rules.pages import (
     Evidence,
     Free,
     Owner,
-    Witness,
     attempt,
     believe,
     count,
@@ -230,8 +229,48 @@ def test_claims_that_together_make_the_movement_in_one_colour_are_exact():
     assert [(row.low, row.high) for row in settle((SILENT, *pair), 25, 0)] == [(0, 25), (0, 20), (0, 5)]
 
 
-def test_a_movement_larger_than_the_claim_is_not_all_its_own():
-    assert [(row.sides_mono, row.low, row.high) for row in settle((LOST,), 21, 0)] == [(0, 0, 20)]
+def test_a_movement_larger_than_what_is_claimed_is_certainly_nobodys_and_may_be_anybodys():
+    (row,) = settle((LOST,), 21, 0, 3, "copieur/3/1")
+    assert (row.sides_mono, row.low, row.high, row.group) == (0, 0, 21, "copieur/3/1/mixed")
+    passed_on = replace(LOST, attempt="b", most=1)  # the spooler's word for five pages of raster it did not read
+    assert [(row.low, row.high) for row in settle((passed_on,), 5, 0)] == [(0, 5)]
+    assert [(row.low, row.high) for row in settle((LOST, passed_on), 25, 0)] == [(0, 25), (0, 25)]
+
+
+def test_where_copies_are_not_told_apart_only_what_is_claimed_to_the_side_is_certain():
+    total = replace(LOST, apart=False)
+    assert [(row.sides_mono, row.low, row.high) for row in settle((total,), 20, 0)] == [(20, 20, 20)]
+    assert [(row.low, row.high) for row in settle((total,), 15, 0)] == [(0, 15)]  # 10 printed and 5 copied, say
+    assert [(row.low, row.high) for row in settle((replace(total, most=None),), 15, 0)] == [(0, 15)]
+
+
+def test_a_counted_document_bounds_what_is_its_own_even_where_more_came_out():
+    counted = unrecorded("copieur", "S1", SPOOLED, ALICE, Errand(forecast=6, banners=2))
+    assert [(row.low, row.high) for row in settle((counted,), 7, 0)] == [(7, 7)]
+    assert [(row.low, row.high) for row in settle((counted,), 30, 0)] == [(0, 8)]
+    beside = replace(LOST, attempt="b")  # the spooler's word is no bound
+    assert [(row.low, row.high) for row in settle((counted, beside), 30, 0)] == [(0, 8), (0, 30)]
+
+
+def test_where_copies_are_not_told_apart_a_counted_document_is_certain_only_at_its_own_count():
+    silent = replace(JOB, sides=None, copies=1)
+    counted = replace(unsaid(silent, ALICE, Errand(forecast=6, banners=1)), apart=False)
+    assert [(row.low, row.high) for row in settle((counted,), 6, 0)] == [(6, 6)]
+    assert [(row.low, row.high) for row in settle((counted,), 7, 0)] == [(0, 7)]  # a banner, or one copied
+    assert [(row.low, row.high) for row in settle((counted,), 20, 0)] == [(0, 8)]  # and its blank back
+
+
+def test_a_claim_for_attempts_that_were_lost_together_is_bounded_by_all_of_them():
+    both = unrecorded("copieur", "S1", SPOOLED, ALICE, Errand(forecast=6, banners=2), times=2)
+    assert [(row.low, row.high) for row in settle((both,), 20, 0)] == [(0, 16)]
+    assert [(row.low, row.high) for row in believe((both,))] == [(0, 16)]
+
+
+def test_a_lost_job_that_the_spooler_claims_nothing_of_is_what_the_counters_moved():
+    raw = unrecorded("copieur", "S1", replace(SPOOLED, claimed_sides=0), ALICE, turn="2")
+    assert (raw.attempt, raw.most) == ("spool/copieur/3/1000/2", None)
+    assert [(row.low, row.high) for row in settle((raw,), 5, 0)] == [(5, 5)]
+    assert believe((raw,)) == ()
 
 
 @pytest.mark.parametrize("moved", [(0, 0), (-1, 0), (2, -2), (-2, 2)])
@@ -256,51 +295,7 @@ def test_claims_never_book_more_than_moved_and_their_interval_holds_what_they_bo
     for row in rows:
         assert 0 <= row.low == row.sides_mono + row.sides_colour <= row.high
         limit = claims[int(row.attempt)].most
-        assert limit is None or row.high <= limit
-
-
-# the witness -----------------------------------------------------------------------------------------------
-
-
-def spooled(job: int, user: str = "alice", **change: object) -> SpoolJob:
-    return replace(SPOOLED, job=job, user=user, created_s=1000 + job, **change)
-
-
-def test_jobs_beyond_their_users_records_are_missing():
-    witness = Witness(0.0)
-    jobs = (spooled(1), spooled(2), spooled(3, "bob"))
-    assert witness.missing(jobs) == jobs
-    witness.recorded("r1", "ALICE@laptop.local")
-    witness.recorded("r1", "alice")
-    assert witness.missing(jobs) == (jobs[1], jobs[2])
-
-
-def test_a_job_that_waits_or_claims_nothing_or_is_old_is_not_missing():
-    waiting = spooled(1, state=JobState.PROCESSING)
-    assert Witness(0.0).missing((waiting, spooled(2, claimed_sides=0))) == ()
-    assert Witness(1002.0).missing((spooled(1), spooled(2))) == (spooled(2),)
-
-
-def test_balanced_counters_end_the_case_and_a_record_ahead_of_its_job_still_pairs():
-    witness = Witness(0.0)
-    witness.recorded("r1", "alice")  # the device ends before CUPS notices
-    witness.balanced(())
-    assert witness.missing((spooled(1),)) == ()
-    witness.balanced((spooled(1),))
-    witness.recorded("r1", "alice")  # seen again in every look
-    assert witness.missing((spooled(1), spooled(2))) == (spooled(2),)
-    witness.balanced((spooled(1), spooled(2)))
-    assert witness.missing((spooled(1), spooled(2))) == ()
-
-
-def test_a_noted_record_ends_the_case_of_its_very_job_and_of_no_other():
-    witness = Witness(0.0)
-    jobs = (spooled(1), spooled(2))
-    witness.recorded("r1", "alice", f"copieur/2/{jobs[1].created_s}")
-    witness.recorded("r1", "alice")
-    assert witness.missing(jobs) == (jobs[0],)
-    witness.balanced(())
-    assert witness.missing((*jobs, spooled(3))) == (jobs[0], spooled(3))
+        assert limit is None or row.high <= limit or sum(limit or 0 for limit in most) < mono + colour == row.high
 
 
 def test_a_claim_needs_no_copies():

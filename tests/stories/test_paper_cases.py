@@ -31,6 +31,7 @@ from drivers.ipp import Attribute, Tag, attribute
 from drivers.peers.copier import Copier, physical_sides
 from drivers.peers.copier_paper import GARBAGE
 from drivers.printer import IppPrinter
+from drivers.spooling import SpoolAttempt
 from tests.drivers.paper_tools import CREATE_JOB, PRINT_JOB, SEND_DOCUMENT, ask, document, template
 
 pytestmark = pytest.mark.peers
@@ -82,6 +83,15 @@ class Room:
         async with asyncio.timeout(10):
             while self.physical() < sides:
                 await asyncio.sleep(0.002)
+
+    def attempts(self, state: JobState, *device_jobs: int) -> None:
+        """Have the print path tell of alice's one job, sent so many times, to these job-ids of the device."""
+        now = SystemClock().now()
+        created = self.desk.spooled[-1].created_s if self.desk.spooled else int(now.utc.timestamp()) + 1
+        job = SpoolJob(now, "copieur", 1, created, "alice", state, "", 400, 400, self.copier.uri)
+        began, notes = now.utc.timestamp() + 1, enumerate(device_jobs)
+        runs = (SpoolAttempt(f"1-{run}", "copieur", 1, created, "alice", began + run, at, 0) for run, at in notes)
+        self.desk.lay((job,), tuple(runs))
 
     def spools(self, user: str, claimed: int, state: JobState = JobState.COMPLETED) -> None:
         """Have the spooler say that a job ended with `claimed` sides."""
@@ -287,6 +297,28 @@ def test_11_two_lost_jobs_share_the_movement_and_wait_for_somebody(tmp_path):
         assert (hers.member, hers.low, hers.high) == (here.alice, 0, 5)
         assert (his.member, his.low, his.high) == (here.bob, moved - 5, moved)
         assert here.unattributed() == 5
+
+    played(tmp_path, story)
+
+
+def test_11_of_a_job_sent_twice_the_attempt_whose_record_was_lost_is_counted_too(tmp_path):
+    async def story(here: Room) -> None:
+        await here.starts("alice", 200, at=4)
+        await here.copier.press("fail")
+        await here.copier.settle(10)
+        here.attempts(JobState.PROCESSING, 1)
+        await here.look()
+        first = here.physical()
+        assert [row[0] for row in here.rows()] == [first]
+        await here.copier.press("forgets", "yes")
+        await here.starts("alice", 200, at=10)
+        await here.copier.press("power", "off")
+        await here.copier.press("power", "on")
+        here.attempts(JobState.COMPLETED, 1, 2)
+        await here.look()
+        _, second = here.facts(AttemptCounted)
+        assert (second.low, second.high, second.evidence) == (here.physical() - first,) * 2 + ("counter",)
+        assert (second.member, second.low >= 10, here.unattributed()) == (here.alice, True, 0)
 
     played(tmp_path, story)
 

@@ -45,7 +45,7 @@ NEVER = MemberId("")
 FAULTS = (
     *("print",) * 620, *("copies",) * 200, *("strangers",) * 30, *("cancel",) * 40, *("abort",) * 20, *("jam",) * 20,
     *("busy",) * 20, *("refused",) * 20, *("power-lost",) * 3, *("power-kept",) * 8, *("silent",) * 8, *("again",) * 6,
-    *("silent-device",) * 2, *("reset",), *("swap",), *("wrap",),
+    *("second-lost",) * 3, *("silent-device",) * 2, *("reset",), *("swap",), *("wrap",),
 )  # fmt: skip
 
 
@@ -223,7 +223,15 @@ class Week:
             what = self.dice.choice(FAULTS)
             self.happened[what] += 1
             await self._do(what)
-            if self.dice.random() < 0.85 or what in {"power-lost", "silent", "silent-device", "reset", "swap", "wrap"}:
+            if self.dice.random() < 0.85 or what in {
+                "power-lost",
+                "second-lost",
+                "silent",
+                "silent-device",
+                "reset",
+                "swap",
+                "wrap",
+            }:
                 await self.look()
             if self.dice.random() < 0.01:
                 self.clerk = self._clerk()  # the service was restarted
@@ -286,8 +294,21 @@ class Week:
                 first = machine.prints(user, part, name, colour=colour, state=JobState.ABORTED)
                 second = machine.prints(user, pages, name, colour=colour, state=done)
                 self.job(user, part + pages, done, first, second, heard=False)
+            case "second-lost":
+                await self._second_lost(user, pages, part, name, colour=colour)
             case _:
                 self.job(user, pages, done, machine.prints(user, pages, name, colour=colour, state=done))
+
+    async def _second_lost(self, user: str, pages: int, part: int, name: str, *, colour: bool) -> None:
+        """Have a job printed again of which one record was read, and the other is lost with the machine's memory."""
+        first = self.machine.prints(user, part, name, colour=colour, state=JobState.ABORTED)
+        self.job(user, part, JobState.PROCESSING, first)
+        await self.look()
+        second = self.machine.prints(user, pages, f"{name}/2", colour=colour, state=JobState.COMPLETED)
+        self.spooled[-1] = replace(self.spooled[-1], state=JobState.COMPLETED, claimed_sides=part + pages)
+        note = self.notes[-1]
+        self.notes.append(replace(note, name=f"{self.number}-1", began_s=note.began_s + 1, device_job=second))
+        self.machine.forget()
 
     async def _visit(self, member: MemberId, sides: int, *, colour: bool) -> None:
         await self._badge(member)
