@@ -4,7 +4,8 @@ The one idea: a hang is worse than a crash (a stopped program holds a relay for 
 (Raspberry Pi OS keeps an output driven after its owner died). So the line belongs to a process that does nothing else.
 It is started by exec, never by a bare fork; it claims the line inactive; it times each pulse itself on the monotonic
 clock and caps it; and it locks when its parent dies (end of file), goes silent, or a signal asks it to end. It decides
-nothing, opens no file and loads no asyncio.
+nothing, opens no file and loads no asyncio. Where it may, it runs before all that is not real time (sched(7)): on a
+board with too much to do a pulse ends when it ends.
 
 Protocol, one ASCII message per datagram of a SOCK_SEQPACKET socketpair(2) on standard input:
 
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import select
 import signal
 import socket
@@ -177,6 +179,12 @@ def _claim(pins: Chip, line: int, *, active_high: bool, wait_s: float = BUSY_S) 
             select.select([], [], [], 0.01)
 
 
+def _before_all_else() -> None:
+    """Ask for the lowest real-time priority: this program sleeps, and works for microseconds. Not granted: no matter."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="latch", description="Own the relay line of one door.")
     parser.add_argument("--chip", required=True)
@@ -206,6 +214,7 @@ def main() -> int:
     try:
         with contextlib.closing(open_chip(arguments.chip)) as pins:
             relay = _claim(pins, arguments.line, active_high=not arguments.active_low)
+            _before_all_else()
             latch = Latch(relay, parent, arguments.cap)
 
             def end(_number: int, _frame: FrameType | None) -> None:

@@ -226,6 +226,8 @@ def main() -> None:
     """Play the kernel and the recorder for the board at argv[1] until stdin closes (its maker died)."""
     path = Path(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))  # a kernel waits for no process
     with Wires(path) as wires, _record_of(path).open("w", encoding="ascii", buffering=1) as record:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         os.set_blocking(0, False)

@@ -75,6 +75,38 @@ def emulated(folder: Path, level: str, *, persist: bool) -> Board:
     return Board(folder / "board", persist=persist, pulls={LINE: "down" if level == "high" else "up"})
 
 
+def test_the_latch_runs_before_all_that_is_not_real_time_and_works_where_it_may_not(tmp_path: Path) -> None:
+    async def pulse(board: Board) -> int:
+        async with GpioLock(SystemClock(), chip=board.chip, line=LINE) as lock:
+            assert lock.latch_pid is not None
+            policy = os.sched_getscheduler(lock.latch_pid)
+            await lock.release(0.05)
+        return policy
+
+    with emulated(tmp_path, "high", persist=True) as board:
+        assert asyncio.run(pulse(board)) == os.SCHED_RR
+        refused = subprocess.run(
+            ["setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nice", sys.executable, "-c", REFUSED, board.chip],
+            cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        assert (refused.returncode, refused.stdout) == (0, f"{os.SCHED_OTHER}\n"), refused.stderr
+        assert len([one for one in pulses(board, "high") if one.ended_s is not None]) == 2
+
+
+REFUSED = f"""
+import asyncio, os, sys
+from drivers.clock import SystemClock
+from drivers.lock import GpioLock
+
+async def pulse():
+    async with GpioLock(SystemClock(), chip=sys.argv[1], line={LINE}) as lock:
+        print(os.sched_getscheduler(lock.latch_pid))
+        await lock.release(0.05)
+
+asyncio.run(pulse())
+"""
+
+
 # --- the door service dies ---------------------------------------------------------------------------------
 
 
