@@ -180,7 +180,7 @@ def _claim(pins: Chip, line: int, *, active_high: bool, wait_s: float = BUSY_S) 
 
 
 def _before_all_else() -> None:
-    """Ask for the lowest real-time priority: this program sleeps, and works for microseconds. Not granted: no matter."""
+    """Ask for the lowest real-time priority: this program sleeps, and works for microseconds. Refused: no matter."""
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
