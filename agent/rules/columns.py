@@ -99,8 +99,9 @@ def clicks_of(fact: PagesCounted) -> int:
 def halved(row: Attempted) -> Attempted:
     """Allow for A3: at a device that counts it twice, a movement without a record may be half as many sides."""
     mono, colour = -(-row.sides_mono // 2), -(-row.sides_colour // 2)
-    sheets = min(row.sheets, mono + colour)
-    return replace(row, sides_mono=mono, sides_colour=colour, sheets=sheets, low=mono + colour, group="")
+    sides = mono + colour
+    sheets, free = min(row.sheets, sides), min(row.free, sides)
+    return replace(row, sides_mono=mono, sides_colour=colour, sheets=sheets, low=sides, group="", free=free)
 
 
 def large_copies_of(counters: Counters) -> Sides | None:

@@ -123,14 +123,17 @@ def _now(uses: tuple[Usage, ...], fact: Correction, written: datetime) -> tuple[
 
 
 def _settled(uses: tuple[Usage, ...], fact: PrintSettled) -> tuple[Usage, ...]:
-    """Return what a print counts after somebody said how many sides it had; its owner and its day are as they were."""
+    """Return what a print counts after somebody said how many sides it had; its owner and its day are as they were.
+
+    What counts with nothing is kept all the same: it may be settled again, and is then still theirs.
+    """
     was = next((use for use in uses if use.item not in OVERHEAD), uses[0] if uses else None)
     if was is None:
         return ()  # it was counted with nothing, and nothing open: no settlement follows that
-    return prints_used(
+    now = prints_used(
         was.day,
-        was.member,
-        was.formula,
+        fact.member,
+        fact.formula,
         mono=fact.sides_mono,
         colour=fact.sides_colour,
         free=fact.free,
@@ -138,6 +141,10 @@ def _settled(uses: tuple[Usage, ...], fact: PrintSettled) -> tuple[Usage, ...]:
         large="a3" in was.item,
         open_sides=fact.high - fact.low,
     )
+    if any(use.item not in OVERHEAD for use in now):
+        return now
+    item = Item.PRINT_MONO_A3 if "a3" in was.item else Item.PRINT_MONO
+    return (Usage(was.day, fact.member, fact.formula, item, 0), *now)
 
 
 def regularise(before: Statement, after: Statement) -> tuple[Line, ...]:

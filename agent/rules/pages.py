@@ -76,6 +76,12 @@ class Free(StrEnum):
     BANNER = "banner"  # the sheet that says whose job it is
 
 
+def paid(mono: int, colour: int, free: int) -> dict[str, int]:
+    """Return by colour the sides that somebody pays: what is free is mono first."""
+    free_mono = min(free, mono)
+    return {"mono": mono - free_mono, "colour": colour - (free - free_mono)}
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptCounted(PagesCounted):
     """One physical print attempt ended, with its paper, what of it is free, and the job it carried out.
@@ -98,9 +104,7 @@ class AttemptCounted(PagesCounted):
         """Add what is large and what is free; a member's sides are those they pay."""
         sides = self.sides_mono + self.sides_colour
         rows = [step for step in PagesCounted.totals(self) if step.name != "member_sides"]
-        free_mono = min(self.free, self.sides_mono)
-        paid = {"mono": self.sides_mono - free_mono, "colour": self.sides_colour - (self.free - free_mono)}
-        for colour, count_ in paid.items():
+        for colour, count_ in paid(self.sides_mono, self.sides_colour, self.free).items():
             if self.member:
                 rows.append(total("member_sides", count_, member=self.member, kind="print", colour=colour))
         if self.large and sides:
@@ -112,11 +116,15 @@ class AttemptCounted(PagesCounted):
 
 @dataclass(frozen=True, slots=True)
 class AttemptOwned(AttemptCounted):
-    """One physical print attempt ended: as before, and on what it rests whose it is."""
+    """One physical print attempt ended: as before, on what it rests whose it is, and what it is settled by."""
 
     kind: ClassVar[str] = "attempt-owned"
 
     level: Level = Level.NOBODY
+    banners: int = 0  # Errand.banners
+    told: int | None = None  # Errand.forecast
+    copies: int = 1
+    two_sided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +182,7 @@ def count(job: DeviceJob, whose: Owner, errand: Errand = PLAIN, *, a3_clicks: in
         return None
     colour = min(job.sides, job.sides_colour or 0)
     sheets = job.sheets if job.sheets is not None else sheets_of(job.sides, job.copies, two_sided=bool(job.two_sided))
-    free, why_free = _free(errand, job.sides, job.state)
+    free, why_free = free_of(errand, job.sides, job.state)
     big = large(job.media)
     return AttemptOwned(
         device=job.device,
@@ -196,13 +204,17 @@ def count(job: DeviceJob, whose: Owner, errand: Errand = PLAIN, *, a3_clicks: in
         free=free,
         why_free=why_free,
         level=whose.level,
+        banners=errand.banners,
+        told=errand.forecast,
+        copies=job.copies,
+        two_sided=bool(job.two_sided),
     )
 
 
-def _free(errand: Errand, sides: int, state: str) -> tuple[int, Free]:
+def free_of(errand: Errand, sides: int, state: str) -> tuple[int, Free]:
     """Return how many sides are free, and why. Banners may be left out: they are what came beyond a document."""
     if errand.system:
-        return sides, Free.SYSTEM if sides else Free.NOT
+        return sides, Free.SYSTEM
     told = errand.forecast if state == JobState.COMPLETED else None
     banners = min(errand.banners, sides if told is None else max(0, sides - told))
     return banners, Free.BANNER if banners else Free.NOT
@@ -222,6 +234,7 @@ class Claim:
     two_sided: bool = False
     errand: Errand = PLAIN
     recorded: bool = False  # the device has a record of it, which does not say
+    large: bool = False  # A3 or larger, as its record says
     apart: bool = True  # the device tells prints from copies: what its print counters moved is prints
 
     @property
@@ -231,7 +244,7 @@ class Claim:
 
     def row(self, mono: int, colour: int, high: int, evidence: Evidence, shared: Shared | None = None) -> AttemptOwned:
         """Return the fact: at least `mono` + `colour` sides, at most `high`, of a movement `shared` with others."""
-        free, why_free = _free(self.errand, mono + colour, self.state)
+        free, why_free = free_of(self.errand, mono + colour, self.state)
         return AttemptOwned(
             device=self.device,
             serial=self.serial,
@@ -247,12 +260,17 @@ class Claim:
             evidence=evidence,
             state=self.state,
             spooled=self.errand.spooled,
+            large=self.large,
             free=free,
             why_free=why_free,
             epoch=0 if shared is None else shared.epoch,
             group="" if shared is None else shared.name,
             moved=0 if shared is None else shared.sides,
             level=self.whose.level,
+            banners=self.errand.banners,
+            told=self.errand.forecast,
+            copies=self.copies,
+            two_sided=self.two_sided,
         )
 
 
@@ -278,6 +296,7 @@ def unsaid(job: DeviceJob, whose: Owner, errand: Errand = PLAIN) -> Claim:
         two_sided=bool(job.two_sided),
         errand=errand,
         recorded=True,
+        large=large(job.media),
     )
 
 

@@ -17,8 +17,9 @@ from datetime import datetime
 
 from agent.rules.attribution import PagesAttributed
 from agent.rules.facts import Fact, FormulaId, MemberId
-from agent.rules.pages import AttemptCounted, Evidence, Free, PagesCounted, narrow
+from agent.rules.pages import AttemptCounted, AttemptOwned, Errand, Evidence, Free, PagesCounted, free_of, narrow
 from agent.rules.settlement import BY_HAND, PrintSettled, Why, settled
+from agent.rules.sheets import sheets_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,6 @@ class Doubt:
     def settle(self, low: int, high: int, colour: int, why: Why, actor: str) -> PrintSettled:
         """Say that it is between `low` and `high`, `colour` of the low in colour."""
         fact = self.counted
-        saved = fact.sides_mono + fact.sides_colour - fact.sheets  # sheets printed on both sides, as it was counted
-        every = isinstance(fact, AttemptCounted) and fact.why_free is Free.SYSTEM
         return PrintSettled(
             attempt=fact.attempt,
             device=fact.device,
@@ -64,13 +63,14 @@ class Doubt:
             was_colour=fact.sides_colour,
             sides_mono=low - colour,
             sides_colour=colour,
-            sheets=max(-(-low // 2), low - saved),
+            sheets=_sheets(fact, low),
             low=low,
             high=high,
-            free=low if every else 0,
+            free=_free(fact, low),
             metered=fact.evidence is Evidence.COUNTER,
             why=why,
             actor=actor,
+            was_free=fact.free if isinstance(fact, AttemptCounted) else 0,
         )
 
 
@@ -126,6 +126,20 @@ class Doubts:
             for one, (low, high) in zip(others, left, strict=True)
             if not one.by_hand and (low, high) != (one.counted.low, one.counted.high)
         )
+
+
+def _sheets(fact: PagesCounted, sides: int) -> int:
+    if isinstance(fact, AttemptOwned) and fact.two_sided:
+        return sheets_of(sides, fact.copies, two_sided=True)
+    saved = fact.sides_mono + fact.sides_colour - fact.sheets  # sheets printed on both sides, as it was counted
+    return max(-(-sides // 2), sides - saved)
+
+
+def _free(fact: PagesCounted, sides: int) -> int:
+    """Return how many of the sides nobody pays: by the same rule as when they were counted."""
+    system = isinstance(fact, AttemptCounted) and fact.why_free is Free.SYSTEM
+    banners, told = (fact.banners, fact.told) if isinstance(fact, AttemptOwned) else (0, None)
+    return free_of(Errand(system=system, banners=banners, forecast=told), sides, fact.state)[0]
 
 
 def _in_colour(group: str, sides: int, said: int) -> int:

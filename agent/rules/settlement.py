@@ -1,7 +1,8 @@
 """The fact that says how many sides an uncertain print attempt had after all. Who may say so is `rules.review`.
 
 It moves its sides as a signed pair, out of the unattributed account where the device's counters saw them: no summary
-ever falls, and the books stay balanced. Pure.
+ever falls, and the books stay balanced. A member gets what is not free: banners, and what was printed again because
+something of ours died, stay the site's own however many sides there were. Pure.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from agent.rules.facts import TIMED_DAYS, Fact, FormulaId, MemberId, Total, total
-from agent.rules.pages import AttemptCounted, PagesCounted
+from agent.rules.pages import AttemptCounted, Free, PagesCounted, paid
 
 
 class Why(StrEnum):
@@ -51,10 +52,13 @@ class PrintSettled(Fact):
     metered: bool  # the counters saw these sides: they leave the unattributed account
     why: Why
     actor: str  # "" = the counters
+    was_free: int = 0
 
     def totals(self) -> tuple[Total, ...]:
         """Move the sides, as a signed pair; what is free moves to no member."""
         moves = {"mono": self.sides_mono - self.was_mono, "colour": self.sides_colour - self.was_colour}
+        was = paid(self.was_mono, self.was_colour, self.was_free)
+        now = paid(self.sides_mono, self.sides_colour, self.free)
         who = self.formula or "unclaimed"
         rows = []
         for colour, sides in moves.items():
@@ -63,9 +67,10 @@ class PrintSettled(Fact):
             rows.append(total(f"sides_moved_{there}", abs(sides), **labels, kind="print", formula=who))
             if self.metered:
                 rows.append(total(f"sides_moved_{back}", abs(sides), **labels, kind="unattributed", formula=""))
-            if self.member and not self.free:
-                paid = {"member": self.member, "kind": "print", "colour": colour}
-                rows.append(total(f"member_sides_moved_{there}", abs(sides), **paid))
+            theirs = now[colour] - was[colour]
+            if self.member and (theirs or not self.free):
+                where, whose = "here" if theirs >= 0 else "away", {"member": self.member, "kind": "print"}
+                rows.append(total(f"member_sides_moved_{where}", abs(theirs), **whose, colour=colour))
         return tuple(rows)
 
 
@@ -79,4 +84,7 @@ def settled(counted: PagesCounted, fact: PrintSettled) -> PagesCounted:
         low=fact.low,
         high=fact.high,
     )
-    return replace(now, free=fact.free) if isinstance(now, AttemptCounted) else now
+    if not isinstance(now, AttemptCounted):
+        return now
+    other = Free.BANNER if fact.free else Free.NOT
+    return replace(now, free=fact.free, why_free=Free.SYSTEM if now.why_free is Free.SYSTEM else other)

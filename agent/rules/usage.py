@@ -136,7 +136,7 @@ def prints_used(
     )
     counted = [Usage(day, member, formula, Item(name), sides) for name, sides in parts if sides]
     if open_sides:
-        first = counted[0] if counted else Usage(day, member, formula, Item.PRINT_MONO, 0)
+        first = counted[0] if counted else Usage(day, member, formula, Item(f"print-mono{size}"), 0)
         counted[:1] = [replace(first, uncertain=open_sides)]
     return (*counted, *own)
 

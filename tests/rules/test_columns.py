@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agent.rules.columns import Accounts, Sides, clicks_of, copies_of, halved, large_copies_of, prints_of
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.pages import AttemptCounted, Evidence, PagesCounted
@@ -38,6 +40,7 @@ def test_a_movement_without_a_record_may_be_half_as_many_a3_sides():
     half = halved(row)
     assert (half.sides_mono, half.sides_colour, half.sheets, half.low, half.high) == (4, 1, 5, 5, 9)
     assert half.group == ""
+    assert halved(replace(row, free=9)).free == 5  # never more than there is
 
 
 def test_an_older_row_is_one_click_a_side():

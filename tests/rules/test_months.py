@@ -259,6 +259,9 @@ def test_what_was_free_is_given_to_nobody_and_settles_as_free() -> None:
     told = month("2026-11", ("11-03T10:00", again), ("11-04T10:00", given))
     assert {use.member for use in told.used() if use.item is Item.OVERHEAD_MONO} == {NOBODY}
     told = month("2026-11", ("11-03T10:00", again), ("11-04T10:00", settled("u", 9, free=9)))
-    assert [(use.item, use.quantity) for use in told.used()] == [(Item.OVERHEAD_MONO, 9)]
+    assert [(use.item, use.quantity) for use in told.used()] == [(Item.PRINT_MONO_A3, 0), (Item.OVERHEAD_MONO, 9)]
+    nothing = ("11-04T10:00", settled("u", 0))
+    told = month("2026-11", ("11-03T10:00", unsure("u", 0, 20)), nothing, ("11-05T10:00", settled("u", 9)))
+    assert [(use.member, use.item, use.quantity) for use in told.used()] == [(ANNE, Item.PRINT_MONO_A3, 9)]
     told = month("2026-11", ("11-03T10:00", pages("u", 0, ANNE)), ("11-04T10:00", settled("u", 9)))
     assert told.used() == []  # it was counted with nothing, and nothing was open

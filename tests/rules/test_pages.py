@@ -189,6 +189,9 @@ def test_an_a3_side_is_one_side_and_two_clicks_where_the_device_counts_so():
     assert row is not None
     assert (row.sides_mono, row.large, row.clicks) == (4, True, 2)
     assert [step.amount for step in row.totals() if step.name == "large_sides"] == [4]
+    silent = unsaid(replace(JOB, media="iso_a3_297x420mm", sides=None), ALICE)
+    (settled,) = settle((silent,), 4, 0)
+    assert (settled.large, settled.low, settled.high, settled.copies, settled.two_sided) == (True, 4, 4, 3, True)
     plain = count(JOB, ALICE, a3_clicks=2)
     assert plain is not None
     assert (plain.large, plain.clicks) == (False, 1)
@@ -205,7 +208,7 @@ def test_what_we_printed_again_is_free_and_a_banner_is_not_the_members():
     assert [step.amount for step in banner.totals() if step.name == "member_sides"] == [0, 5]
     nothing = count(replace(JOB, sides=0, sheets=0), ALICE, Errand(system=True))
     assert nothing is not None
-    assert (nothing.free, nothing.why_free) == (0, Free.NOT)
+    assert (nothing.free, nothing.why_free) == (0, Free.SYSTEM)
 
 
 def test_a_silent_device_without_counters_is_believed_by_the_document():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent.rules.attribution import PagesAttributed, Slips
 from agent.rules.facts import AliasId, FormulaId, MemberId
-from agent.rules.pages import AttemptCounted, Claim, Evidence, Free, Owner, PagesCounted, settle
+from agent.rules.pages import AttemptCounted, Claim, Errand, Evidence, Free, Owner, PagesCounted, believe, settle
 from agent.rules.review import Doubts
 from agent.rules.settlement import PrintSettled, Why
 
@@ -94,7 +94,8 @@ def test_the_sides_leave_the_unattributed_account_where_the_counters_saw_them():
 
 
 def test_what_was_free_stays_free_and_what_is_nobodys_is_no_members():
-    again = replace(LOST.row(0, 0, 20, Evidence.CLAIMED), why_free=Free.SYSTEM)
+    again = replace(LOST, errand=Errand(system=True)).row(0, 0, 20, Evidence.CLAIMED)
+    assert (again.free, again.why_free) == (0, Free.SYSTEM)
     (said,) = doubts(again).settle("a", 7, 0, Why.PAPER, "a1")
     assert said.free == 7
     assert not [step for step in said.totals() if step.name.startswith("member")]
@@ -102,6 +103,36 @@ def test_what_was_free_stays_free_and_what_is_nobodys_is_no_members():
     nobodys = replace(LOST, whose=Owner(AliasId("a9"), MemberId(""), FormulaId(""))).row(0, 0, 20, Evidence.CLAIMED)
     (said,) = doubts(nobodys).settle("a", 7, 0, Why.PAPER, "a1")
     assert {dict(step.labels).get("formula") for step in said.totals()} == {"unclaimed"}
+
+
+def test_the_banner_of_a_settled_print_is_nobodys_and_its_document_is_paid():
+    row = replace(LOST, errand=Errand(banners=1, forecast=5), recorded=True, most=6)
+    (forecast,) = believe((row,))
+    assert (forecast.low, forecast.high, forecast.free) == (5, 6, 0)
+    (said,) = doubts(forecast).settle("a", 6, 0, Why.PAPER, "a1")
+    assert (said.sides_mono, said.free, said.was_free) == (6, 1, 0)
+    moved = [(step.name, int(step.amount)) for step in said.totals()]
+    assert moved[:1] == [("sides_moved_here", 1)]
+    assert ("member_sides_moved_here", 1) not in moved
+    after = doubts(forecast, said).by_attempt["a"].counted
+    assert (after.free, after.why_free) == (1, "banner")  # type: ignore[attr-defined]
+    (back,) = doubts(forecast, said).settle("a", 5, 0, Why.PANEL, "a1")
+    assert (back.free, back.was_free) == (0, 1)
+    assert doubts(forecast, said, back).by_attempt["a"].counted.why_free is Free.NOT  # type: ignore[attr-defined]
+
+
+def test_of_what_broke_off_the_banner_was_the_first_to_come_out():
+    broken = replace(LOST, errand=Errand(banners=1, forecast=5), state="aborted").row(0, 0, 6, Evidence.FORECAST)
+    (said,) = doubts(broken).settle("a", 3, 0, Why.PAPER, "a1")
+    assert (said.sides_mono, said.free) == (3, 1)
+    paid = [(step.name, int(step.amount)) for step in said.totals() if dict(step.labels).get("member")]
+    assert paid == [("member_sides_moved_here", 2)]
+
+
+def test_sides_of_a_two_sided_job_share_sheets_when_they_are_settled_too():
+    two = replace(LOST, two_sided=True, copies=3).row(0, 0, 20, Evidence.CLAIMED)
+    (said,) = doubts(two).settle("a", 15, 0, Why.PAPER, "a1")
+    assert (said.sides_mono, said.sheets) == (15, 9)
 
 
 def test_a_row_of_an_older_kind_is_settled_too_and_who_has_it_by_now_pays():

@@ -46,7 +46,14 @@ def test_what_no_counter_saw_what_is_nobodys_and_what_is_free():
         ("sides_moved_here", "print", "mono", "unclaimed", 3),
         ("sides_moved_here", "print", "colour", "unclaimed", 4),
     ]
-    assert [row[0] for row in moves(replace(SAID, free=9))] == ["sides_moved_here", "sides_moved_away"] * 2
+    assert [row[0] for row in moves(replace(SAID, free=9, was_free=2))] == ["sides_moved_here", "sides_moved_away"] * 2
+
+
+def test_of_what_is_partly_free_the_rest_is_the_members():
+    theirs = [row[2:] for row in moves(replace(SAID, was_free=1, free=6)) if row[3] == "anne"]
+    assert theirs == [("mono", "anne", 1), ("colour", "anne", 3)]  # from 1 + 0 that are paid to 0 + 3
+    names = [row[0] for row in moves(replace(SAID, was_free=1, free=6)) if row[3] == "anne"]
+    assert names == ["member_sides_moved_away", "member_sides_moved_here"]
 
 
 def test_a_row_after_it():
