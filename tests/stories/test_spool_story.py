@@ -306,6 +306,24 @@ def test_a_cups_that_hangs_is_an_alarm_within_thirty_seconds_and_no_row(tmp_path
     asyncio.run(main())
 
 
+def test_a_job_sent_to_a_class_is_the_devices_and_its_members(tmp_path):
+    """[41]: the class's name says nothing of where it printed; the device does."""
+
+    async def main() -> None:
+        async with corridor(tmp_path) as space, space.minded():
+            await asyncio.to_thread(space.cupsd._run, "lpadmin", "-p", DEVICE, "-c", "any")
+            for made in (("cupsenable", "any"), ("cupsaccept", "any")):
+                await asyncio.to_thread(space.cupsd._run, *made)
+            await space.lp("bob", 3, queue="any")
+            await space.until(lambda: bool(space.facts(PagesCounted)) and space.balanced(), 40)
+            assert [(row.device, row.member, row.low, row.high) for row in space.facts(PagesCounted)] == [
+                (DEVICE, space.bob, 3, 3)
+            ]
+            assert space.facts(PrintsUnmatched) == []
+
+    asyncio.run(main())
+
+
 def test_settings_that_drift_are_seen_where_they_act(tmp_path):
     """The private cupsd runs by what the role sets; then by what a hand changes."""
 

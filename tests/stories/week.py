@@ -54,9 +54,10 @@ class Clock:
 
     def __init__(self) -> None:
         self.now_s = 0.0
+        self.set_s = 0.0  # by how much somebody set the wall clock
 
     def now(self) -> Moment:
-        return Moment(START + timedelta(seconds=self.now_s), 1000 + self.now_s, "boot", Trust.SYNCHRONISED)
+        return Moment(START + timedelta(seconds=self.now_s + self.set_s), 1000 + self.now_s, "boot", Trust.SYNCHRONISED)
 
 
 class People:
@@ -92,12 +93,13 @@ class Machine:
     owed: dict[str, str] = field(default_factory=dict)  # the same -> user
     mute: bool = False  # records say no counts
     busy: bool = False
+    shows: int = 80  # records it keeps
 
     async def read(self) -> DeviceReading:
         self.unseen.clear()
         jobs = tuple(replace(one, sides=None, sides_colour=None, sheets=None) for one in self.jobs) if self.mute else ()
         state = DeviceState.PROCESSING if self.busy else DeviceState.IDLE
-        shown = jobs or tuple(self.jobs[-80:])
+        shown = jobs or tuple(self.jobs[-self.shows :])
         return DeviceReading(
             self.clock.now(), DEVICE, self.serial, state, (), (), self.counters, shown, settled=not self.busy
         )
@@ -176,6 +178,7 @@ class Week:
         self.copied: Counter[str] = Counter()
         self.happened: Counter[str] = Counter()
         self.number = 0
+        self.seen = 80  # jobs the spooler still lists
         self.ledger = Ledger.open(folder / "ledger.db")
         self.clerk = self._clerk()
 
@@ -184,7 +187,7 @@ class Week:
         return Clerk(DEVICE, self.machine, self.desk, self.ledger, People(), self.clock, policy)
 
     async def look(self, times: int = 3) -> None:
-        self.desk.lay(tuple(self.spooled[-80:]), tuple(self.notes[-160:]))
+        self.desk.lay(tuple(self.spooled[-self.seen :]), tuple(self.notes[-2 * self.seen :]))
         for _ in range(times):
             self.clock.now_s += 2
             await self.clerk.look()
