@@ -137,13 +137,8 @@ def _print_job(port: int, queue: str, user: str | None, body: bytes, kind: str, 
 
 
 @contextlib.asynccontextmanager
-async def place(
-    folder: Path, sides_per_s: float = 200.0, through: str = "", tells: str = "all"
-) -> AsyncIterator[Place]:
-    """Open the place. `through`: CUPS reaches the copier at this address instead (a bench listens there).
-
-    `tells`: what the copier says of its jobs and counters (drivers.peers.copier).
-    """
+async def place(folder: Path, sides_per_s: float = 200.0, tells: str = "all") -> AsyncIterator[Place]:
+    """Open the place. `tells`: what the copier says of its jobs and counters (drivers.peers.copier)."""
     clock = SystemClock()
     async with Copier(folder / "copier", sides_per_s=sides_per_s) as copier:
         await copier.press("tells", tells)
@@ -153,7 +148,7 @@ async def place(
             RosterStore.open(folder, ledger, clock) as people,
         ):
             await asyncio.to_thread(cupsd.add_queue, HELD, copier.uri, held=True)
-            await asyncio.to_thread(cupsd.add_queue, OUT, through or copier.uri)
+            await asyncio.to_thread(cupsd.add_queue, OUT, copier.uri)
             known = {}
             for name, card in CARDS.items():
                 known[name] = people.add_member(name, FormulaId("subscriber"), since=date(2020, 1, 1), actor="cli")
