@@ -113,13 +113,18 @@ async def open_printer(  # noqa: PLR0913  (the site file's keys, one by one)
     version: int = 2,
     port: int = 161,
     meters: str = "",
+    records: int | None = None,
 ) -> Printer:
-    """Return one printing device; its meters are asked over SNMP where there is a `community`."""
+    """Return one printing device; its meters are asked over SNMP where there is a `community`.
+
+    `records`: how many of its ended jobs a look takes at least, 0 none; None as the driver likes.
+    """
     if kind == "sim":
         return building().printer(device)
     from drivers.printer import IppPrinter
 
-    printer = await stack.enter_async_context(IppPrinter(clock, device, uri))
+    bounds = {} if records is None else {"records": records}
+    printer = await stack.enter_async_context(IppPrinter(clock, device, uri, **bounds))
     if not community:
         return printer
     from drivers.counted import CountedPrinter

@@ -97,7 +97,8 @@ class IppPrinter:
     """Plays `contract.Printer` for one device; not to be read by two tasks at once.
 
     A look takes the newest `records` ended jobs, and as many more, up to 5000, as it takes to reach one that the look
-    before had said: so the first one, and one after a long silence, tells all. `timeout_s` bounds a whole look.
+    before had said: so the first one, and one after a long silence, tells all. With `records` 0 no job is asked for,
+    only how the device is: a question that stays small however much it remembers. `timeout_s` bounds a whole look.
     """
 
     def __init__(
@@ -141,8 +142,8 @@ class IppPrinter:
         try:
             before = wire.printer()
             said = self._said[1] if self._said[0] == serial_of(before) else frozenset()
-            ended = wire.jobs("completed", self._records, said)
-            waiting = wire.jobs("not-completed", self._records, frozenset())
+            ended = wire.jobs("completed", self._records, said) if self._records else {}
+            waiting = wire.jobs("not-completed", self._records, frozenset()) if self._records else {}
             after = wire.printer()
         finally:
             wire.close()

@@ -93,9 +93,14 @@ def _tariff(file: str) -> Tariff | None:
 
 
 async def _way(here: Standing, name: str) -> Way:
-    """Return the way to one device. It is asked by a line of its own: the books' looks take their time."""
+    """Return the way to one device. It is asked by a line of its own: the books' looks take their time.
+
+    It is only asked whether it can print, not for the jobs it remembers: a badge waits for the answer.
+    """
     config, device = here.site.printers[name], DeviceId(name)
-    printer = await drivers.open_printer(config.kind, lambda: here.building, here.clock, here.stack, device, config.uri)
+    printer = await drivers.open_printer(
+        config.kind, lambda: here.building, here.clock, here.stack, device, config.uri, records=0
+    )
     return Way(device, out_queue(name), frozenset(here.site.intake(name)), printer)
 
 

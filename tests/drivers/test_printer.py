@@ -129,6 +129,18 @@ def test_the_first_look_and_one_after_a_long_silence_tell_all(tmp_path):
     assert set(third) >= set(range(231, 401))
 
 
+def test_a_look_that_wants_no_records_says_how_the_device_is_and_asks_for_nothing_else(tmp_path):
+    async def story():
+        async with Copier(tmp_path, sides_per_s=1000) as copier:
+            await send(copier.uri, "alice", document(2))
+            await copier.settle()
+            await copier.press("jam")
+            return await IppPrinter(SystemClock(), DEVICE, copier.uri, records=0).read()
+
+    reading = asyncio.run(story())
+    assert (reading.jobs, reading.state, reading.reasons) == ((), DeviceState.IDLE, ("media-jam-error",))
+
+
 def test_another_machine_in_its_place_has_another_serial_and_its_own_counters(tmp_path):
     async def story():
         async with Copier(tmp_path, sides_per_s=1000) as copier:
