@@ -5,9 +5,10 @@
 The whole paper service (forecast, who pays, the device asked whether it can print, the fact on this disk, the move),
 lp(1)-like clients, a real cupsd with our backend in its print path and our copier (tier: peers). CUPS reaches the
 copier through a listener in a thread of its own that stamps the first byte of each document ("%PDF"); a badge is
-stamped when it is presented (the frame's own 15 ms on a serial wire are not in it). All of it runs in a network namespace with
-nothing but loopback: there are no links, up or down. Each badge is followed by the floor: a job of the same document,
-let out of a stopped queue by a bare CUPS-Move-Job to a queue without our backend, so both see the same machine. Root.
+stamped when it is presented (the frame's own 15 ms on a serial wire are not in it). All of it runs in a network
+namespace with nothing but loopback: there are no links, up or down. Each badge is followed by the floor: a job of the
+same document, let out of a stopped queue by a bare CUPS-Move-Job to a queue without our backend, so both see the same
+machine. Root.
 """
 
 from __future__ import annotations
