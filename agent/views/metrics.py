@@ -57,6 +57,9 @@ From the live pictures:
   gardien_door_fault{fault}                          1 while a fault of wiring or lock is present (rules.leaf.DoorFault)
   gardien_door_inputs_deaf                           1 while edges are not heard and levels are only polled
   gardien_door_strangers{reader}                     1 while unknown cards are tried in a row
+  gardien_door_lockdown_timestamp_seconds            since when nobody enters; absent while no lockdown stands
+  gardien_door_last_list_timestamp_seconds           when the list was kept that the door judges by, while the roster
+                                                     cannot be read; absent otherwise
   gardien_reader_malformed_bytes_total{reader}       bytes that were no card; begins again with the service
   gardien_latch_released                             1 while the relay line is active; at rest says nothing of the bolt
   gardien_driver_working{service,driver}             1 or 0
@@ -91,18 +94,17 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from agent.config import Site
-from agent.live import LiveDoor, read_pictures
+from agent.live import read_pictures
 from agent.memory.ledger import Ledger, LedgerError
 from agent.memory.roster import RosterStore
-from agent.rules.door import Passage
-from agent.rules.leaf import DoorFault
 from agent.rules.spoolset import Drift
 from agent.views.devicehealth import HEALTH, REASON_LENGTH, REASONS_KEPT, health_of
+from agent.views.doormetrics import DOOR, door_states
 from agent.views.families import Families
 from agent.views.journal import Today
 from agent.views.linkmetrics import link_states, probes
 from agent.views.spoolmetrics import SPOOLED, spooled
-from agent.views.state import DoorLine, SiteState, state_of
+from agent.views.state import SiteState, state_of
 from agent.views.written import Written
 from drivers.contract import Clock, DeviceState, Trust
 
@@ -174,11 +176,8 @@ def _public() -> Families:
     new.gauge("printer_life_sides", "Sides on the display of the device.", "device")
     new.gauge("supply_level_ratio", "Level of a supply, 0 to 1.", "device", "supply", "colour")
     new.gauge("spool_drift", "1 for each setting of the print spooler that has drifted.", "drift")
-    new.gauge("door_leaf", "1 for the present state of the door leaf.", "state")
-    new.gauge("latch_released", "1 while the lock is released.")
-    new.gauge("door_fault", "1 while that fault of the door's wiring or lock is present.", "fault")
-    new.gauge("door_inputs_deaf", "1 while edges of the inputs are not heard and levels are only polled.")
-    new.gauge("door_strangers", "1 while unknown cards are tried in a row.", "reader")
+    for name, text, *labels in DOOR:
+        new.gauge(name, text, *labels)
     new.counter("reader_malformed_bytes", "Bytes that were no card, since the door service started.", "reader")
     new.gauge("driver_working", "1 while the driver works.", "service", "driver")
     new.gauge("service_up", "1 while the service writes its picture.", "service")
@@ -347,31 +346,13 @@ class Exposition:
         link_states(into, state)
         _devices(into, state)
         _spool(into, state)
-        _door(into, state.door)
-        _wiring(into, pictures["door"].door if state.door is not None and "door" in pictures else None)
+        door_states(into, state.door, pictures["door"].door if "door" in pictures else None)
 
 
 def _spool(into: Families, state: SiteState) -> None:
     present = {incident.key for incident in state.incidents}
     for drift in Drift:
         into.set("spool_drift", f"spool-{drift}" in present, drift)
-
-
-def _door(into: Families, door: DoorLine | None) -> None:
-    if door is not None:
-        into.enum("door_leaf", Passage, door.leaf)
-        if door.latch != "unknown":
-            into.set("latch_released", door.latch == "released")
-
-
-def _wiring(into: Families, live: LiveDoor | None) -> None:
-    if live is not None:
-        for fault in DoorFault:
-            into.set("door_fault", fault in live.faults, fault)
-        into.set("door_inputs_deaf", live.deaf)
-        for reader, count in live.malformed.items():
-            into.set("reader_malformed_bytes", count, reader)
-            into.set("door_strangers", reader in live.strangers, reader)
 
 
 def _devices(into: Families, state: SiteState) -> None:

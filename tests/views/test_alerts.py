@@ -27,6 +27,8 @@ ALERTS = {
     "GardienReleaseRefused",
     "GardienJobsExpired",
     "GardienDoorHeldOrForced",
+    "GardienLockdown",
+    "GardienDoorLastList",
     "GardienServiceSilent",
     "GardienLedgerFault",
     "GardienClockUntrusted",

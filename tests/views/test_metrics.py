@@ -103,6 +103,18 @@ def test_silence_is_seen_and_what_was_last_said_is_not_repeated(home: House) -> 
     assert read(home, "gardien_service_picture_timestamp_seconds", service="links") == written
 
 
+def test_a_lockdown_and_an_old_list_say_since_when_and_are_absent_otherwise(home: House) -> None:
+    scene, since = pictures(home.clock.now()), home.clock.now().utc
+    home.paint(scene)
+    assert read(home, "gardien_door_lockdown_timestamp_seconds") is None
+    assert read(home, "gardien_door_last_list_timestamp_seconds") is None
+    live = scene["door"].door
+    assert live is not None
+    home.paint(scene | {"door": replace(scene["door"], door=replace(live, lockdown=since, list_from=since))})
+    assert read(home, "gardien_door_lockdown_timestamp_seconds") == since.timestamp()
+    assert read(home, "gardien_door_last_list_timestamp_seconds") == since.timestamp()
+
+
 def test_printers_supplies_door_and_drivers(home: House) -> None:
     lost = {"paper": {"readers.comptoir": LiveDriver(working=False), "printers.copieur": LiveDriver(working=True)}}
     scene = pictures(home.clock.now(), drivers=lost) | {"door": scenes(home.clock.now())["released"]["door"]}
