@@ -22,7 +22,8 @@ def report(where: Where, month: str) -> None:
     """Write a month of every link as CSV to standard output: outages to the second, gaps, availability."""
     from agent.live import STALE_S, age_s, read_pictures
     from agent.memory.ledger import Ledger, LedgerError
-    from agent.rules.linkfacts import LinkChanged, LinkMeasured
+    from agent.rules.linkfacts import LinkMeasured
+    from agent.rules.linkpast import KINDS, Past, follow
     from agent.views.outagesheet import sheet, window_of
     from drivers.clock import SystemClock
 
@@ -37,17 +38,17 @@ def report(where: Where, month: str) -> None:
         raise click.BadParameter("that month has not begun", param_hint="--month")
     try:
         with Ledger.open(where.ledger_file) as ledger:
-            facts = [(entry.at.utc, entry.fact) for entry in ledger.entries(LinkChanged, LinkMeasured)]
+            facts = [(entry.at.utc, entry.fact) for entry in ledger.entries(*KINDS, LinkMeasured)]
     except LedgerError as error:
         fail(str(error), EXIT_IO)
     picture = read_pictures(where.places.run).get("links")
     words = [fact.until for _, fact in facts if isinstance(fact, LinkMeasured)]
     if picture is not None:
         words.append(now if age_s(picture, at) <= STALE_S else picture.at.utc)
-    told = [(at, fact) for at, fact in facts if isinstance(fact, LinkChanged)]
+    past = follow(Past(), facts, kept=len(facts) + 1)
     labels = {name: link.label or name for name, link in site.links.items()}
     heard = max(words, default=since)
-    made = sheet(told, labels, (month, site.site.code), (since, min(until, now)), heard, zone)
+    made = sheet(past, labels, (month, site.site.code), (since, min(until, now)), heard, zone)
     sys.stdout.buffer.write(made)
 
 

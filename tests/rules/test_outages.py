@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from agent.rules.linkfacts import Cause, Health, LinkChanged
-from agent.rules.outages import Outage, Stretch, Sums, outages, stretches, tally
+from agent.rules.outages import Outage, Stretch, Sums, outages, restarted, stretches, tally, within
 
 UP, DOWN, UNKNOWN, PORTAL = Health.UP, Health.DOWN, Health.UNKNOWN, Health.PORTAL
 NONE, BOX, LINE, ISP, CABLE, GAP, PAGE = (
@@ -47,7 +48,6 @@ DAY = (
 
 def test_states_follow_each_other_without_a_hole() -> None:
     assert stretches(DAY, "adsl1", at(7), at(12), at(12)) == (
-        Stretch(UNKNOWN, GAP, at(7), at(8)),
         Stretch(UP, NONE, at(8), at(9, 15, 7)),
         Stretch(DOWN, BOX, at(9, 15, 7), at(9, 21, 40)),
         Stretch(UP, NONE, at(9, 21, 40), at(11)),
@@ -56,8 +56,24 @@ def test_states_follow_each_other_without_a_hole() -> None:
     )
 
 
-def test_a_link_without_facts_was_measured_by_nobody() -> None:
-    assert stretches(DAY, "adsl3", at(7), at(12), at(12)) == (Stretch(UNKNOWN, GAP, at(7), at(12)),)
+def test_before_its_first_fact_a_link_was_not_there() -> None:
+    assert stretches(DAY, "adsl3", at(7), at(12), at(12)) == ()
+    assert tally(stretches(DAY, "adsl1", at(7), at(12), at(12)), [(at(7), at(8))])[0].empty
+    assert stretches(DAY, "adsl1", at(6), at(7), at(7)) == ()
+
+
+def test_edges_are_whole_seconds_so_that_a_list_adds_up_to_its_sums() -> None:
+    told_at = [at(8, second=0), at(9), at(9, 0, 1), at(9, 0, 5), at(9, 0, 9)]
+    parts = [0.2, 0.9, 0.3, 0.6, 0.1]
+    states = [(UP, NONE), (DOWN, BOX), (UP, NONE), (DOWN, BOX), (UP, NONE)]
+    facts = [
+        told(begin + timedelta(seconds=part), UNKNOWN, health, cause)
+        for begin, part, (health, cause) in zip(told_at, parts, states, strict=True)
+    ]
+    line = stretches(facts, "adsl1", at(8), at(10) + timedelta(seconds=0.7), at(11))
+    assert [one.lasted.total_seconds() for one in outages(line)] == [1.0, 4.0]
+    (sums,) = tally(line, [(at(8), at(10))])
+    assert (sums.out.total_seconds(), sums.measured.total_seconds()) == (5.0, 7200.0)
 
 
 def test_what_began_before_the_window_is_cut_at_its_edge() -> None:
@@ -93,10 +109,7 @@ def test_another_cause_of_the_same_state_begins_when_it_was_written() -> None:
 
 def test_a_clock_set_back_makes_no_negative_time() -> None:
     back = (told(at(10), UNKNOWN, UP, NONE), told(at(9), UP, DOWN, ISP))
-    assert stretches(back, "adsl1", at(8), at(11), at(11)) == (
-        Stretch(UNKNOWN, GAP, at(8), at(10)),
-        Stretch(DOWN, ISP, at(10), at(11)),
-    )
+    assert stretches(back, "adsl1", at(8), at(11), at(11)) == (Stretch(DOWN, ISP, at(10), at(11)),)
 
 
 def test_an_outage_is_told_by_the_cause_that_stood_longest() -> None:
@@ -108,7 +121,9 @@ def test_an_outage_is_told_by_the_cause_that_stood_longest() -> None:
         Stretch(DOWN, BOX, at(9, 45), at(9, 52, 3)),
         Stretch(UP, NONE, at(9, 52, 3), at(10)),
     )
-    assert outages(line) == (Outage(BOX, at(9), at(9, 52, 3), UP),)
+    (one,) = outages(line)
+    assert one == Outage(BOX, at(9), at(9, 52, 3), UP, cable=timedelta(minutes=25))
+    assert one.lasted == timedelta(minutes=27, seconds=3) == tally(line, [(at(8), at(10))])[0].out
 
 
 @pytest.mark.parametrize(
@@ -156,3 +171,74 @@ def test_gaps_and_our_own_cable_stand_on_neither_side_of_the_fraction() -> None:
     assert whole.share == pytest.approx(0.804348, abs=1e-6)  # 185 of 230 minutes
     assert minutes(0, gap=60).share is None
     assert minutes(60, gap=60).share == 1.0
+
+
+def box(since: datetime, until: datetime, *, restart: bool = False, cause: Cause = BOX) -> Stretch:
+    return Stretch(DOWN, cause, since, until, restart)
+
+
+def up(since: datetime, until: datetime) -> Stretch:
+    return Stretch(UP, NONE, since, until)
+
+
+@pytest.mark.parametrize(
+    ("pressed", "out", "restart"),
+    [
+        (at(8, 57), 1, 2),  # said first, then pulled: until five minutes after it was said
+        (at(9, 1), 0, 3),  # pulled, then said
+        (at(9, 2, 30), 2.5, 0.5),  # dead for longer than a plug is out: dead by itself until then
+        (at(8, 54), 3, 0),  # long before
+        (at(9, 4), 3, 0),  # it was back
+    ],
+)
+def test_what_a_restart_took_is_not_the_providers(pressed: datetime, out: float, restart: float) -> None:
+    line = restarted((up(at(8), at(9)), box(at(9), at(9, 3)), up(at(9, 3), at(10))), [pressed])
+    (sums,) = tally(line, [(at(8), at(10))])
+    assert sums == replace(minutes(120 - restart, out=out), restart=timedelta(minutes=restart))
+    assert sum((one.lasted for one in outages(line)), timedelta()) == sums.out
+    assert line[0].since == at(8)
+    assert [one.until for one in line[:-1]] == [one.since for one in line[1:]]
+
+
+def test_a_restart_holds_until_the_line_is_back_too() -> None:
+    line = (
+        up(at(8), at(9)),
+        box(at(9), at(9, 40), cause=LINE),
+        box(at(9, 40), at(9, 43)),
+        box(at(9, 43), at(9, 44), cause=LINE),
+    )
+    marked = restarted(line, [at(9, 41)])
+    assert marked == (
+        *line[:2],
+        box(at(9, 40), at(9, 43), restart=True),
+        box(at(9, 43), at(9, 44), restart=True, cause=LINE),
+    )
+    assert outages(marked) == (Outage(LINE, at(9), at(9, 44), None, restart=timedelta(minutes=4)),)
+
+
+def test_a_cable_that_a_box_without_current_leaves_is_the_restarts() -> None:
+    line = (up(at(8), at(9)), box(at(9), at(9, 2), cause=CABLE), up(at(9, 2), at(10)))
+    assert outages(restarted(line, [at(9, 1)])) == (Outage(CABLE, at(9), at(9, 2), UP, restart=timedelta(minutes=2)),)
+
+
+def test_a_box_that_never_went_away_was_not_restarted() -> None:
+    line = (up(at(8), at(9)), box(at(9), at(9, 40), cause=LINE), up(at(9, 40), at(10)))
+    assert restarted(line, [at(9, 10)]) == line
+    assert restarted((), [at(9)]) == ()
+
+
+def test_two_words_about_one_restart_are_one() -> None:
+    line = (up(at(8), at(9)), box(at(9), at(9, 20)), up(at(9, 20), at(10)))
+    (sums,) = tally(restarted(line, [at(9, 1), at(9, 3)]), [(at(8), at(10))])
+    assert (sums.restart, sums.out) == (timedelta(minutes=8), timedelta(minutes=12))
+
+
+def test_a_line_is_cut_at_the_edges_of_a_window() -> None:
+    line = (up(at(8), at(9)), box(at(9), at(9, 20)), up(at(9, 20), at(10)))
+    assert within(line, at(9, 10), at(9, 20)) == (box(at(9, 10), at(9, 20)),)
+
+
+def test_sums_add_up() -> None:
+    assert minutes(60, out=30, gap=1) + replace(minutes(5, ours=2), restart=timedelta(minutes=3)) == replace(
+        minutes(65, out=30, gap=1, ours=2), restart=timedelta(minutes=3)
+    )

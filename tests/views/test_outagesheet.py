@@ -10,6 +10,7 @@ import pytest
 
 from agent.memory.ledger import Ledger
 from agent.rules.linkfacts import Cause, Health, LinkChanged, LinkMeasured
+from agent.rules.linkpast import Past, follow
 from agent.views.outagesheet import sheet
 from drivers.contract import Moment, Trust
 from tests.test_cli import SITE, call
@@ -45,21 +46,22 @@ ROWS = (
     "2026-10;morez;Orange;total coupé;;;3633;;;oui",
     "2026-10;morez;Orange;total non mesuré;;;86400;;;non",
     "2026-10;morez;Orange;total câble;;;3600;;;non",
+    "2026-10;morez;Orange;total redémarrage;;;0;;;non",
     "2026-10;morez;Orange;disponibilité;;;;99,8598;;oui",
 )
 
 
 def test_every_state_is_a_row_and_the_sums_are_those_of_the_rows() -> None:
-    made = sheet(FACTS, {"adsl1": "Orange"}, ("2026-10", "morez"), OCTOBER, at(1, month=11), PARIS)
+    made = sheet(follow(Past(), FACTS), {"adsl1": "Orange"}, ("2026-10", "morez"), OCTOBER, at(1, month=11), PARIS)
     assert made[:3] == b"\xef\xbb\xbf"
     assert made[3:].decode().split("\r\n") == [*ROWS, ""]
 
 
 def test_a_link_never_measured_has_no_share() -> None:
-    lines = sheet((), {"adsl2": "=Free"}, ("2026-10", "morez"), OCTOBER, at(1, month=11), PARIS).decode().splitlines()
-    assert lines[1] == (
-        "2026-10;morez;'=Free;non mesuré;2026-10-01T00:00:00+02:00;2026-11-01T00:00:00+01:00;2682000;;gap;non"
+    lines = (
+        sheet(Past(), {"adsl2": "=Free"}, ("2026-10", "morez"), OCTOBER, at(1, month=11), PARIS).decode().splitlines()
     )
+    assert lines[1] == "2026-10;morez;'=Free;total mesuré;;;0;;;oui"
     assert lines[-1] == "2026-10;morez;'=Free;disponibilité;;;;;;oui"
 
 

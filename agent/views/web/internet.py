@@ -7,7 +7,6 @@ is judged here, and nothing acts: the page can be shown to a provider as it stan
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,27 +14,27 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
-from agent.memory.followed import Followed
-from agent.memory.ledger import Entry, Ledger, LedgerError
 from agent.memory.samples import read_samples
 from agent.rules.incidents import Area, Level
 from agent.rules.ladder import Step, ladder
-from agent.rules.linkfacts import CAUSES, Health, LinkChanged, LinkMeasured
-from agent.rules.outages import Outage, Stretch, Sums, outages, stretches, tally
+from agent.rules.linkfacts import CAUSES, Health
+from agent.rules.linkpast import Past
+from agent.rules.outages import Outage, Stretch, Sums, outages, tally, whole
 from agent.rules.samples import WINDOW_S, LinkSample
 from agent.views.events import Labels, link_words
 from agent.views.latency import WINDOWS, Plot, figures, plot
 from agent.views.outagesheet import sheet, window_of
 from agent.views.sentences import SaidIncident, Saying
-from agent.views.state import LinkLine, SiteState
+from agent.views.state import LinkLine
 from agent.views.web.asking import local_now
-from agent.views.web.gate import GATE, LEDGER, PLACES, Role, needs, page, words_of
+from agent.views.web.gate import GATE, PLACES, Role, needs, page, words_of
+from agent.views.web.linkpast import keep_up, past_of
+from agent.views.web.reporting import declared, form_path
 from agent.views.web.watch import WATCH
 from agent.views.words import Words, capital
 
 DAYS, RECENT = 90, timedelta(days=30)
 LISTED = 40  # outages shown, newest first
-KEPT = 20_000  # changes followed, of all links: a link that flaps all day makes some hundreds
 LEVELS = {
     Step.PASSED: Level.OK,
     Step.BADLY: Level.WATCH,
@@ -45,11 +44,6 @@ LEVELS = {
 }
 NOTED = timedelta(minutes=1)  # a gap of a restart is no line of a table
 HIGHS = ((timedelta(hours=1), 24), (timedelta(minutes=10), 20), (timedelta(minutes=1), 16))  # of a day's bar
-
-Told = tuple[tuple[datetime, LinkChanged], ...]
-FOLLOWED = web.AppKey("link changes", Followed)
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +63,14 @@ class Cut:
     cause: str
     when: str
     lasted: str
+    apart: str  # what of it is not the provider's; "" nothing
+    said: str  # that it was reported, and what came of it; "" it was not
+    report: str  # where it is reported; "" nothing of it is the provider's
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of a strip. `kind`: "fine", "out", "ours", "gap" or "part" (partly unmeasured)."""
+    """One day of a strip. `kind`: "fine", "out", "ours", "gap", "part" (partly unmeasured) or "none" (no link yet)."""
 
     name: str
     kind: str
@@ -102,6 +99,7 @@ class Shown:
     level: Level
     words: str
     since: str
+    report: str  # where the outage that lasts is reported; "" there is none
     rungs: tuple[Rung, ...]
     incidents: tuple[SaidIncident, ...]
     share: str
@@ -115,15 +113,9 @@ def routes(app: web.Application) -> None:
     """Add this page, where there are links."""
     if not app[GATE].site.links:
         return
-    nothing: Told = ()
-    app[FOLLOWED] = Followed(app[LEDGER], (LinkChanged,), nothing, _follow)
+    keep_up(app)
     app.router.add_get("/internet", show)
     app.router.add_get("/internet/releve", take)
-
-
-def _follow(told: Told, new: Sequence[Entry]) -> Told:
-    found = [(entry.at.utc, entry.fact) for entry in new if isinstance(entry.fact, LinkChanged)]
-    return (*told, *found)[-KEPT:]
 
 
 @needs(Role.ANIMATOR)
@@ -132,14 +124,10 @@ async def show(request: web.Request) -> web.StreamResponse:
     watch, t = request.app[WATCH], words_of(request)
     say = Saying(watch.site, watch.look(), t.language)
     now = local_now(request)
-    try:
-        told, heard = request.app[FOLLOWED].read(), _heard(say.state, request.app[LEDGER], now)
-    except LedgerError as error:
-        log.warning("the links' past cannot be read: %s", error)
-        raise web.HTTPServiceUnavailable from error
-    teller = _Teller(t, now, say, Labels.of(watch.site))
+    past, heard = past_of(request, now)
+    teller = _Teller(t, now, say, Labels.of(watch.site), past)
     days = _days(now)
-    lines = {name: stretches(told, name, days[0][0], now, heard) for name in watch.site.links}
+    lines = {name: past.line(name, now.astimezone(UTC), heard) for name in watch.site.links}
     from_s = int(now.timestamp()) // WINDOW_S * WINDOW_S - (WINDOWS - 1) * WINDOW_S
     rows = {name: read_samples(request.app[PLACES].state, name, from_s, from_s + WINDOWS * WINDOW_S) for name in lines}
     cuts = teller.cuts(lines)
@@ -153,6 +141,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         cuts=cuts[:LISTED],
         more=len(cuts) - LISTED,
         months=_months(now),
+        dropped=[teller.dropped(name, at) for name, at in past.cut.items() if name in lines and at > days[0][0]],
         acting=True,
     )
 
@@ -164,13 +153,9 @@ async def take(request: web.Request) -> web.StreamResponse:
     if month not in _months(now):
         raise web.HTTPNotFound
     since, until = window_of(month, request.app[GATE].zone)
-    try:
-        told, heard = request.app[FOLLOWED].read(), _heard(request.app[WATCH].look(), request.app[LEDGER], now)
-    except LedgerError as error:
-        log.warning("the links' past cannot be read: %s", error)
-        raise web.HTTPServiceUnavailable from error
+    past, heard = past_of(request, now)
     window = (since, min(until, now.astimezone(UTC)))
-    body = sheet(told, Labels.of(site).links, (month, site.site.code), window, heard, request.app[GATE].zone)
+    body = sheet(past, Labels.of(site).links, (month, site.site.code), window, heard, request.app[GATE].zone)
     headers = {"Content-Disposition": f'attachment; filename="internet_{site.site.code}_{month}.csv"'}
     return web.Response(body=body, content_type="text/csv", charset="utf-8", headers=headers)
 
@@ -180,22 +165,11 @@ def _months(now: datetime) -> tuple[str, str]:
     return f"{now:%Y-%m}", f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"
 
 
-def _heard(state: SiteState, ledger: Ledger, now: datetime) -> datetime:
-    """Return the last moment at which somebody measured, as far as we know."""
-    service = next((one for one in state.services if one.name == "links"), None)
-    if service is not None and service.up:
-        return now  # not the moment of the look, which is a little before: what lasts has no gap behind it
-    booked = ledger.last(LinkMeasured)
-    until = booked.fact.until if booked is not None and isinstance(booked.fact, LinkMeasured) else None
-    known = [at for at in (service.at if service else None, until) if at is not None]
-    return max(known, default=datetime.min.replace(tzinfo=UTC))
-
-
 def _days(now: datetime) -> list[tuple[datetime, datetime]]:
-    """Return the days [midnight, midnight) up to now: some have 23 or 25 hours."""
+    """Return the days [midnight, midnight) up to this second: some have 23 or 25 hours."""
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     edges = [(today - timedelta(days=ago)).astimezone(UTC) for ago in range(DAYS - 1, -1, -1)]
-    return list(zip(edges, (*edges[1:], now.astimezone(UTC)), strict=True))
+    return list(zip(edges, (*edges[1:], whole(now.astimezone(UTC))), strict=True))
 
 
 def lasted(span: timedelta) -> str:
@@ -215,6 +189,7 @@ class _Teller:
     now: datetime
     say: Saying
     labels: Labels
+    past: Past
 
     def link(
         self,
@@ -225,7 +200,8 @@ class _Teller:
         from_s: int,
     ) -> Shown:
         """Say all of one link."""
-        (whole,) = tally(line, [(days[0][0], days[-1][1])])
+        (quarter,) = tally(line, [(days[0][0], days[-1][1])])
+        last = next(reversed(outages(line)), None)
         rungs = tuple(
             Rung(LEVELS[step], self.t(f"rung.{rung}"), self.t(f"step.{step}"))
             for rung, step in ladder(link.health, link.cause)
@@ -236,13 +212,14 @@ class _Teller:
             level=link.level,
             words=capital(link_words(link.health, link.cause, self.t)),
             since=self.say.since(link.since),
+            report=form_path(link.name, last) if last and last.after is None else "",
             rungs=rungs,
             incidents=tuple(
                 self.say.incident(one)
                 for one in self.say.state.incidents
                 if one.area is Area.INTERNET and one.subject == link.name
             ),
-            share=self.share(whole),
+            share=self.share(quarter, line[0].since if line and line[0].since > days[0][0] else None),
             days=tuple(self.day(day, sums) for (day, _), sums in zip(days, tally(line, days), strict=True)),
             plot=plot(rows, from_s) if rows else None,
             says=self.felt(rows),
@@ -261,7 +238,8 @@ class _Teller:
     def cut(self, one: Outage, link: str) -> Cut:
         """Say one outage; one that nobody saw end is not said to have ended."""
         health = next(health for health, causes in CAUSES.items() if one.cause in causes)
-        span = lasted(one.until - one.since)
+        cause = link_words(health, one.cause, self.t) if one.lasted or one.cable else self.t("internet.restarted")
+        span = lasted(one.lasted or one.until - one.since)
         if one.after is None:
             span = self.t("internet.lasts", time=span)
         elif one.after is Health.UNKNOWN:
@@ -272,23 +250,41 @@ class _Teller:
             when += (
                 f" – {until:%H:%M:%S}" if since.date() == until.date() else f" – {self.t.day(until)}, {until:%H:%M:%S}"
             )
-        return Cut(capital(self.name(link)), link_words(health, one.cause, self.t), when, span)
+        said = self.past.report(link, one)
+        declaration = declared(said, one, self.now, self.t) if said else ""
+        name = capital(self.name(link))
+        return Cut(name, cause, when, span, self.apart(one), declaration, form_path(link, one))
 
-    def share(self, sums: Sums) -> str:
-        """Say how much of the measured time one could work; never rounded up."""
+    def apart(self, one: Outage) -> str:
+        """Say what of an outage is not counted against the provider."""
+        parts = (("internet.apart_cable", one.cable), ("internet.apart_restart", one.restart))
+        return " ".join(self.t(key, time=lasted(span)) for key, span in parts if span)
+
+    def dropped(self, link: str, at: datetime) -> str:
+        """Say that a link changed too often for all of it to be kept at hand."""
+        local = at.astimezone(self.now.tzinfo)
+        return self.t("internet.dropped", name=self.name(link), day=self.t.day(local), time=f"{local:%H:%M}")
+
+    def share(self, sums: Sums, first: datetime | None) -> str:
+        """Say how much of the measured time one could work, never rounded up; `first`: when it was installed."""
         if sums.share is None:
             said = self.t("internet.never")
         else:
             percent = self.comma(f"{math.floor(sums.share * 10_000) / 100:.2f}")
             said = self.t("internet.share", percent=percent, out=lasted(sums.out), gap=lasted(sums.gap))
-        return f"{said} {self.t('internet.ours', time=lasted(sums.ours))}" if sums.ours else said
+        parts = (("internet.ours", sums.ours), ("internet.restarts", sums.restart))
+        if first is not None:
+            said = f"{self.t('internet.installed', day=self.t.day(first.astimezone(self.now.tzinfo)))} {said}"
+        return " ".join((said, *(self.t(key, time=lasted(span)) for key, span in parts if span)))
 
     def day(self, since: datetime, sums: Sums) -> Day:
         """Say one day of a strip."""
         kind, high = "fine", 8
         if sums.out:
             kind, high = "out", next((high for least, high in HIGHS if sums.out >= least), 12)
-        elif sums.ours:
+        elif sums.empty:
+            kind, high = "none", 0
+        elif sums.ours or sums.restart:
             kind, high = "ours", 4
         elif not sums.measured:
             kind, high = "gap", 2
@@ -301,7 +297,7 @@ class _Teller:
             kind,
             high,
             lasted(sums.out) if sums.out else "",
-            lasted(sums.ours) if sums.ours else "",
+            lasted(sums.ours + sums.restart) if sums.ours or sums.restart else "",
             gap,
         )
 

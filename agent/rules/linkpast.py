@@ -1,0 +1,80 @@
+"""What the ledger tells of the links' past, by link: changes, what was reported to the provider, restarts, rates.
+
+The one idea: one fold, for the pages and the command line alike, so that both tell the same. It keeps so many changes
+of each link and says from when on, if there were more: nothing is left out in silence. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from agent.rules.access import BoxRestarted
+from agent.rules.facts import Fact
+from agent.rules.linkfacts import Health, LinkChanged, LinkRated, OutageReported
+from agent.rules.outages import Outage, Stretch, restarted, stretches, whole
+
+KINDS = (LinkChanged, LinkRated, OutageReported, BoxRestarted)
+KEPT = 20_000  # changes of each link: one that flaps all day makes some hundreds
+EVER = datetime.min.replace(tzinfo=UTC)
+
+T = TypeVar("T")
+Told = tuple[tuple[datetime, LinkChanged], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """All that is known of the links' past. Times are those at which a fact was written, ascending."""
+
+    changes: Mapping[str, Told] = field(default_factory=dict)
+    reports: Mapping[tuple[str, datetime], OutageReported] = field(default_factory=dict)  # by link and second it began
+    restarts: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
+    rates: Mapping[str, tuple[tuple[datetime, LinkRated], ...]] = field(default_factory=dict)
+    cut: Mapping[str, datetime] = field(default_factory=dict)  # links with more changes than are kept: known from then
+
+    def line(self, link: str, until: datetime, heard: datetime) -> tuple[Stretch, ...]:
+        """Return the states of a link from its first measurement on; see `rules.outages.stretches`."""
+        found = stretches(self.changes.get(link, ()), link, EVER, until, heard)
+        pressed = self.restarts.get(link, ())
+        return restarted(found, pressed) if pressed else found
+
+    def report(self, link: str, outage: Outage) -> OutageReported | None:
+        """Return what was last said to have been reported of an outage."""
+        return self.reports.get((link, outage.since))
+
+
+def follow(past: Past, new: Iterable[tuple[datetime, Fact]], kept: int = KEPT) -> Past:
+    """Return the past with more facts of KINDS. Of an outage reported twice the newer report holds."""
+    changes, restarts, rates = _lists(past.changes), _lists(past.restarts), _lists(past.rates)
+    reports = dict(past.reports)
+    for at, fact in new:
+        if isinstance(fact, LinkChanged):
+            changes.setdefault(fact.link, []).append((at, fact))
+        elif isinstance(fact, LinkRated):
+            rates.setdefault(fact.link, []).append((at, fact))
+        elif isinstance(fact, BoxRestarted):
+            restarts.setdefault(fact.link, []).append(at)
+        elif isinstance(fact, OutageReported):
+            reports[fact.link, whole(fact.began)] = fact
+    cut = {**past.cut, **{link: all_[-kept][1].since for link, all_ in changes.items() if len(all_) > kept}}
+    return replace(
+        past,
+        changes={link: tuple(all_[-kept:]) for link, all_ in changes.items()},
+        reports=reports,
+        restarts={link: tuple(all_) for link, all_ in restarts.items()},
+        rates={link: tuple(all_) for link, all_ in rates.items()},
+        cut=cut,
+    )
+
+
+def _lists(kept: Mapping[str, tuple[T, ...]]) -> dict[str, list[T]]:
+    return {link: list(all_) for link, all_ in kept.items()}
+
+
+def repaired(outage: Outage, reported: datetime) -> timedelta | None:
+    """Return how long after it was reported an outage was over; None if it lasts, if nobody saw its end, or not so."""
+    if outage.after in {None, Health.UNKNOWN} or outage.until <= reported:
+        return None
+    return outage.until - reported
