@@ -53,6 +53,7 @@ __all__ = [
 
 DEPTH = 16  # collections in collections; real ones nest 2 deep
 _LONGEST = 0x7FFF  # lengths are SIGNED-SHORT (RFC 8010 section 3.1.1)
+_OF_COLLECTIONS = frozenset((Tag.COLLECTION, Tag.END_COLLECTION, Tag.MEMBER_NAME))
 
 
 class IppError(Exception):
@@ -158,11 +159,11 @@ class _Reader:
         return _frozen(found)
 
     def _value(self, tag: int, at: int, depth: int) -> Value:
-        if tag == Tag.COLLECTION:
+        if tag in _OF_COLLECTIONS:
+            if tag != Tag.COLLECTION:
+                raise IppError(at, "a piece of a collection outside one")
             self._empty(at, "begin of collection")
             return Value(tag, self._members(depth - 1))
-        if tag in {Tag.END_COLLECTION, Tag.MEMBER_NAME}:
-            raise IppError(at, "a piece of a collection outside one")
         octets = self._octets()
         try:
             return Value(tag, read_octets(tag, octets))
@@ -177,13 +178,23 @@ class _Reader:
         return text_of(self._octets())
 
     def _octets(self) -> bytes:
-        (length,) = struct.unpack(">h", self._take(2, "a length"))
-        if length < 0:
-            raise IppError(self._at - 2, f"negative length {length}")
-        return self._take(length, "a value")
+        """Read a length and as many octets: most of the work of a message, so nothing is called for it."""
+        data, start = self._data, self._at + 2
+        if start > len(data):
+            raise IppError(self._at, "the message ends inside a length")
+        length = data[start - 2] << 8 | data[start - 1]
+        if length > _LONGEST:
+            raise IppError(self._at, f"negative length {length - 0x10000}")
+        if start + length > len(data):
+            raise IppError(start, "the message ends inside a value")
+        self._at = start + length
+        return data[start : self._at]
 
     def _byte(self, what: str) -> int:
-        return self._take(1, what)[0]
+        if self._at >= len(self._data):
+            raise IppError(self._at, f"the message ends inside {what}")
+        self._at += 1
+        return self._data[self._at - 1]
 
     def _take(self, count: int, what: str) -> bytes:
         if count > len(self._data) - self._at:
@@ -193,7 +204,7 @@ class _Reader:
 
 
 def _frozen(found: list[tuple[str, list[Value]]]) -> Attributes:
-    return Attributes(tuple(Attribute(name, tuple(values)) for name, values in found))
+    return Attributes(tuple([Attribute(name, tuple(values)) for name, values in found]))
 
 
 # --- encoding ----------------------------------------------------------------------------------------------

@@ -165,13 +165,17 @@ class _Syntax:
     write: Callable[[Any], bytes]
 
 
+_INTEGER = struct.Struct(">i")
+
+
 def text_of(octets: bytes) -> str:
     r"""Read UTF-8; octets that are not stay visible as `\xNN`: a wrong charset must not hide a job record."""
     return octets.decode("utf-8", errors="backslashreplace")
 
 
 def _integer(octets: bytes) -> int:
-    return int(struct.unpack(">i", octets)[0])
+    (number,) = _INTEGER.unpack(octets)
+    return int(number)
 
 
 def _boolean(octets: bytes) -> bool:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from cattrs import BaseValidationError
@@ -94,9 +95,12 @@ _json.register_structure_hook(datetime, _instant)
 _json.register_unstructure_hook(datetime, _instant_out)
 
 
+_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
 def canonical(value: Any) -> str:
     """Return the canonical JSON text of plain JSON data."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return _text.encode(value)
 
 
 def encode(fact: Fact, at: Moment, key: str) -> Row:
@@ -124,7 +128,12 @@ def steps_of(fact: Fact) -> tuple[tuple[str, str, int | float], ...]:
 def _total(step: Total) -> tuple[str, str, int | float]:
     if not math.isfinite(step.amount) or abs(step.amount) > EXACT:
         raise ValueError(f"the total {step.name} cannot grow by {step.amount}")
-    return step.name, canonical(step.labels), step.amount
+    return step.name, _labels(step.labels), step.amount
+
+
+@lru_cache(1024)  # a site has a few hundred rows of summaries, and every fact adds to some
+def _labels(labels: tuple[tuple[str, str], ...]) -> str:
+    return canonical(labels)
 
 
 def labels_of(text: str) -> tuple[tuple[str, str], ...]:

@@ -8,8 +8,10 @@ compared as it is: no guessing, `alice` and `alicia` stay two.
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 
+@lru_cache(1024)  # pure, and the same few names come again with every job
 def fold_user(user: str) -> str:
     r"""Fold a print user name: domain, host, case, accents and spaces do not matter. "" of nothing printable."""
     bare = user.rsplit("\\", 1)[-1].split("@", 1)[0]
