@@ -26,8 +26,7 @@ from agent.config import (
 )
 from agent.doorjudge import judge_door, judge_formulas, judge_readers
 from agent.faults import Fault, Keys, needed, one_line, one_of, within
-from agent.rules.alarms import Quiet
-from agent.rules.hours import WeeklyHours
+from agent.rules.hours import Quiet, WeeklyHours
 
 METER_FILES = ("standard", "canon", "ricoh", "kyocera")  # of drivers/meters
 MOST_TARGETS = 10  # of one link: beyond that the probes themselves are a load

@@ -11,26 +11,24 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from drivers.contract import (
-    CardReader,
-    Clock,
-    DeviceId,
-    InputId,
-    Inputs,
-    LinkId,
-    Lock,
-    Messenger,
-    Printer,
-    ReaderId,
-    Signs,
-    Spooler,
-)
-from drivers.holding import Releaser
-from drivers.probing import ProbePlan, Prober
-
-if TYPE_CHECKING:  # the latch is a tiny process: this package loads no asyncio by itself
+if TYPE_CHECKING:  # the latch is a tiny process: this package loads nothing by itself
+    from drivers.contract import (
+        CardReader,
+        Clock,
+        DeviceId,
+        InputId,
+        Inputs,
+        LinkId,
+        Lock,
+        Messenger,
+        Printer,
+        ReaderId,
+        Signs,
+        Spooler,
+    )
+    from drivers.holding import Releaser
+    from drivers.probing import ProbePlan, Prober
     from drivers.sim import SimBuilding
 
 FETCH_S = 30.0  # a document of CUPS's, however large
@@ -127,6 +125,8 @@ async def open_printer(  # noqa: PLR0913  (the site file's keys, one by one)
     printer = await stack.enter_async_context(IppPrinter(clock, device, uri, **bounds))
     if not community:
         return printer
+    from urllib.parse import urlsplit
+
     from drivers.counted import CountedPrinter
     from drivers.snmp import SnmpMeters
 

@@ -20,9 +20,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType, Protocol
+from typing import TYPE_CHECKING, NewType, Protocol
 
-from drivers.spooling import PageLogLook, SpoolAttempt, SpoolSettings
+if TYPE_CHECKING:  # the latch is a tiny process, and knows no spooler
+    from drivers.spooling import PageLogLook, SpoolAttempt, SpoolSettings
 
 LinkId = NewType("LinkId", str)  # the name in the site file, e.g. "adsl1"
 DeviceId = NewType("DeviceId", str)  # a printer's or copier's name in the site file

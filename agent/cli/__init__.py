@@ -11,14 +11,32 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from functools import cache
 
 import click
 
-from agent.cli import accounts, bookings, books, links, memory, paper, people, running, why
 from agent.cli.where import find
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """All commands, loaded when they are asked for: the services, which are started again and again, load their own."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        _load()
+        return super().list_commands(context)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Return one command."""
+        if name == "run":
+            from agent.cli.running import run_command
+
+            return run_command
+        _load()
+        return super().get_command(context, name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gardien")
 @click.option("--site", metavar="FILE", help="Site file. Default: $GARDIEN_SITE, /etc/gardien/site.toml, the demo's.")
 @click.option("--state", metavar="DIR", help="Ledger and roster. Default: $STATE_DIRECTORY or /var/lib/gardien.")
@@ -31,17 +49,13 @@ def main(context: click.Context, site: str | None, state: str | None, run_: str 
     context.obj = find(site, state, run_)
 
 
-for command in (
-    *running.COMMANDS,
-    *memory.COMMANDS,
-    *people.COMMANDS,
-    *accounts.COMMANDS,
-    *paper.COMMANDS,
-    *books.COMMANDS,
-    *links.COMMANDS,
-    *why.COMMANDS,
-):
-    main.add_command(command)
-paper.paper.add_command(books.balance)
-for door_command in (why.calendar, *bookings.DOOR_COMMANDS):
-    running.door.add_command(door_command)
+@cache
+def _load() -> None:
+    from agent.cli import accounts, bookings, books, links, memory, paper, people, running, why
+
+    for module in (running, memory, people, accounts, paper, books, links, why):
+        for command in module.COMMANDS:
+            main.add_command(command)
+    paper.paper.add_command(books.balance)
+    for door_command in (why.calendar, *bookings.DOOR_COMMANDS):
+        running.door.add_command(door_command)

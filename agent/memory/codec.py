@@ -25,7 +25,7 @@ from cattrs import BaseValidationError
 from cattrs.preconf.json import make_converter
 
 from agent.rules.facts import Fact, Total
-from agent.rules.kinds import KINDS
+from agent.rules.kinds import fact_of
 from drivers.contract import Moment, Trust
 
 EXACT = 2**53  # a total beyond this is no longer a whole number everywhere it is shown (IEEE 754 binary64)
@@ -106,7 +106,7 @@ def canonical(value: Any) -> str:
 def encode(fact: Fact, at: Moment, key: str) -> Row:
     """Put a fact into its written form. Pure and quick; runs on the caller's thread. Raises LedgerError."""
     kind = fact.kind
-    if KINDS.get(kind) is not type(fact):
+    if fact_of(kind) is not type(fact):
         raise LedgerError(f"{type(fact).__name__} is not listed in agent.rules.kinds")
     if not key:
         raise LedgerError(f"a {kind} without a key cannot be told from its repetition")
@@ -143,7 +143,7 @@ def labels_of(text: str) -> tuple[tuple[str, str], ...]:
 
 def decode(kind: str, body: str) -> Fact | None:
     """Return the fact a body holds; None if this version does not know the kind. Raises LedgerError."""
-    known = KINDS.get(kind)
+    known = fact_of(kind)
     if known is None:
         return None
     try:

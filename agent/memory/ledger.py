@@ -37,7 +37,7 @@ from agent.memory.redaction import redact
 from agent.memory.verify import Verdict, export_lines, verify
 from agent.memory.writer import Writer
 from agent.rules.facts import Fact
-from agent.rules.kinds import with_successors
+from agent.rules.kinds import KINDS, with_successors
 from drivers.contract import Moment
 
 __all__ = ["Entry", "Head", "Ledger", "LedgerError", "Verdict", "export_lines", "verify"]
@@ -166,7 +166,7 @@ class Ledger:
         Redacted ones are left out; so are kinds this version does not know, with a warning once. Raises LedgerError.
         """
         top = self.head().seq
-        names = sorted({each.kind for kind in kinds for each in with_successors(kind)})
+        names = sorted({name for kind in kinds for name in with_successors(kind)})
         if not names:
             return self._pages("", (), since, top)
         each = [self._pages("kind = ? AND", (name,), since, top) for name in names]
@@ -177,10 +177,15 @@ class Ledger:
         found = self._read(f"SELECT {COLUMNS} FROM content WHERE kind = ? ORDER BY seq DESC LIMIT 1", (kind.kind,))  # noqa: S608  (constants)
         return self._entry(found[0]) if found else None
 
+    def last_stamps(self) -> Iterator[Moment]:
+        """Yield the moment of the latest content of each kind, without reading the content. Raises LedgerError."""
+        for kind in KINDS:
+            statement = "SELECT utc, mono, boot, trust FROM content WHERE kind = ? ORDER BY seq DESC LIMIT 1"
+            yield from (moment(*row) for row in self._read(statement, (kind,)))
+
     def between(self, kind: type[Fact], start: datetime, end: datetime) -> Iterator[Entry]:
         """Yield the facts of this kind stamped in [start, end), ascending; other content is not read."""
-        names = sorted(each.kind for each in with_successors(kind))
-        for name in names:
+        for name in sorted(with_successors(kind)):
             rows = self._read(
                 f"SELECT {COLUMNS} FROM content WHERE kind = ? AND utc >= ? AND utc < ? ORDER BY seq",  # noqa: S608  (constants)
                 (name, start.astimezone(UTC).isoformat(), end.astimezone(UTC).isoformat()),

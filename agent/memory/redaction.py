@@ -18,7 +18,7 @@ from agent.memory.chain import append_rows
 from agent.memory.codec import LedgerError, canonical, decode, encode, moment
 from agent.memory.database import WriteLock, connect, transaction, truncate_log
 from agent.rules.facts import Fact, Total
-from agent.rules.kinds import KINDS
+from agent.rules.kinds import every_fact
 from agent.rules.retention import TRUSTED, Redacted, day_counts, keep_from, too_old
 from drivers.contract import Moment, Trust
 
@@ -35,7 +35,7 @@ def redact(path: Path, lock: WriteLock, now: Moment, zone: tzinfo) -> dict[str, 
     try:
         with lock.held(), closing(connect(path)) as db:
             with transaction(db):
-                counts = {kind.kind: _redact_kind(db, kind, now, zone) for kind in KINDS.values()}
+                counts = {kind.kind: _redact_kind(db, kind, now, zone) for kind in every_fact()}
             if not truncate_log(db):
                 log.warning("a reader holds the ledger's log: what was forgotten leaves it with the next checkpoint")
     except (sqlite3.Error, OSError) as error:

@@ -12,7 +12,6 @@ be sent from `AlarmRaised` without `AlarmTold`. Values in, values out: no clock,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
@@ -20,6 +19,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from agent.rules.facts import TIMED_DAYS, Fact
+from agent.rules.hours import Quiet
 from agent.rules.incidents import AREA_OF_SERVICE, Area, Incident, Level
 from drivers.contract import Moment, Trust
 
@@ -259,35 +259,6 @@ def given_up(facts: Iterable[Fact], route: str) -> int:
     return count
 
 
-_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
-
-
-@dataclass(frozen=True, slots=True)
-class Quiet:
-    """The hours in which people sleep; they may go over midnight. Equal ends: there are none."""
-
-    starts: time = time(0)
-    ends: time = time(0)
-
-    @classmethod
-    def parse(cls, text: str) -> Quiet:
-        """Read "22:00-07:00"; "" has none. Raises ValueError."""
-        if not text:
-            return cls()
-        found = _HOURS.fullmatch(text)
-        if found is None:
-            raise ValueError(f"{text!r} is not like 22:00-07:00")
-        first, second, third, fourth = (int(part) for part in found.groups())
-        return cls(time(first, second), time(third, fourth))
-
-    def holds(self, letter: Letter, local: time) -> bool:
-        """Tell whether a letter waits for the morning."""
-        return letter.opened.incident not in AT_ONCE and self.covers(local)
-
-    def covers(self, local: time) -> bool:
-        """Tell whether a time of day is within these hours."""
-        if self.starts == self.ends:
-            return False
-        if self.starts < self.ends:
-            return self.starts <= local < self.ends
-        return local >= self.starts or local < self.ends
+def waits(letter: Letter, quiet: Quiet, local: time) -> bool:
+    """Tell whether a letter waits for the morning."""
+    return letter.opened.incident not in AT_ONCE and quiet.covers(local)

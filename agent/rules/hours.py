@@ -155,3 +155,33 @@ def _read(day: str, text: str) -> Window | str:
     if start == end:
         return f'hours.{day}: "{text}" is empty; the whole day is "00:00-24:00"'
     return Window(start, end if end > start else end + DAY_MIN)
+
+
+_QUIET = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """The hours in which people sleep; they may go over midnight. Equal ends: there are none."""
+
+    starts: time = time(0)
+    ends: time = time(0)
+
+    @classmethod
+    def parse(cls, text: str) -> Quiet:
+        """Read "22:00-07:00"; "" has none. Raises ValueError."""
+        if not text:
+            return cls()
+        found = _QUIET.fullmatch(text)
+        if found is None:
+            raise ValueError(f"{text!r} is not like 22:00-07:00")
+        first, second, third, fourth = (int(part) for part in found.groups())
+        return cls(time(first, second), time(third, fourth))
+
+    def covers(self, local: time) -> bool:
+        """Tell whether a time of day is within these hours."""
+        if self.starts == self.ends:
+            return False
+        if self.starts < self.ends:
+            return self.starts <= local < self.ends
+        return local >= self.starts or local < self.ends

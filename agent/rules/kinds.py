@@ -1,99 +1,79 @@
-"""The one list of every kind of fact the ledger can hold."""
+"""The one list of every kind of fact the ledger can hold, and of the rule that states it.
+
+A rule is loaded when a fact of its own is written or met, and not before: the door does not wait for the paper's rules
+to be loaded before it lets anybody in. tests/rules/test_kinds.py holds the list against the rules themselves.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 from types import MappingProxyType
 
-from agent.rules.access import Acted, BoxRestarted
-from agent.rules.alarms import AlarmRaised, AlarmTold
-from agent.rules.attribution import CopiesAttributed, PagesAttributed
-from agent.rules.bookings import BookingUsed, DayOpened
-from agent.rules.door import DoorChanged, EntryDecided, LatchMoved
 from agent.rules.facts import Fact
-from agent.rules.health import DriverChanged, ServiceAbsent, ServiceStarted
-from agent.rules.leaf import DoorFaultChanged
-from agent.rules.linkfacts import LinkChanged, LinkMeasured, LinkRated, OutageReported
-from agent.rules.members import RosterChanged
-from agent.rules.pages import AttemptCounted, AttemptOwned, PagesCounted
-from agent.rules.paper import (
-    BooksClosed,
-    BooksOpened,
-    CardSeen,
-    CopiesByHand,
-    CopiesCounted,
-    CopiesMetered,
-    CopyVisitEnded,
-    CopyVisitStarted,
-    MetersRead,
-    PanelRead,
-    PrintsUnmatched,
-)
-from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
-from agent.rules.readers import StrangersChanged
-from agent.rules.release import JobExpired, JobGiven, JobReleased, ReleaseRefused
-from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
-from agent.rules.retention import DayCounted, Redacted
-from agent.rules.settlement import PrintSettled
-from agent.rules.spool import SPOOL_FACTS
-from agent.rules.tariff import StatementIssued
 
-FACTS: tuple[type[Fact], ...] = (
-    LinkChanged,
-    LinkMeasured,
-    LinkRated,
-    OutageReported,
-    EntryDecided,
-    LatchMoved,
-    DoorChanged,
-    DoorFaultChanged,
-    StrangersChanged,
-    PagesCounted,
-    BooksOpened,
-    CopyVisitStarted,
-    CopyVisitEnded,
-    CopiesCounted,
-    PrintsUnmatched,
-    CardSeen,
-    VisitStarted,
-    VisitEnded,
-    RosterChanged,
-    ServiceStarted,
-    ServiceAbsent,
-    DriverChanged,
-    StatementIssued,
-    Redacted,
-    DayCounted,
-    OpenedRemotely,
-    WindowOpened,
-    WindowClosed,
-    PagesAttributed,
-    CopiesAttributed,
-    VisitCorrected,
-    Acted,
-    BoxRestarted,
-    AlarmRaised,
-    AlarmTold,
-    AttemptCounted,
-    AttemptOwned,
-    CopiesMetered,
-    BooksClosed,
-    *SPOOL_FACTS,
-    PrintSettled,
-    JobReleased,
-    JobGiven,
-    JobExpired,
-    ReleaseRefused,
-    CopiesByHand,
-    PanelRead,
-    MetersRead,
-    BookingUsed,
-    DayOpened,
+RULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "access": ("acted", "box-restarted"),
+        "alarms": ("alarm-raised", "alarm-told"),
+        "attribution": ("pages-attributed", "copies-attributed"),
+        "bookings": ("booking-used", "day-opened-by-badge"),
+        "door": ("entry-decided", "latch-moved", "door-changed"),
+        "health": ("service-started", "service-absent", "driver-changed"),
+        "leaf": ("door-fault-changed",),
+        "linkfacts": ("link-changed", "link-measured", "link-rated", "outage-reported"),
+        "members": ("roster-changed",),
+        "pages": ("pages-counted", "attempt-counted", "attempt-owned"),
+        "paper": (
+            "books-opened",
+            "books-closed",
+            "copy-visit-started",
+            "copy-visit-ended",
+            "copies-counted",
+            "copies-metered",
+            "copies-by-hand",
+            "prints-unmatched",
+            "card-seen",
+            "panel-read",
+            "meters-read",
+        ),
+        "presence": ("visit-started", "visit-ended", "visit-corrected"),
+        "readers": ("strangers-changed",),
+        "release": ("job-released", "job-given", "job-expired", "release-refused"),
+        "remote": ("opened-remotely", "window-opened", "window-closed"),
+        "retention": ("redacted", "day-counted"),
+        "settlement": ("print-settled",),
+        "spool": ("spool-opened", "spool-read", "spool-gap", "spool-tampered"),
+        "tariff": ("statement-issued",),
+    }
+)
+KINDS: Mapping[str, str] = MappingProxyType({kind: rule for rule, kinds in RULES.items() for kind in kinds})
+
+# Kinds that say more about the same thing: a shape that changed became a subclass.
+SUCCESSORS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "pages-counted": ("attempt-counted", "attempt-owned"),
+        "attempt-counted": ("attempt-owned",),
+        "copies-counted": ("copies-metered", "copies-by-hand"),
+    }
 )
 
-KINDS: Mapping[str, type[Fact]] = MappingProxyType({fact.kind: fact for fact in FACTS})
+
+@cache
+def fact_of(kind: str) -> type[Fact] | None:
+    """Return the class whose facts are of this kind, loading its rule; None for a kind this version does not know."""
+    if kind not in KINDS:
+        return None
+    stated = vars(import_module(f"agent.rules.{KINDS[kind]}")).values()
+    return next(one for one in stated if isinstance(one, type) and issubclass(one, Fact) and one.kind == kind)
 
 
-def with_successors(kind: type[Fact]) -> tuple[type[Fact], ...]:
-    """Return a kind and those that say more about the same thing: a shape that changed became a subclass."""
-    return tuple(fact for fact in FACTS if issubclass(fact, kind)) or (kind,)
+def every_fact() -> tuple[type[Fact], ...]:
+    """Return the classes of all kinds; loads every rule that states one."""
+    return tuple(fact for kind in KINDS if (fact := fact_of(kind)) is not None)
+
+
+def with_successors(kind: type[Fact]) -> tuple[str, ...]:
+    """Return the name of a kind and of those that succeeded it."""
+    return kind.kind, *SUCCESSORS.get(kind.kind, ())

@@ -17,7 +17,8 @@ from agent.config import AlertsConfig, Site
 from agent.live import read_pictures
 from agent.memory.ledger import LedgerError
 from agent.memory.open_books import followed_slips
-from agent.rules.alarms import AlarmPolicy, Letter, Quiet
+from agent.rules.alarms import AlarmPolicy, Letter
+from agent.rules.hours import Quiet
 from agent.rules.incidents import Incident, Level
 from agent.rules.linkfacts import WORKS
 from agent.services.standing import Standing

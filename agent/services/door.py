@@ -13,7 +13,6 @@ from agent.stories.bequest import Intents, remembered
 from agent.stories.door import Door, Ways, mind_badges, mind_list
 from agent.stories.leaf import mind_latch, mind_leaf, mind_senses
 from agent.stories.remote import RemoteDesk, Strike
-from agent.tape import TapedInputs, TapedLock
 from drivers.contract import InputId, Inputs, LatchState
 
 LOST_WAIT_S = 2.0  # a reader that comes back is heard again this soon
@@ -35,6 +34,8 @@ async def wire(here: Standing) -> None:
         cap_s=leaf.lock.cap_s,
     )
     if here.tape:
+        from agent.tape import TapedLock
+
         lock = TapedLock(lock, here.tape)
     zone = ZoneInfo(here.site.site.timezone)
     ways = Ways(
@@ -66,6 +67,10 @@ async def wire(here: Standing) -> None:
             InputId(name): (pin.line, pin.active_high, pin.bounce_s, pin.pull) for name, pin in leaf.inputs.items()
         }
         inputs = drivers.open_inputs(leaf.lock.kind, lambda: here.building, here.clock, leaf.lock.chip, wired)
-        heard = TapedInputs(inputs, here.tape) if here.tape else inputs
+        heard = inputs
+        if here.tape:
+            from agent.tape import TapedInputs
+
+            heard = TapedInputs(inputs, here.tape)
         here.mind("door.inputs", partial(mind_leaf, door, heard, lock), LOST_WAIT_S)
     here.keep(lambda: mind_senses(door, heard, readers, here.publish_s))

@@ -15,10 +15,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import drivers
 from agent.config import Places, Site
@@ -35,15 +35,16 @@ from agent.live import (
     write_picture,
 )
 from agent.memory.kept import KeptList
-from agent.memory.ledger import Entry, Ledger, LedgerError
+from agent.memory.ledger import Ledger, LedgerError
 from agent.memory.roster import RosterStore
-from agent.rules.facts import CardKey, Fact
 from agent.rules.health import ServiceStarted
-from agent.rules.members import Roster
+from agent.services.lost import LostLedger, LostRoster
 from agent.stories.supervise import Ward, announce, supervise
-from agent.tape import Tape, TapedReader
-from drivers.contract import CardNumber, CardReader, Clock, DriverError, Moment, ReaderId
-from drivers.sim import SimBuilding
+from drivers.contract import CardReader, Clock, DriverError, ReaderId
+
+if TYPE_CHECKING:  # loaded where they are used: a door without them is ready sooner
+    from agent.tape import Tape
+    from drivers.sim import SimBuilding
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,8 @@ class Standing:
     def building(self) -> SimBuilding:
         """Return the simulated building that plays every `kind = "sim"` of this process; made at first use."""
         if self._building is None:
+            from drivers.sim import SimBuilding
+
             self._building = SimBuilding(self.clock)
         return self._building
 
@@ -112,7 +115,11 @@ class Standing:
             line_end=config.line_end,
             byte_order=config.byte_order,
         )
-        return TapedReader(reader, self.roster, self.tape) if self.tape else reader
+        if self.tape is None:
+            return reader
+        from agent.tape import TapedReader
+
+        return TapedReader(reader, self.roster, self.tape)
 
     def mind(
         self, driver: str, story: Story, longest_wait_s: float = 30.0, *, proof: asyncio.Event | None = None
@@ -235,8 +242,11 @@ async def stand(service: str, site: Site, places: Places, wire: Wire, tape_folde
     with contextlib.ExitStack() as memory:
         with contextlib.suppress(OSError):  # a disk that takes no lock file takes no facts either: see below
             memory.callback(os.close, own_lock(places.state / f"{service}.lock"))
-        tape = Tape(tape_folder, service) if tape_folder else None
-        if tape:
+        tape: Tape | None = None
+        if tape_folder:
+            from agent.tape import Tape
+
+            tape = Tape(tape_folder, service)
             memory.callback(tape.close)
         ledger, roster = _remember(places, clock, memory, insist=service != "door")
         standing = Standing(service, site, places, clock, ledger, roster, tape=tape)
@@ -288,61 +298,6 @@ async def _back(places: Places, clock: Clock) -> None:
         await asyncio.sleep(REOPEN_S)
         with contextlib.suppress(LedgerError):
             return await asyncio.to_thread(opens)
-
-
-class LostRoster(RosterStore):
-    """Stands in for a roster that cannot be opened: knows nobody, says why. Cards are told apart by the kept key."""
-
-    def __init__(self, why: str, kept: KeptList) -> None:
-        self.fault = why
-        self._kept = kept
-
-    def roster(self) -> Roster:
-        """Raise LedgerError: nobody is known."""
-        raise LedgerError(self.fault)
-
-    def card_key(self, card: CardNumber) -> CardKey:
-        """Return the keyed hash of a card number. Raises LedgerError where no key is at hand."""
-        key = self._kept.card_key(card)
-        if key is None:
-            raise LedgerError(self.fault)
-        return key
-
-
-class LostLedger(Ledger):
-    """Stands in for a ledger that cannot be opened: holds nothing, takes nothing, says why."""
-
-    def __init__(self, why: str) -> None:
-        self._why = why
-
-    @property
-    def fault(self) -> str:
-        """Return why there is no ledger."""
-        return self._why
-
-    @property
-    def pending(self) -> int:
-        """Return 0: nothing waits for a disk that is not there."""
-        return 0
-
-    def queue(self, fact: Fact, at: Moment, key: str) -> Future[int]:
-        """Raise LedgerError: the caller keeps what it has (the door, its intents)."""
-        del fact, at, key
-        raise LedgerError(self._why)
-
-    def append(self, fact: Fact, at: Moment, key: str) -> asyncio.Future[int]:
-        """Raise LedgerError, as `queue`."""
-        del fact, at, key
-        raise LedgerError(self._why)
-
-    def entries(self, *kinds: type[Fact], since: int = 0) -> Iterator[Entry]:
-        """Yield nothing."""
-        del kinds, since
-        return iter(())
-
-    def last(self, kind: type[Fact]) -> None:
-        """Return nothing."""
-        del kind
 
 
 @contextlib.asynccontextmanager

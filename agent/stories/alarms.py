@@ -18,7 +18,8 @@ from datetime import tzinfo
 
 from agent.live import LiveDriver
 from agent.memory.ledger import Ledger, LedgerError
-from agent.rules.alarms import AlarmPolicy, AlarmRaised, Alarms, AlarmState, AlarmTold, Letter, Quiet, given_up, letters
+from agent.rules.alarms import AlarmPolicy, AlarmRaised, Alarms, AlarmState, AlarmTold, Letter, given_up, letters, waits
+from agent.rules.hours import Quiet
 from agent.rules.incidents import Incident
 from drivers.contract import Clock, DriverError, Messenger
 
@@ -126,7 +127,7 @@ async def forward(
     while True:
         await _give_up(book, route)
         local = clock.now().utc.astimezone(zone).time()
-        letter = next((one for one in book.waiting(route) if not quiet.holds(one, local)), None)
+        letter = next((one for one in book.waiting(route) if not waits(one, quiet, local)), None)
         if letter is None:
             await book.news()
             continue

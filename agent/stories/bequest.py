@@ -22,7 +22,6 @@ from agent.memory.codec import LedgerError, decode, encode, moment
 from agent.memory.ledger import Ledger
 from agent.rules.bookings import BookingId, BookingUsed, DayOpened
 from agent.rules.facts import Fact
-from agent.rules.kinds import FACTS
 from agent.rules.members import Roster
 from drivers.contract import Moment, Trust
 
@@ -110,5 +109,4 @@ def newest_known(ledger: Ledger) -> datetime | None:
 
     Raises LedgerError.
     """
-    last = [entry.at for kind in FACTS if (entry := ledger.last(kind)) is not None]
-    return max((at.utc for at in last if at.trust is not Trust.UNKNOWN), default=None)
+    return max((at.utc for at in ledger.last_stamps() if at.trust is not Trust.UNKNOWN), default=None)

@@ -261,7 +261,7 @@ def in_time(entries: Iterator[Entry], zone: ZoneInfo) -> Iterator[tuple[datetime
 
 def _refuse_redacted(ledger: Ledger, month: str) -> None:
     """Raise LedgerError for a month of which only day sums are left."""
-    kinds = {each.kind for kind in COUNTED for each in with_successors(kind)}
+    kinds = {name for kind in COUNTED for name in with_successors(kind)}
     for entry in ledger.entries(DayCounted):
         assert isinstance(entry.fact, DayCounted)
         if entry.fact.of in kinds and f"{entry.fact.day:%Y-%m}" == month:

@@ -41,7 +41,7 @@ class Attempt:
 
 def balances(ledger: Ledger, timezone: str) -> Balances:
     """Add up the books of every device. Raises LedgerError."""
-    kinds = {each.kind for kind in KINDS for each in with_successors(kind)}
+    kinds = {name for kind in KINDS for name in with_successors(kind)}
     forgotten = (entry.fact for entry in ledger.entries(Redacted))
     gone = max((one.through for one in forgotten if isinstance(one, Redacted) and one.of in kinds), default=0)
     rows = in_time(ledger.entries(*KINDS), ZoneInfo(timezone))

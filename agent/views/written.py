@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from agent.config import Site
-from agent.rules.alarms import Quiet
 from agent.rules.attribution import Slips
-from agent.rules.hours import WeeklyHours
+from agent.rules.hours import Quiet, WeeklyHours
 from agent.rules.members import Roster
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import CopiesByHand

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.rules.hours import DAYS, WeeklyHours, instant
+from agent.rules.hours import DAYS, Quiet, WeeklyHours, instant
 
 PARIS = ZoneInfo("Europe/Paris")
 NONE: frozenset[date] = frozenset()
@@ -174,3 +174,27 @@ def test_a_night_is_open_by_the_day_it_began_on() -> None:
     assert NIGHTS.opened_on(paris("2026-11-21 23:00"), NONE) == date(2026, 11, 21)
     assert NIGHTS.opened_on(paris("2026-11-22 01:00"), NONE) == date(2026, 11, 21)
     assert NIGHTS.opened_on(paris("2026-11-22 03:00"), NONE) is None
+
+
+@pytest.mark.parametrize(
+    ("hours", "local", "held"),
+    [
+        ("22:00-07:00", "21:59", False),
+        ("22:00-07:00", "22:00", True),
+        ("22:00-07:00", "00:30", True),
+        ("22:00-07:00", "07:00", False),
+        ("12:00-14:00", "13:00", True),
+        ("12:00-14:00", "11:59", False),
+        ("12:00-14:00", "14:00", False),
+        ("", "03:00", False),
+        ("08:00-08:00", "08:00", False),
+    ],
+)
+def test_quiet_hours(hours: str, local: str, held: bool) -> None:
+    assert Quiet.parse(hours).covers(time.fromisoformat(local)) is held
+
+
+@pytest.mark.parametrize("text", ["22-07", "24:00-07:00", "22:00", "22:00-7:00", " "])
+def test_hours_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not like"):
+        Quiet.parse(text)

@@ -21,7 +21,8 @@ import pytest
 from agent.config import LinkConfig, Site, SiteCard
 from agent.live import LiveDriver, LiveLink, Picture, write_picture
 from agent.memory.ledger import Ledger, LedgerError
-from agent.rules.alarms import AlarmPolicy, AlarmRaised, AlarmState, AlarmTold, Letter, Quiet
+from agent.rules.alarms import AlarmPolicy, AlarmRaised, AlarmState, AlarmTold, Letter
+from agent.rules.hours import Quiet
 from agent.rules.incidents import KEYS, Area, Incident, Level
 from agent.rules.links import Cause, Health
 from agent.services.alerts import open_routes, read_urls, surviving
