@@ -435,6 +435,13 @@ class Box:
             facts = [entry.fact for entry in ledger.entries(AlarmRaised)]
             return [str(fact.state) for fact in facts if isinstance(fact, AlarmRaised) and fact.area is Area.INTERNET]
 
+    def sent(self) -> int:
+        """Return how many messages about the lines the ledger knows to be on their way: those are not sent again."""
+        with Ledger.open(self.state / "ledger.db") as ledger:
+            facts = [entry.fact for entry in ledger.entries(AlarmRaised, AlarmTold)]
+        lines = {fact.alarm for fact in facts if isinstance(fact, AlarmRaised) and fact.area is Area.INTERNET}
+        return sum(isinstance(fact, AlarmTold) and fact.sent and fact.alarm in lines for fact in facts)
+
 
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[Callable[[str], Box]]:
@@ -468,6 +475,7 @@ def test_a_night_without_internet_a_killed_service_and_each_message_once(box: Ca
     with topic(ntfy) as phone, mailbox(smtp) as mail:
         here.see("up", "up", lambda: len(lines_of(phone)) == len(lines_of(mail)) == 1)
         here.see("down", "up", lambda: len(lines_of(phone)) == len(lines_of(mail)) == 2)
+        here.see("down", "up", lambda: here.sent() == 4)
         here.kill()
         here.start()
         began = time.monotonic()
