@@ -45,6 +45,11 @@ async def sim(_folder: Path) -> AsyncIterator[Lock]:
     yield building.lock
 
 
+def lasted(pulse_s: float, since_s: float, down: LockChanged) -> bool:
+    """Tell whether a pulse lasted its time, and at most the promised quarter of a second longer on a busy machine."""
+    return pulse_s - 0.005 <= down.at.mono_s - since_s <= pulse_s + 0.25
+
+
 class LockContract:
     """Inherit, and name the subject."""
 
@@ -81,18 +86,18 @@ class LockContract:
         up, down = self.play(tmp_path, scene, 2)
         assert (up.state, up.why) == (LatchState.RELEASED, "released")
         assert (down.state, down.why) == (LatchState.RESTING, "pulse-end")
-        assert down.at.mono_s - up.at.mono_s == pytest.approx(0.3, abs=0.05)
-        assert self.active_at.mono_s == pytest.approx(up.at.mono_s, abs=0.005)
+        assert lasted(0.3, up.at.mono_s, down)
+        assert self.active_at.mono_s == pytest.approx(up.at.mono_s, abs=0.05)
 
     def test_a_second_badge_gets_a_full_pulse_without_a_dip(self, tmp_path: Path) -> None:
         async def scene(lock: Lock) -> AsyncIterator[None]:
-            await lock.release(0.3)
-            await asyncio.sleep(0.2)
-            await lock.release(0.3)
+            await lock.release(0.6)
+            await asyncio.sleep(0.1)
+            self.second_at = await lock.release(0.6)
             yield
 
         up, down = self.play(tmp_path, scene, 2)
-        assert down.at.mono_s - up.at.mono_s == pytest.approx(0.5, abs=0.05)
+        assert lasted(min(0.6, up.at.mono_s + CAP_S - self.second_at.mono_s), self.second_at.mono_s, down)
 
     def test_overlapping_badges_stop_at_the_cap(self, tmp_path: Path) -> None:
         async def scene(lock: Lock) -> AsyncIterator[None]:
@@ -102,7 +107,7 @@ class LockContract:
             yield
 
         up, down = self.play(tmp_path, scene, 2)
-        assert down.at.mono_s - up.at.mono_s == pytest.approx(0.8, abs=0.05)
+        assert lasted(0.8, up.at.mono_s, down)
         assert down.state is LatchState.RESTING
 
     def test_one_hold_longer_than_the_cap_is_cut(self, tmp_path: Path) -> None:
@@ -111,7 +116,7 @@ class LockContract:
             yield
 
         up, down = self.play(tmp_path, scene, 2)
-        assert down.at.mono_s - up.at.mono_s == pytest.approx(0.8, abs=0.05)
+        assert lasted(0.8, up.at.mono_s, down)
 
     def test_relock_cuts_the_pulse_and_the_next_is_whole(self, tmp_path: Path) -> None:
         async def scene(lock: Lock) -> AsyncIterator[None]:
@@ -125,7 +130,7 @@ class LockContract:
         told = self.play(tmp_path, scene, 4)
         assert [change.why for change in told] == ["released", "relock", "released", "pulse-end"]
         assert told[1].at.mono_s - told[0].at.mono_s < 0.5  # cut at once, however late a busy machine asks
-        assert told[3].at.mono_s - told[2].at.mono_s == pytest.approx(0.3, abs=0.05)
+        assert lasted(0.3, told[2].at.mono_s, told[3])
 
 
 SIM_LOOP = VirtualLoop
