@@ -21,7 +21,7 @@ import heapq
 import json
 import logging
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -30,6 +30,7 @@ from cattrs import BaseValidationError
 from cattrs.preconf.json import make_converter
 
 from agent.memory.roster import RosterStore
+from agent.rules.door import Conditions
 from agent.rules.facts import CardKey
 from agent.rules.members import Roster
 from drivers.contract import BadgeRead, CardReader, Clock, DriverError, InputChanged, Inputs, Lock, Moment
@@ -61,6 +62,14 @@ class SeenRoster:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenConditions:
+    """What the door knew beside its roster: it follows for every badge from here on."""
+
+    at: Moment
+    now: Conditions
+
+
+@dataclass(frozen=True, slots=True)
 class SeenLoss:
     """The prober of a link failed."""
 
@@ -75,7 +84,17 @@ class SeenRelease:
     at: Moment
 
 
-Seen = ProbeReply | WireReading | RateMeasured | InputChanged | SeenBadge | SeenRoster | SeenLoss | SeenRelease
+Seen = (
+    ProbeReply
+    | WireReading
+    | RateMeasured
+    | InputChanged
+    | SeenBadge
+    | SeenRoster
+    | SeenConditions
+    | SeenLoss
+    | SeenRelease
+)
 KINDS: dict[str, type[Seen]] = {
     "probe": ProbeReply,
     "wire": WireReading,
@@ -83,6 +102,7 @@ KINDS: dict[str, type[Seen]] = {
     "input": InputChanged,
     "badge": SeenBadge,
     "roster": SeenRoster,
+    "conditions": SeenConditions,
     "lost": SeenLoss,
     "release": SeenRelease,
 }
@@ -101,6 +121,7 @@ class Tape:
         self._file: TextIO = (folder / f"{service}.jsonl").open("a", encoding="utf-8")
         self._torn = False
         self._version: int | None = None
+        self._now: Conditions | None = None
         if not self._file.tell():
             self._write({"tape": VERSION, "service": service})
 
@@ -109,11 +130,14 @@ class Tape:
         body: dict[str, Any] = _json.unstructure(seen)
         self._write({"see": _NAMES[type(seen)], **body})
 
-    def see_badge(self, read: BadgeRead, key: CardKey, roster: Roster) -> None:
-        """Record a badge, and before it the roster it is judged by if that changed."""
+    def see_badge(self, read: BadgeRead, key: CardKey, roster: Roster, now: Conditions | None = None) -> None:
+        """Record a badge, and before it the roster and the conditions it is judged by where they changed."""
         if roster.version != self._version:
             self._version = roster.version
             self.see(SeenRoster(read.at, roster))
+        if now is not None and now != self._now:
+            self._now = now
+            self.see(SeenConditions(read.at, now))
         self.see(SeenBadge(read.at, read.reader, key))
 
     def _write(self, line: dict[str, Any]) -> None:
@@ -154,10 +178,12 @@ class TapedProber:
 
 
 class TapedReader:
-    """A card reader whose badges are taped, with the roster they are judged by."""
+    """A card reader whose badges are taped, with the roster and, at a door, the conditions they are judged by."""
 
-    def __init__(self, reader: CardReader, people: RosterStore, tape: Tape) -> None:
-        self._reader, self._people, self._tape = reader, people, tape
+    def __init__(
+        self, reader: CardReader, people: RosterStore, tape: Tape, now: Callable[[], Conditions] | None = None
+    ) -> None:
+        self._reader, self._people, self._tape, self._now = reader, people, tape, now
 
     @property
     def malformed(self) -> int:
@@ -167,7 +193,8 @@ class TapedReader:
     async def badges(self) -> AsyncIterator[BadgeRead]:
         """See `contract.CardReader`."""
         async for read in self._reader.badges():
-            self._tape.see_badge(read, self._people.card_key(read.card), self._people.roster())
+            now = self._now() if self._now else None
+            self._tape.see_badge(read, self._people.card_key(read.card), self._people.roster(), now)
             yield read
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from agent.rules.facts import CardKey
+from agent.rules.bookings import Booking, BookingId
+from agent.rules.door import Conditions
+from agent.rules.facts import CardKey, FormulaId, MemberId
 from agent.rules.hours import WeeklyHours
-from agent.rules.members import Roster, VisitorCard
+from agent.rules.members import Card, Member, Roster, VisitorCard
 from agent.sitefile import read_site
 from agent.tape import Tape, TapedInputs, TapeError, read_tape
 from agent.views.replay import replay_lines
@@ -134,6 +137,33 @@ def test_the_week_people_set_and_visitor_cards_are_judged_again_as_they_were(tmp
     assert next(read_tape(tmp_path / "tape")).roster == roster  # type: ignore[union-attr]
     (line,) = judged(tmp_path / "tape", tmp_path)
     assert (line["fact"]["granted"], line["fact"]["rule"]) == (True, "visitor")  # type: ignore[index]
+
+
+def test_windows_first_in_and_uses_are_judged_again_as_the_door_knew_them(tmp_path: Path) -> None:
+    at = Moment(datetime(2026, 11, 23, 9, tzinfo=UTC), 100.0, "boot", Trust.SYNCHRONISED)  # a Monday, 10:00 in Paris
+    booking = Booking(BookingId("b1"), None, CardKey("code"), at.utc, datetime(2026, 11, 23, 12, tzinfo=UTC), 1)
+    anne = Member(MemberId("m001"), FormulaId("occasional"), date(2020, 1, 1), None)
+    card = {CardKey("anne"): Card(CardKey("anne"), anne.id, blocked=False)}
+    hours = WeeklyHours.parse({"monday": ("09:00-12:00",)})
+    roster = Roster(3, hours=hours, members={anne.id: anne}, cards=card, bookings=(booking,))
+    tape = Tape(tmp_path / "tape", "door")
+    today = date(2026, 11, 23)
+    seen = [
+        ("code", Conditions(uses={booking.id: 0})),
+        ("code", Conditions(uses={booking.id: 1})),
+        ("anne", Conditions(uses={booking.id: 1})),
+        ("anne", Conditions(first_in=today, uses={booking.id: 1})),
+        ("anne", Conditions(window=True)),
+    ]
+    for number, (key, now) in enumerate(seen):
+        read = BadgeRead(replace(at, mono_s=at.mono_s + number), ReaderId("door"), CardNumber("AA"))
+        tape.see_badge(read, CardKey(key), roster, now)
+    tape.close()
+    door = '[door]\nfirst_in = ["host"]\n[formulas.occasional]\naccess = "hours"\n[formulas.host]\naccess = "hours"\n'
+    file = tmp_path / "site.toml"
+    file.write_text(SITE.replace("[door.lock]", f"{door}[door.lock]"), encoding="utf-8")
+    facts = [json.loads(line)["fact"] for line in replay_lines(tmp_path / "tape", read_site(file))]
+    assert [fact["rule"] for fact in facts] == ["guest", "booking-used", "first-in", "opening-hours", "event-window"]
 
 
 def test_a_full_disk_ends_the_tape_and_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -57,7 +57,11 @@ async def wire(here: Standing) -> None:
     here.keep(lambda: mind_list(door, kept.keep, here.publish_s))
     await here.stack.enter_async_context(answering(here.places.run, here.service, here.clock, desk.answer))
     here.mind("door.lock", lambda: mind_latch(door, lock), LOST_WAIT_S)
-    readers = {name: here.open_reader(name) for name, config in here.site.readers.items() if config.at == "door"}
+    readers = {
+        name: here.open_reader(name, door.conditions)
+        for name, config in here.site.readers.items()
+        if config.at == "door"
+    }
     for name, reader in readers.items():
         way = here.site.readers[name].direction
         here.mind(f"readers.{name}", partial(mind_badges, door, reader, lock, way), LOST_WAIT_S)

@@ -43,6 +43,7 @@ from agent.stories.supervise import Ward, announce, supervise
 from drivers.contract import CardReader, Clock, DriverError, ReaderId
 
 if TYPE_CHECKING:  # loaded where they are used: a door without them is ready sooner
+    from agent.rules.door import Conditions
     from agent.tape import Tape
     from drivers.sim import SimBuilding
 
@@ -100,8 +101,11 @@ class Standing:
         """Tell whether anything here is simulated."""
         return self._building is not None
 
-    def open_reader(self, name: str) -> CardReader:
-        """Return a card reader of the site file; its port opens when its badges are asked for."""
+    def open_reader(self, name: str, conditions: Callable[[], Conditions] | None = None) -> CardReader:
+        """Return a card reader of the site file; its port opens when its badges are asked for.
+
+        `conditions`: what its badges are judged by beside the roster, for the tape.
+        """
         config = self.site.readers[name]
         reader = drivers.open_reader(
             config.kind,
@@ -119,7 +123,7 @@ class Standing:
             return reader
         from agent.tape import TapedReader
 
-        return TapedReader(reader, self.roster, self.tape)
+        return TapedReader(reader, self.roster, self.tape, conditions)
 
     def mind(
         self, driver: str, story: Story, longest_wait_s: float = 30.0, *, proof: asyncio.Event | None = None

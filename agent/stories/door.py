@@ -146,12 +146,16 @@ class Door:
             return None
         if direction == "out":
             return let_out(card, roster, read.reader)
-        uses = None if self._uses is None else {one: len(keys) for one, keys in self._uses.items()}
-        local, now = self._local(read.at), Conditions(self.window, self._first_in, uses)
-        entry = admit(card, roster, self.ways.policy, local, read.at.trust, read.reader, now)
+        local = self._local(read.at)
+        entry = admit(card, roster, self.ways.policy, local, read.at.trust, read.reader, self.conditions())
         if entry.granted:
             self._note(entry, roster, local, read.at)
         return entry
+
+    def conditions(self) -> Conditions:
+        """Return what the door knows beside its roster."""
+        uses = None if self._uses is None else {one: len(keys) for one, keys in self._uses.items()}
+        return Conditions(self.window, self._first_in, uses)
 
     def _local(self, at: Moment) -> datetime:
         """Return the latest instant that has surely come, on the site's wall clock."""

@@ -4,8 +4,9 @@ A site's odd night becomes a test: keep its tape, state the lines expected. Noth
 lines carry no sequence number; they stand in the order in which the observations came, with the tape's times. Bodies
 are canonical JSON, so two replays compare byte for byte.
 
-Judged here: links, badges at the door's readers (by the roster lines on the tape), the door's leaf. A held leaf is
-told at the moment its rule asked for, as the door service would.
+Judged here: links, badges at the door's readers (by the roster on the tape, and by what else the door then knew: an
+event window, the day's first-in, the uses of bookings; a tape older than that knows none), the door's leaf. A held
+leaf is told at the moment its rule asked for, as the door service would.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from zoneinfo import ZoneInfo
 
 from agent.config import Site
 from agent.memory.codec import encode
-from agent.rules.door import admit, believed, let_out
+from agent.rules.door import CALM, admit, believed, let_out
 from agent.rules.facts import Fact
 from agent.rules.leaf import LeafWatch
 from agent.rules.links import LinkPolicy, LinkWatch
 from agent.rules.members import Roster
-from agent.tape import Seen, SeenBadge, SeenLoss, SeenRelease, SeenRoster, read_tape
+from agent.tape import Seen, SeenBadge, SeenConditions, SeenLoss, SeenRelease, SeenRoster, read_tape
 from drivers.contract import InputChanged, LinkId, Moment, Trust
 from drivers.probing import ProbeReply, RateMeasured, WireReading
 
@@ -59,6 +60,7 @@ class _Bench:
         self._boot = ""
         self._leaf = self._fresh_leaf()
         self._roster = Roster(0)
+        self._now = CALM
         self._newest: datetime | None = None
 
     def ring(self, at: Moment) -> Iterator[tuple[Moment, Fact]]:
@@ -94,6 +96,8 @@ class _Bench:
                 return self._badge(seen)
             case SeenRoster():
                 self._roster = seen.roster
+            case SeenConditions():
+                self._now = seen.now
             case SeenRelease():
                 self._leaf.released(seen.at)
         return None
@@ -107,4 +111,5 @@ class _Bench:
         now = believed(seen.at.utc, seen.at.trust, self._newest)
         if seen.at.trust is not Trust.UNKNOWN:
             self._newest = now
-        return admit(seen.card, self._roster, self._policy, now.astimezone(self._zone), seen.at.trust, seen.reader)
+        local = now.astimezone(self._zone)
+        return admit(seen.card, self._roster, self._policy, local, seen.at.trust, seen.reader, self._now)
