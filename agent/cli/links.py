@@ -19,37 +19,48 @@ def links() -> None:
 @click.option("--month", required=True, metavar="YYYY-MM")
 @click.pass_obj
 def report(where: Where, month: str) -> None:
-    """Write a month of every link as CSV to standard output: outages to the second, gaps, availability."""
+    """Write a month of every link as CSV to standard output: outages to the second, gaps, availability, repairs.
+
+    Opening hours are those in force today, with the closures and holidays of the month.
+    """
     from agent.live import STALE_S, age_s, read_pictures
     from agent.memory.ledger import Ledger, LedgerError
+    from agent.memory.roster import RosterStore
+    from agent.rules.hours import WeeklyHours
     from agent.rules.linkfacts import LinkMeasured
+    from agent.rules.linkmonth import link_month
     from agent.rules.linkpast import KINDS, Past, follow
-    from agent.views.outagesheet import sheet, window_of
+    from agent.views.outagesheet import days_of, sheet, window_of
     from drivers.clock import SystemClock
 
-    site, at = where.site(), SystemClock().now()
-    now = at.utc
-    zone = ZoneInfo(site.site.timezone)
+    site, clock = where.site(), SystemClock()
+    at, zone = clock.now(), ZoneInfo(site.site.timezone)
     try:
         since, until = window_of(month, zone)
     except (ValueError, OverflowError) as error:
         raise click.BadParameter("expects YYYY-MM, for example 2026-11", param_hint="--month") from error
-    if since >= now:
+    if since >= at.utc:
         raise click.BadParameter("that month has not begun", param_hint="--month")
     try:
         with Ledger.open(where.ledger_file) as ledger:
             facts = [(entry.at.utc, entry.fact) for entry in ledger.entries(*KINDS, LinkMeasured)]
+            with RosterStore.open(where.places.state, ledger, clock) as store:
+                roster = store.roster()
     except LedgerError as error:
         fail(str(error), EXIT_IO)
     picture = read_pictures(where.places.run).get("links")
     words = [fact.until for _, fact in facts if isinstance(fact, LinkMeasured)]
     if picture is not None:
-        words.append(now if age_s(picture, at) <= STALE_S else picture.at.utc)
+        words.append(at.utc if age_s(picture, at) <= STALE_S else picture.at.utc)
     past = follow(Past(), facts, kept=len(facts) + 1)
-    labels = {name: link.label or name for name, link in site.links.items()}
-    heard = max(words, default=since)
-    made = sheet(past, labels, (month, site.site.code), (since, min(until, now)), heard, zone)
-    sys.stdout.buffer.write(made)
+    week = roster.hours or WeeklyHours.parse(site.hours)
+    openings = week.openings(*days_of(month), roster.closures, zone)
+    window, heard = (since, min(until, at.utc)), max(words, default=since)
+    months = [
+        (link.label or name, link_month(past, name, window, openings, heard, link.interval_s))
+        for name, link in site.links.items()
+    ]
+    sys.stdout.buffer.write(sheet(months, (month, site.site.code), zone))
 
 
 COMMANDS = (links,)

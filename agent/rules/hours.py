@@ -105,6 +105,26 @@ class WeeklyHours:
                 return there
         return None
 
+    def openings(
+        self, first: date, beyond: date, closures: frozenset[date], zone: tzinfo
+    ) -> tuple[tuple[datetime, datetime], ...]:
+        """Return when the place is open on the days [first, beyond): UTC instants, disjoint, ascending.
+
+        A night that began the day before is in from midnight on; one that ends after the last day ends with it.
+        """
+        since, until = instant(first, 0, zone), instant(beyond, 0, zone)
+        found: list[tuple[datetime, datetime]] = []
+        for n in range(-1, (beyond - first).days):
+            day = first + timedelta(days=n)
+            for window in () if day in closures else self.days[day.weekday()]:
+                cut = _cut(window, day, closures)
+                start, end = max(instant(day, cut.start_min, zone), since), min(instant(day, cut.end_min, zone), until)
+                if found and start < found[-1][1]:
+                    start = found[-1][1]
+                if start < end:
+                    found.append((start, end))
+        return tuple(found)
+
     def _stretches(self, local: datetime, closures: frozenset[date], ahead: int) -> Iterator[tuple[datetime, datetime]]:
         """Yield the windows from yesterday's to those `ahead` days later, as UTC instants [start, end)."""
         zone = _zone(local)

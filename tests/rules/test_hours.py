@@ -198,3 +198,35 @@ def test_quiet_hours(hours: str, local: str, held: bool) -> None:
 def test_hours_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not like"):
         Quiet.parse(text)
+
+
+def utc(day: int, hour: int, minute: int = 0) -> datetime:
+    return datetime(2026, 10, day, hour, minute, tzinfo=UTC)
+
+
+def test_openings_of_days_leave_closed_ones_out() -> None:
+    first, beyond = date(2026, 10, 22), date(2026, 10, 27)  # Thursday to Monday; winter time from Sunday on
+    assert OFFICE.openings(first, beyond, frozenset({date(2026, 10, 23)}), PARIS) == (
+        (utc(22, 7), utc(22, 10)),
+        (utc(22, 12), utc(22, 16)),
+        (utc(26, 8), utc(26, 11)),
+        (utc(26, 13), utc(26, 17)),
+    )
+
+
+def test_openings_of_a_night_are_cut_at_the_days_that_are_asked_for_and_at_a_closed_one() -> None:
+    saturday, sunday, monday = date(2026, 10, 24), date(2026, 10, 25), date(2026, 10, 26)
+    assert NIGHTS.openings(saturday, sunday, NONE, PARIS) == ((utc(24, 20), utc(24, 22)),)
+    assert NIGHTS.openings(sunday, monday, NONE, PARIS) == ((utc(24, 22), utc(25, 0, 30)),)  # 02:30, the first one
+    assert NIGHTS.openings(saturday, monday, frozenset({sunday}), PARIS) == ((utc(24, 20), utc(24, 22)),)
+
+
+def test_openings_that_overlap_are_counted_once() -> None:
+    week = WeeklyHours.parse({"saturday": ("20:00-04:00",), "sunday": ("01:00-05:00", "06:00-07:00")})
+    assert week.openings(date(2026, 10, 17), date(2026, 10, 19), NONE, PARIS) == (
+        (utc(17, 18), utc(18, 2)),
+        (utc(18, 2), utc(18, 3)),
+        (utc(18, 4), utc(18, 5)),
+    )
+    hidden = WeeklyHours.parse({"saturday": ("20:00-04:00",), "sunday": ("01:00-03:00",)})
+    assert hidden.openings(date(2026, 10, 17), date(2026, 10, 19), NONE, PARIS) == ((utc(17, 18), utc(18, 2)),)

@@ -16,7 +16,7 @@ from agent.rules.facts import Fact
 from agent.rules.linkfacts import Cause, Health, LinkChanged, LinkMeasured
 from agent.rules.samples import LinkSample
 from agent.views.latency import figures, plot
-from agent.views.web.internet import lasted
+from agent.views.web.asking import lasted
 from drivers.contract import Moment
 from tests.views.hand import Hand, Page, browse
 from tests.views.scenes import SITE, UP2, House, ago, down, house, pictures, scenes, write_day
@@ -270,12 +270,12 @@ def test_a_month_is_taken_along_as_a_file(home: House) -> None:
         page = await hand.open("/internet")
         assert re.findall(r'href="(/internet/releve[^"]*)"', page.html) == [
             "/internet/releve?mois=2026-11",
-            "/internet/releve?mois=2026-10",
         ]
         file = await hand.open("/internet/releve?mois=2026-11")
         assert file.headers["Content-Disposition"] == 'attachment; filename="internet_morez_2026-11.csv"'
         assert (
-            "2026-11;morez;Orange;coupure;2026-11-24T12:20:01+01:00;2026-11-24T12:26:07+01:00;366;;box;oui" in file.html
+            "2026-11;morez;Orange;coupure;2026-11-24T12:20:01+01:00;2026-11-24T12:26:07+01:00;366;;box;oui;2;;;;;"
+            in file.html
         )
         assert "2026-11;morez;Orange;total coupé;;;366;;;oui" in file.html
         for month in ("", "2026-09", "2026-12", "x"):

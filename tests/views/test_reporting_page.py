@@ -153,6 +153,7 @@ def test_our_own_cable_is_not_the_providers_to_repair_and_what_lasts_has_a_butto
         form = (await hand.open(f"{PATH}?link=adsl1&began={int(ago(minutes=2).timestamp())}")).form(PATH)
         text = said(await hand.send(form, time="12:30", reference="7"))
         assert "dossier n° 7. Toujours coupé, 0 h 02 après le signalement." in text
+        assert 'began=1795519807&amp;lang=en"' in (await hand.open(f"{PATH}?link=adsl1&began=1795519807")).html
         assert "Still out, 0 h 02 after the report." in said(await hand.open("/internet?lang=en"))
 
     browse(home, story)

@@ -48,7 +48,7 @@ FAMILIES: set[str] = {
     *(f"level.{level}" for level in Level),
     *(f"card.{area}.name" for area in Area),
     *(f"link.{word}" for word in (*Health, *(cause for cause in Cause if cause not in {Cause.NONE, Cause.GAP}))),
-    *(f"line.{line}" for line in LINES),
+    *(f"{section}.{line}" for section in ("line", "access") for line in LINES),
     *(f"rung.{rung}" for rung in Rung),
     *(f"step.{step}" for step in Step),
     *(f"device.{state}" for state in DEVICE_STATES),

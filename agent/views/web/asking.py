@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -102,3 +102,12 @@ def money(amount: Decimal, currency: str, t: Words) -> str:
 def lasting(minutes: int, t: Words) -> str:
     """Write a length of time."""
     return t("event.duration", h=minutes // 60, m=minutes % 60)
+
+
+def lasted(span: timedelta) -> str:
+    """Write how long, to the second: "6 min 33 s", the same in every language."""
+    minutes, seconds = divmod(round(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}\u00a0h {minutes:02d}\u00a0min {seconds:02d}\u00a0s"
+    return f"{minutes}\u00a0min {seconds:02d}\u00a0s" if minutes else f"{seconds}\u00a0s"

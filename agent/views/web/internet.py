@@ -2,7 +2,7 @@
 
 The one idea: the same facts at three distances. The ladder says where it is broken now and what to do; the list and the
 strips say what was broken, to the second, with what nobody measured shown as such; the plot says how it felt. Nothing
-is judged here, and nothing acts: the page can be shown to a provider as it stands, and a month taken along as a file.
+is judged here: the page can be shown to a provider as it stands; a month is `linkmonth`'s, a report `reporting`'s.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from agent.rules.outages import Outage, Stretch, Sums, outages, tally, whole
 from agent.rules.samples import WINDOW_S, LinkSample
 from agent.views.events import Labels, link_words
 from agent.views.latency import WINDOWS, Plot, figures, plot
-from agent.views.outagesheet import sheet, window_of
 from agent.views.sentences import SaidIncident, Saying
 from agent.views.state import LinkLine
-from agent.views.web.asking import local_now
+from agent.views.web.asking import lasted, local_now
 from agent.views.web.gate import GATE, PLACES, Role, needs, page, words_of
+from agent.views.web.linkmonth import months_of
 from agent.views.web.linkpast import keep_up, past_of
 from agent.views.web.reporting import declared, form_path
 from agent.views.web.watch import WATCH
@@ -115,7 +115,6 @@ def routes(app: web.Application) -> None:
         return
     keep_up(app)
     app.router.add_get("/internet", show)
-    app.router.add_get("/internet/releve", take)
 
 
 @needs(Role.ANIMATOR)
@@ -140,29 +139,10 @@ async def show(request: web.Request) -> web.StreamResponse:
         links=[teller.link(link, lines[link.name], days, rows[link.name], from_s) for link in say.state.links],
         cuts=cuts[:LISTED],
         more=len(cuts) - LISTED,
-        months=_months(now),
+        months=months_of(past, now),
         dropped=[teller.dropped(name, at) for name, at in past.cut.items() if name in lines and at > days[0][0]],
         acting=True,
     )
-
-
-@needs(Role.ANIMATOR)
-async def take(request: web.Request) -> web.StreamResponse:
-    """Give a month as a file for the provider."""
-    site, now, month = request.app[GATE].site, local_now(request), request.query.get("mois", "")
-    if month not in _months(now):
-        raise web.HTTPNotFound
-    since, until = window_of(month, request.app[GATE].zone)
-    past, heard = past_of(request, now)
-    window = (since, min(until, now.astimezone(UTC)))
-    body = sheet(past, Labels.of(site).links, (month, site.site.code), window, heard, request.app[GATE].zone)
-    headers = {"Content-Disposition": f'attachment; filename="internet_{site.site.code}_{month}.csv"'}
-    return web.Response(body=body, content_type="text/csv", charset="utf-8", headers=headers)
-
-
-def _months(now: datetime) -> tuple[str, str]:
-    """Return this month and the one before: what is offered."""
-    return f"{now:%Y-%m}", f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"
 
 
 def _days(now: datetime) -> list[tuple[datetime, datetime]]:
@@ -170,15 +150,6 @@ def _days(now: datetime) -> list[tuple[datetime, datetime]]:
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     edges = [(today - timedelta(days=ago)).astimezone(UTC) for ago in range(DAYS - 1, -1, -1)]
     return list(zip(edges, (*edges[1:], whole(now.astimezone(UTC))), strict=True))
-
-
-def lasted(span: timedelta) -> str:
-    """Write how long, to the second: "6 min 33 s", the same in every language."""
-    minutes, seconds = divmod(round(span.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}\u00a0h {minutes:02d}\u00a0min {seconds:02d}\u00a0s"
-    return f"{minutes}\u00a0min {seconds:02d}\u00a0s" if minutes else f"{seconds}\u00a0s"
 
 
 @dataclass(frozen=True, slots=True)

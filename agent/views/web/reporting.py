@@ -143,6 +143,7 @@ def _page(request: web.Request, asked: Asked, given: dict[str, str], wrong: str 
         "reporting.html",
         title="reporting.title",
         status=422 if wrong else 200,
+        query=f"link={asked.link}&began={int(one.since.timestamp())}&",
         wrong=wrong,
         what=t("reporting.what", name=capital(name), day=t.day(began), time=f"{began:%H:%M:%S}"),
         before=declared(said, one, asked.now, t) if said else "",
