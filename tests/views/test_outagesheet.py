@@ -50,8 +50,10 @@ FACTS: tuple[tuple[datetime, Fact], ...] = (
 OCTOBER = (at(30, 22, month=9), at(31, 23))  # of the wall clock in Paris: 745 hours
 ROWS = (
     "Mois;Site;Lien;Quoi;Début;Fin;Secondes;Part;Cause;Compte;Tolérance;Signalé;Dossier;Rétabli après;Débit;Contrat",
-    "2026-10;morez;Orange;coupure;2026-10-05T11:15:07+02:00;2026-10-05T12:15:40+02:00;3633;;line;oui;2;"
-    "2026-10-05T11:20:00+02:00;AB-12;3340;;",
+    (
+        "2026-10;morez;Orange;coupure;2026-10-05T11:15:07+02:00;2026-10-05T12:15:40+02:00;3633;;line;oui;2;"
+        "2026-10-05T11:20:00+02:00;AB-12;3340;;"
+    ),
     "2026-10;morez;Orange;câble;2026-10-25T02:30:00+02:00;2026-10-25T02:30:00+01:00;3600;;cable;non;;;;;;",
     "2026-10;morez;Orange;redémarrage;2026-10-26T10:00:00+01:00;2026-10-26T10:02:30+01:00;150;;box;non;;;;;;",
     "2026-10;morez;Orange;non mesuré;2026-10-28T01:00:00+01:00;2026-10-29T01:00:00+01:00;86400;;gap;non;;;;;;",

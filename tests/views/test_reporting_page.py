@@ -43,7 +43,7 @@ def test_an_outage_is_reported_corrected_and_the_repair_counted_from_it(home: Ho
         page = await hand.open("/internet")
         assert page.html.count(f'href="{CUT.replace("&", "&amp;")}"') == 1
         page = await hand.open(CUT)
-        assert "Orange : coupé depuis mardi 24 novembre, 12:20:01" in said(page)
+        assert "Orange : coupure du mardi 24 novembre, 12:20:01" in said(page)
         form = page.form(PATH)
         assert (form.fields["day"], form.fields["time"], form.fields["reference"]) == ("2026-11-24", "12:32", "")
         page = await hand.send(form)

@@ -228,6 +228,8 @@ class _Teller:
 
     def apart(self, one: Outage) -> str:
         """Say what of an outage is not counted against the provider."""
+        if not one.lasted:
+            return self.t("internet.apart_all")
         parts = (("internet.apart_cable", one.cable), ("internet.apart_restart", one.restart))
         return " ".join(self.t(key, time=lasted(span)) for key, span in parts if span)
 
