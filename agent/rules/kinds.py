@@ -24,7 +24,7 @@ RULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "leaf": ("door-fault-changed",),
         "linkfacts": ("link-changed", "link-measured", "link-rated", "outage-reported"),
         "members": ("roster-changed",),
-        "pages": ("pages-counted", "attempt-counted", "attempt-owned"),
+        "pages": ("pages-counted", "attempt-counted", "attempt-owned", "attempt-known"),
         "paper": (
             "books-opened",
             "books-closed",
@@ -43,7 +43,7 @@ RULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "release": ("job-released", "job-given", "job-expired", "release-refused"),
         "remote": ("opened-remotely", "window-opened", "window-closed"),
         "retention": ("redacted", "day-counted"),
-        "settlement": ("print-settled",),
+        "settlement": ("print-settled", "sides-settled"),
         "spool": ("spool-opened", "spool-read", "spool-gap", "spool-tampered"),
         "tariff": ("statement-issued",),
     }
@@ -53,9 +53,11 @@ KINDS: Mapping[str, str] = MappingProxyType({kind: rule for rule, kinds in RULES
 # Kinds that say more about the same thing: a shape that changed became a subclass.
 SUCCESSORS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "pages-counted": ("attempt-counted", "attempt-owned"),
-        "attempt-counted": ("attempt-owned",),
+        "pages-counted": ("attempt-counted", "attempt-owned", "attempt-known"),
+        "attempt-counted": ("attempt-owned", "attempt-known"),
+        "attempt-owned": ("attempt-known",),
         "copies-counted": ("copies-metered", "copies-by-hand"),
+        "print-settled": ("sides-settled",),
     }
 )
 

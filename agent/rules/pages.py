@@ -116,11 +116,19 @@ class AttemptCounted(PagesCounted):
 
 @dataclass(frozen=True, slots=True)
 class AttemptOwned(AttemptCounted):
-    """One physical print attempt ended: as before, on what it rests whose it is, and what it is settled by."""
+    """One physical print attempt ended: as before, and on what it rests whose it is."""
 
     kind: ClassVar[str] = "attempt-owned"
 
     level: Level = Level.NOBODY
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptKnown(AttemptOwned):
+    """One physical print attempt ended: as before, and what was known of its document, by which it may be settled."""
+
+    kind: ClassVar[str] = "attempt-known"
+
     banners: int = 0  # Errand.banners
     told: int | None = None  # Errand.forecast
     copies: int = 1
@@ -176,7 +184,7 @@ def spooled_name(job: SpoolJob) -> str:
     return f"{job.queue}/{job.job}/{job.created_s}"
 
 
-def count(job: DeviceJob, whose: Owner, errand: Errand = PLAIN, *, a3_clicks: int = 1) -> AttemptOwned | None:
+def count(job: DeviceJob, whose: Owner, errand: Errand = PLAIN, *, a3_clicks: int = 1) -> AttemptKnown | None:
     """Count an ended attempt by its own record; None if the record does not say (make it a Claim)."""
     if job.sides is None:
         return None
@@ -184,7 +192,7 @@ def count(job: DeviceJob, whose: Owner, errand: Errand = PLAIN, *, a3_clicks: in
     sheets = job.sheets if job.sheets is not None else sheets_of(job.sides, job.copies, two_sided=bool(job.two_sided))
     free, why_free = free_of(errand, job.sides, job.state)
     big = large(job.media)
-    return AttemptOwned(
+    return AttemptKnown(
         device=job.device,
         serial=job.serial,
         attempt=attempt(job),
@@ -242,10 +250,10 @@ class Claim:
         """Return True if it cannot be more than `most`: it was counted in the document, and is no spooler's word."""
         return self.errand.forecast is not None
 
-    def row(self, mono: int, colour: int, high: int, evidence: Evidence, shared: Shared | None = None) -> AttemptOwned:
+    def row(self, mono: int, colour: int, high: int, evidence: Evidence, shared: Shared | None = None) -> AttemptKnown:
         """Return the fact: at least `mono` + `colour` sides, at most `high`, of a movement `shared` with others."""
         free, why_free = free_of(self.errand, mono + colour, self.state)
-        return AttemptOwned(
+        return AttemptKnown(
             device=self.device,
             serial=self.serial,
             attempt=self.attempt,
@@ -337,7 +345,7 @@ def narrow(bounds: tuple[tuple[int, int], ...], moved: int) -> tuple[tuple[int, 
 
 def settle(
     claims: tuple[Claim, ...], mono: int, colour: int, epoch: int = 0, name: str = ""
-) -> tuple[AttemptOwned, ...]:
+) -> tuple[AttemptKnown, ...]:
     """Count claims by a movement of the print counters that no record explains (`mono`, `colour` sides).
 
     Each is bounded by what it may be, and by what the others leave of the movement; one alone, no larger than it may
@@ -375,7 +383,7 @@ def _told_apart(claims: tuple[Claim, ...], moved: int) -> bool:
     return all(claim.apart for claim in claims) or (None not in said and sum(filter(None, said)) == moved)
 
 
-def believe(claims: tuple[Claim, ...]) -> tuple[AttemptOwned, ...]:
+def believe(claims: tuple[Claim, ...]) -> tuple[AttemptKnown, ...]:
     """Count claims that no counters can settle: as the document has it, or between nothing and what is claimed.
 
     The device's own word that it completed a document whose sides were counted is taken. A record that does not say,

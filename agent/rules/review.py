@@ -17,8 +17,8 @@ from datetime import datetime
 
 from agent.rules.attribution import PagesAttributed
 from agent.rules.facts import Fact, FormulaId, MemberId
-from agent.rules.pages import AttemptCounted, AttemptOwned, Errand, Evidence, Free, PagesCounted, free_of, narrow
-from agent.rules.settlement import BY_HAND, PrintSettled, Why, settled
+from agent.rules.pages import AttemptCounted, AttemptKnown, Errand, Evidence, Free, PagesCounted, free_of, narrow
+from agent.rules.settlement import BY_HAND, PrintSettled, SidesSettled, Why, settled
 from agent.rules.sheets import sheets_of
 
 
@@ -52,7 +52,7 @@ class Doubt:
     def settle(self, low: int, high: int, colour: int, why: Why, actor: str) -> PrintSettled:
         """Say that it is between `low` and `high`, `colour` of the low in colour."""
         fact = self.counted
-        return PrintSettled(
+        return SidesSettled(
             attempt=fact.attempt,
             device=fact.device,
             epoch=fact.epoch if isinstance(fact, AttemptCounted) else 0,
@@ -129,7 +129,7 @@ class Doubts:
 
 
 def _sheets(fact: PagesCounted, sides: int) -> int:
-    if isinstance(fact, AttemptOwned) and fact.two_sided:
+    if isinstance(fact, AttemptKnown) and fact.two_sided:
         return sheets_of(sides, fact.copies, two_sided=True)
     saved = fact.sides_mono + fact.sides_colour - fact.sheets  # sheets printed on both sides, as it was counted
     return max(-(-sides // 2), sides - saved)
@@ -138,7 +138,7 @@ def _sheets(fact: PagesCounted, sides: int) -> int:
 def _free(fact: PagesCounted, sides: int) -> int:
     """Return how many of the sides nobody pays: by the same rule as when they were counted."""
     system = isinstance(fact, AttemptCounted) and fact.why_free is Free.SYSTEM
-    banners, told = (fact.banners, fact.told) if isinstance(fact, AttemptOwned) else (0, None)
+    banners, told = (fact.banners, fact.told) if isinstance(fact, AttemptKnown) else (0, None)
     return free_of(Errand(system=system, banners=banners, forecast=told), sides, fact.state)[0]
 
 

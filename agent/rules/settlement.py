@@ -7,6 +7,7 @@ something of ours died, stay the site's own however many sides there were. Pure.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
@@ -52,26 +53,45 @@ class PrintSettled(Fact):
     metered: bool  # the counters saw these sides: they leave the unattributed account
     why: Why
     actor: str  # "" = the counters
-    was_free: int = 0
 
     def totals(self) -> tuple[Total, ...]:
         """Move the sides, as a signed pair; what is free moves to no member."""
         moves = {"mono": self.sides_mono - self.was_mono, "colour": self.sides_colour - self.was_colour}
-        was = paid(self.was_mono, self.was_colour, self.was_free)
-        now = paid(self.sides_mono, self.sides_colour, self.free)
+        theirs = {} if not self.member or self.free else moves
+        return self._moved(moves, theirs)
+
+    def _moved(self, moves: Mapping[str, int], theirs: Mapping[str, int]) -> tuple[Total, ...]:
+        """Return the steps for sides that moved, and for those a member gets or is rid of, by colour."""
         who = self.formula or "unclaimed"
         rows = []
         for colour, sides in moves.items():
-            there, back = ("here", "away") if sides >= 0 else ("away", "here")
             labels = {"device": self.device, "colour": colour}
+            there, back = ("here", "away") if sides >= 0 else ("away", "here")
             rows.append(total(f"sides_moved_{there}", abs(sides), **labels, kind="print", formula=who))
             if self.metered:
                 rows.append(total(f"sides_moved_{back}", abs(sides), **labels, kind="unattributed", formula=""))
-            theirs = now[colour] - was[colour]
-            if self.member and (theirs or not self.free):
-                where, whose = "here" if theirs >= 0 else "away", {"member": self.member, "kind": "print"}
-                rows.append(total(f"member_sides_moved_{where}", abs(theirs), **whose, colour=colour))
+            if colour in theirs:
+                where = "here" if theirs[colour] >= 0 else "away"
+                whose = {"member": self.member, "kind": "print", "colour": colour}
+                rows.append(total(f"member_sides_moved_{where}", abs(theirs[colour]), **whose))
         return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class SidesSettled(PrintSettled):
+    """An uncertain print attempt had this many sides: as before, and what of it was free until now."""
+
+    kind: ClassVar[str] = "sides-settled"
+
+    was_free: int = 0
+
+    def totals(self) -> tuple[Total, ...]:
+        """Move the sides, as a signed pair; a member gets what is not free."""
+        moves = {"mono": self.sides_mono - self.was_mono, "colour": self.sides_colour - self.was_colour}
+        was = paid(self.was_mono, self.was_colour, self.was_free)
+        now = paid(self.sides_mono, self.sides_colour, self.free)
+        theirs = {colour: now[colour] - was[colour] for colour in moves if now[colour] != was[colour] or not self.free}
+        return self._moved(moves, theirs if self.member else {})
 
 
 def settled(counted: PagesCounted, fact: PrintSettled) -> PagesCounted:

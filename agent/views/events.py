@@ -20,7 +20,7 @@ from agent.rules.health import DriverChanged, ServiceAbsent, ServiceStarted
 from agent.rules.leaf import DoorFaultChanged
 from agent.rules.linkfacts import CAUSES, OUT, Cause, Health, LinkChanged, LinkRated, OutageReported
 from agent.rules.members import CALENDAR, PEOPLE, RosterChanged
-from agent.rules.pages import AttemptCounted, AttemptOwned, PagesCounted
+from agent.rules.pages import AttemptCounted, AttemptKnown, AttemptOwned, PagesCounted
 from agent.rules.paper import (
     BooksOpened,
     CopiesByHand,
@@ -36,7 +36,7 @@ from agent.rules.readers import StrangersChanged
 from agent.rules.release import JobExpired, JobGiven, JobReleased, ReleaseRefused
 from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
 from agent.rules.retention import Redacted
-from agent.rules.settlement import PrintSettled
+from agent.rules.settlement import PrintSettled, SidesSettled
 from agent.rules.spool import SpoolGap, SpoolOpened, SpoolTampered
 from agent.rules.tariff import StatementIssued
 from agent.views.words import Words
@@ -179,6 +179,7 @@ def refusal(words: Words, name: str, why: str) -> str:
     return words(key, name=name) if key in words.sentences else words.either("refusal", why)
 
 
+@tell.register(AttemptKnown)
 @tell.register(AttemptOwned)
 @tell.register(AttemptCounted)
 @tell.register
@@ -228,6 +229,7 @@ def _(fact: CopyVisitEnded, words: Words, labels: Labels) -> str:
     return words("event.copy_out", name=labels.device(fact.device))
 
 
+@tell.register(SidesSettled)
 @tell.register
 def _(fact: PrintSettled, words: Words, labels: Labels) -> str:
     key = "event.print_settled" if fact.low == fact.high else "event.print_narrowed"

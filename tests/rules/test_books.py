@@ -14,7 +14,7 @@ from agent.rules.books import Books
 from agent.rules.facts import AliasId, Fact, FormulaId, MemberId
 from agent.rules.links import Cause, Health, LinkChanged
 from agent.rules.members import Member
-from agent.rules.pages import AttemptOwned, Claim, Owner, PagesCounted
+from agent.rules.pages import AttemptKnown, Claim, Owner, PagesCounted
 from agent.rules.paper import (
     BooksClosed,
     BooksOpened,
@@ -216,7 +216,7 @@ def test_a_look_without_counters_says_nothing_about_the_books(corridor):
     corridor.prints(5)
     corridor.copies(1)
     corridor.now_s += 1
-    assert [type(fact) for fact in corridor.see(corridor.reading(counted=False))] == [AttemptOwned]
+    assert [type(fact) for fact in corridor.see(corridor.reading(counted=False))] == [AttemptKnown]
     assert [type(fact) for fact in corridor.look()] == [CopiesMetered]
 
 
@@ -261,7 +261,7 @@ def test_a_record_read_late_is_not_booked_as_unmatched(corridor):
     corridor.counters = replace(corridor.counters, print_mono=104)
     assert corridor.look() == []
     corridor.jobs.append(late)
-    assert [type(fact) for fact in corridor.look()] == [AttemptOwned]
+    assert [type(fact) for fact in corridor.look()] == [AttemptKnown]
     assert corridor.look() == []
 
 
@@ -325,7 +325,7 @@ def test_an_older_look_adds_nothing_but_records(corridor):
     corridor.look()
     corridor.prints(2)
     late = replace(old, jobs=tuple(corridor.jobs))
-    assert [type(fact) for fact in corridor.see(late)] == [AttemptOwned]
+    assert [type(fact) for fact in corridor.see(late)] == [AttemptKnown]
     assert corridor.look() == []
 
 

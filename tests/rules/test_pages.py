@@ -308,7 +308,7 @@ def test_a_claim_needs_no_copies():
 def test_a_row_carries_on_what_it_rests_whose_it_is():
     row = count(JOB, replace(ALICE, level=Level.BADGE))
     assert row is not None
-    assert (row.kind, row.level) == ("attempt-owned", Level.BADGE)
+    assert (row.kind, row.level) == ("attempt-known", Level.BADGE)
     (lost,) = believe((unrecorded("copieur", "S1", SPOOLED, replace(ALICE, level=Level.CLAIMED)),))
     assert lost.level is Level.CLAIMED
 

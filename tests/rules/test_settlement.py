@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.pages import AttemptCounted, Evidence, PagesCounted
-from agent.rules.settlement import PrintSettled, Why, settled
+from agent.rules.settlement import PrintSettled, SidesSettled, Why, settled
 
-SAID = PrintSettled(
+SAID = SidesSettled(
     *("a", "copieur", 3, 1, MemberId("anne"), FormulaId("subscriber")), 2, 0, 5, 4, 6, 9, 9, 0, True, Why.PAPER, "a1"
 )
 
@@ -47,6 +47,12 @@ def test_what_no_counter_saw_what_is_nobodys_and_what_is_free():
         ("sides_moved_here", "print", "colour", "unclaimed", 4),
     ]
     assert [row[0] for row in moves(replace(SAID, free=9, was_free=2))] == ["sides_moved_here", "sides_moved_away"] * 2
+
+
+def test_an_older_settlement_moves_what_it_always_moved():
+    old = PrintSettled(*(getattr(SAID, one.name) for one in fields(PrintSettled)))
+    assert moves(old) == moves(SAID)
+    assert [row[0] for row in moves(replace(old, free=9))] == ["sides_moved_here", "sides_moved_away"] * 2
 
 
 def test_of_what_is_partly_free_the_rest_is_the_members():
