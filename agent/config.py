@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agent.rules.door import DoorPolicy
 
-COPIES = ("counters", "panel", "codes")  # how walk-up copies are counted: see PrinterConfig.copies
+COPIES = ("counters", "panel", "codes", "connector")  # how walk-up copies are counted: see PrinterConfig.copies
 HOLIDAYS = ("FR", "FR-57", "FR-6AE", "")  # France; with Moselle's or Alsace's two more days (Code du travail L3134-13)
 # gâche à émission: fed to open, locked without current; gâche à rupture and ventouse: fed to hold, open without
 STRIKES = ("emission", "rupture", "magnet")
@@ -100,6 +100,34 @@ class ContractConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectorConfig:
+    """[printers.NAME.connector]: the copier's copy-control connector (the coin box's), through a relay and inputs.
+
+    Every line of it that is wired, by BCM number; -1: not wired. Makers differ: the technician's manual says which.
+    """
+
+    kind: str = "gpio"  # "gpio" | "sim"
+    chip: str = ""  # GPIO chip by label ("pinctrl-bcm2711"), or "board:PATH" for the emulated board
+    enable: int = 23  # the relay whose contact lets the copier copy
+    enable_active_high: bool = True
+    pulse: int = 24  # one pulse for each click
+    colour: int = -1  # active while what is clicked is in colour
+    large: int = -1  # active while it is A3; without it an A3 side that clicks twice is counted as two sides
+    sheet: int = -1  # one pulse for each sheet
+    active_high: bool = False  # of these four: the machine pulls them to ground
+    pull: str = ""  # "up" | "down" | "floating"; "" = towards inactive
+    pulse_s: float = 0.01  # shorter is a spike, and a bounce within it no second pulse
+    pulses_per_click: int = 1
+
+    @property
+    def inputs(self) -> Mapping[str, tuple[int, bool, float, str]]:
+        """Return the wired inputs, each as (line, active_high, bounce_s, pull)."""
+        lines = {"pulse": self.pulse, "colour": self.colour, "large": self.large, "sheet": self.sheet}
+        how = (self.active_high, self.pulse_s, self.pull)
+        return {name: (line, *how) for name, line in lines.items() if line >= 0}
+
+
+@dataclass(frozen=True, slots=True)
 class PrinterConfig:
     """[printers.NAME]: one printing device."""
 
@@ -112,7 +140,7 @@ class PrinterConfig:
     poll_s: float = 15.0  # how often the device is looked at when no bell rings
     visit_idle_s: float = 90.0  # a copy visit ends after this long without a copy
     a3_clicks: int = 1  # 2: this device's counters move by two for each A3 side
-    copies: str = "counters"  # at each badge | "panel": a monthly relevé typed in | "codes": a CSV of codes
+    copies: str = "counters"  # at each badge | "panel": a monthly relevé typed in | "codes": a CSV | "connector"
     snmp: str = ""  # its read-only community ("public"): meters and supplies are asked over SNMP; "" they are not
     snmp_version: int = 2  # 2 (v2c) | 1
     snmp_port: int = 161
@@ -120,6 +148,7 @@ class PrinterConfig:
     code_columns: tuple[str, ...] = ()  # copies = "codes": the titles of code, mono, colour in the CSV; () finds them
     codes_cumulative: bool = True  # False: the device empties its code counters at each export
     contract: ContractConfig | None = None
+    connector: ConnectorConfig | None = None  # copies = "connector": nobody copies without a badge
     off: str = ""  # when nobody wonders that it is switched off: "closed" (outside the hours) | "20:00-07:30" | ""
 
 

@@ -91,6 +91,7 @@ class LiveDevice:
     queued: int | None = None  # jobs in the device itself
     stuck: int = 0  # jobs that have been printing for too long
     meters_silent: bool = False  # its SNMP meters do not answer
+    control_lost: bool = False  # its copy-control connector does not obey, or its pulses are not heard
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from agent.config import (
     Site,
     out_queue,
 )
+from agent.connectorjudge import judge_connectors
 from agent.doorjudge import judge_door, judge_formulas, judge_readers
 from agent.faults import Fault, Keys, needed, one_line, one_of, within
 from agent.rules.hours import Quiet, WeeklyHours
@@ -43,6 +44,7 @@ def judge_site(site: Site, folder: Path) -> Iterator[Fault]:
     for name, link in site.links.items():
         yield from _judge_link(("links", name), link)
     yield from _judge_printers(site)
+    yield from judge_connectors(site)
     yield from judge_readers(site)
     yield from judge_door(site)
     yield from _judge_alerts(site)

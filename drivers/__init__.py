@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # the latch is a tiny process: this package loads nothing by 
         Signs,
         Spooler,
     )
+    from drivers.copying import CopyControl
     from drivers.holding import Releaser
     from drivers.probing import ProbePlan, Prober
     from drivers.sim import SimBuilding
@@ -195,6 +196,40 @@ def open_inputs(
     from drivers.inputs import GpioInputs, InputLine
 
     return GpioInputs(clock, chip, {name: InputLine(*line) for name, line in wired.items()})
+
+
+async def open_connector(  # noqa: PLR0913  (the site file's keys, one by one)
+    kind: str,
+    building: Building,
+    clock: Clock,
+    stack: AsyncExitStack,
+    device: DeviceId,
+    chip: str,
+    enable: tuple[int, bool],
+    wired: Mapping[str, tuple[int, bool, float, str]],
+    *,
+    pulses_per_click: int,
+    a3_clicks: int,
+) -> CopyControl:
+    """Return a copier's copy-control connector. It starts its latch itself: one that cannot be had stops no printing.
+
+    `enable`: (line, active_high) of the relay. `wired`: "pulse" and what there is of "colour", "large" and "sheet",
+    each as (line, active_high, bounce_s, pull).
+    """
+    from drivers.connector import CAP_S, PulsedControl
+    from drivers.copying import COLOUR, LARGE, PULSE, SHEET, PulseCount
+
+    count = PulseCount(per_click=pulses_per_click, a3_clicks=a3_clicks, tells_sheets=kind == "sim" or "sheet" in wired)
+    if kind == "sim":
+        simulated = building().connector(device)
+        return await stack.enter_async_context(PulsedControl(clock, simulated.lock, simulated, count))
+    from drivers.lock import GpioLock
+
+    lock = GpioLock(clock, chip=chip, line=enable[0], active_high=enable[1], cap_s=CAP_S)
+    stack.push_async_callback(lock.close)
+    levels_first = {name: wired[name] for name in (COLOUR, LARGE, SHEET, PULSE) if name in wired}
+    inputs = open_inputs(kind, building, clock, chip, levels_first)
+    return await stack.enter_async_context(PulsedControl(clock, lock, inputs, count))
 
 
 def open_signs(

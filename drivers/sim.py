@@ -26,6 +26,7 @@ from drivers.contract import (
     SpoolJob,
 )
 from drivers.probing import ProbePlan
+from drivers.simconnector import SimConnector
 from drivers.simcopier import KEPT_JOBS, SimCopier, SimPrinter
 from drivers.simlink import Line, SimProber
 from drivers.simlock import SimLock
@@ -46,6 +47,8 @@ class SimBuilding:
         self._dice = random.Random(seed)  # noqa: S311  (a seeded model, not a secret)
         self._lines: dict[str, Line] = {}
         self._copiers: dict[str, SimCopier] = {}
+        self._connectors: dict[str, SimConnector] = {}
+        self._copying: set[asyncio.Task[None]] = set()
         self._readers: dict[str, asyncio.Queue[BadgeRead]] = {}
         self._inputs: dict[str, bool] = {"contact": False, "exit_button": False}
         self._input_news: asyncio.Queue[InputChanged] = asyncio.Queue(QUEUE)
@@ -64,6 +67,11 @@ class SimBuilding:
     def printer(self, device: DeviceId) -> SimPrinter:
         """Return one printing device."""
         return SimPrinter(self.clock, device, self._copiers.setdefault(device, SimCopier(f"SIM-{device}")))
+
+    def connector(self, device: DeviceId) -> SimConnector:
+        """Return the copy-control connector of one device; its counters are told no more, as where one is needed."""
+        self._copiers.setdefault(device, SimCopier(f"SIM-{device}")).tells = "nothing"
+        return self._connectors.setdefault(device, SimConnector(self.clock))
 
     def spooler(self) -> SimSpooler:
         """Return the spooler in front of the first device."""
@@ -202,7 +210,14 @@ class SimBuilding:
         self._start(device, copier)
 
     def _copy(self, verb: CopyVerb) -> str:
-        _, copier = self._first_copier()
+        device, copier = self._first_copier()
+        connector = self._connectors.get(device)
+        if connector is not None:
+            if not connector.lock.released:
+                raise VerbError("the copier copies nothing: nobody has badged beside it")
+            pulses = asyncio.create_task(connector.put_out(verb.sides, colour=verb.colour))
+            self._copying.add(pulses)
+            pulses.add_done_callback(self._copying.discard)
         now, colour = copier.counters, verb.sides if verb.colour else 0
         copier.counters = replace(
             now,

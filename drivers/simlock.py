@@ -19,6 +19,11 @@ class SimLock:
         self._since_s = self._until_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def released(self) -> bool:
+        """Tell whether the line is active."""
+        return self._timer is not None
+
     async def release(self, hold_s: float) -> Moment:
         """Start a full pulse, bounded by the cap since the line first became active."""
         now = self._clock.now()

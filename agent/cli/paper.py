@@ -39,6 +39,26 @@ def _printer(where: Where, name: str) -> PrinterConfig:
     return printers[name]
 
 
+@paper.command("rest")
+@click.pass_obj
+def rest(where: Where) -> None:
+    """Drive every copier's enable line inactive and end: the unit's second net after the connector's latch."""
+    from drivers.contract import DriverError
+    from drivers.lock import claim_inactive
+
+    faults = []
+    for name, printer in where.site().printers.items():
+        wired = printer.connector
+        if wired is None or wired.kind != "gpio":
+            continue
+        try:
+            claim_inactive(wired.chip, wired.enable, active_high=wired.enable_active_high)
+        except DriverError as error:
+            faults.append(f"{name}: {error}")
+    if faults:
+        fail("\n".join(faults), EXIT_UNAVAILABLE)
+
+
 @paper.command("counters")
 @click.argument("name", metavar="PRINTER")
 @click.option("--host", help="Ask this host instead of the one in the printer's uri.")

@@ -85,6 +85,7 @@ class DeviceSeen:
     off: bool = False  # nobody wonders at this hour that it is switched off
     stuck: int = 0  # jobs that have been printing for too long
     meters_silent: bool = False
+    control_lost: bool = False  # its copy-control connector
     nobodys: int = 0  # sides copied lately that nobody has been named for
     nobodys_since: datetime | None = None
 
@@ -151,7 +152,7 @@ KEYS: tuple[str, ...] = (
     *(f"link-{cause}" for cause in Cause if cause not in {Cause.NONE, Cause.GAP}),
     *("link-down", "link-unknown"),
     *(f"all-{cause}" for cause in ("cable", "box", "line", "isp", "internet", "page", "mixed", "unknown")),
-    *("printer-lost", "printer-unknown", "printer-stopped", "jobs-stuck", "meters-lost"),
+    *("printer-lost", "printer-unknown", "printer-stopped", "jobs-stuck", "meters-lost", "copy-control-lost"),
     "copies-nobodys",
     *("spooler-lost", "copier-reader-lost"),
     *(f"printer-{reason}" for reason in REASON_KEYS),
@@ -273,10 +274,13 @@ def _health(device: DeviceSeen) -> list[Incident]:
             found[_once(incident)] = incident
     if stopped and worst(one.level for one in found.values()) is not Level.DOWN:
         found["stopped"] = Incident(Area.PAPER, Level.DOWN, "printer-stopped", device.device)
-    if device.stuck:
-        found["stuck"] = Incident(Area.PAPER, Level.WATCH, "jobs-stuck", device.device)
-    if device.meters_silent:
-        found["meters"] = Incident(Area.PAPER, Level.WATCH, "meters-lost", device.device)
+    for seen, level, key in (
+        (device.stuck, Level.WATCH, "jobs-stuck"),
+        (device.meters_silent, Level.WATCH, "meters-lost"),
+        (device.control_lost, Level.DOWN, "copy-control-lost"),
+    ):
+        if seen:
+            found[key] = Incident(Area.PAPER, level, key, device.device)
     return list(found.values())
 
 

@@ -21,7 +21,8 @@ from agent.stories.desk import Desk, mind_copier_reader
 from agent.stories.printing import mind_paper
 from agent.stories.release import ReleaseDesk, ReleasePolicy, Way, followed_slate
 from agent.stories.spool import mind_spooler
-from drivers.contract import BadgeRead, DeviceId, DeviceState
+from drivers.contract import BadgeRead, DeviceId, DeviceState, InputId
+from drivers.copying import CopyControl
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +105,25 @@ async def _way(here: Standing, name: str) -> Way:
     return Way(device, out_queue(name), frozenset(here.site.intake(name)), printer)
 
 
+async def _control(here: Standing, device: DeviceId, config: PrinterConfig) -> CopyControl | None:
+    """Return the copier's copy-control connector, where it has one."""
+    wired = config.connector
+    if wired is None:
+        return None
+    return await drivers.open_connector(
+        wired.kind,
+        lambda: here.building,
+        here.clock,
+        here.stack,
+        device,
+        wired.chip,
+        (wired.enable, wired.enable_active_high),
+        {InputId(name): line for name, line in wired.inputs.items()},
+        pulses_per_click=wired.pulses_per_click,
+        a3_clicks=config.a3_clicks,
+    )
+
+
 async def _wire_device(here: Standing, name: str, config: PrinterConfig, desk: Desk, zone: ZoneInfo) -> None:
     device = DeviceId(name)
     printer = await drivers.open_printer(
@@ -118,6 +138,7 @@ async def _wire_device(here: Standing, name: str, config: PrinterConfig, desk: D
         port=config.snmp_port,
         meters=config.meters,
     )
+    control = await _control(here, device, config)
     policy = PaperPolicy(
         zone,
         poll_s=config.poll_s,
@@ -134,7 +155,7 @@ async def _wire_device(here: Standing, name: str, config: PrinterConfig, desk: D
 
     here.mind(
         f"printers.{name}",
-        lambda: mind_paper(device, printer, desk, here.ledger, here.roster, here.clock, show, policy),
+        lambda: mind_paper(device, printer, desk, here.ledger, here.roster, here.clock, show, policy, control),
         LOST_WAIT_S,
         proof=answered,
     )

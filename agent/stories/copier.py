@@ -20,7 +20,7 @@ from typing import Protocol
 
 from agent.live import LiveDevice, LiveSupply, LiveTray
 from agent.memory.ledger import Ledger
-from agent.rules import pages
+from agent.rules import clicks, pages
 from agent.rules.attempts import Sent
 from agent.rules.books import ACTIVE, Books
 from agent.rules.facts import CardKey, Fact
@@ -41,6 +41,7 @@ from agent.rules.paper import (
 from agent.rules.spool import Stand
 from agent.rules.witness import Lost, Witness
 from agent.stories.desk import Desk
+from agent.stories.turnstile import Turnstile
 from drivers.contract import (
     BadgeRead,
     CardNumber,
@@ -54,6 +55,7 @@ from drivers.contract import (
     SpoolJob,
     Trust,
 )
+from drivers.copying import CopyControl
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +107,9 @@ class Clerk:
         people: People,
         clock: Clock,
         policy: PaperPolicy,
+        control: CopyControl | None = None,
     ) -> None:
+        self._turnstile = Turnstile(control)
         self._printer, self._desk, self._ledger, self._people = printer, desk, ledger, people
         self._clock, self._policy = clock, policy
         self._refused: datetime | None = None
@@ -145,6 +149,7 @@ class Clerk:
             claims = (*await self._book_records(raw), *self._missing(raw, spooled))
             self._claims = tuple(replace(claim, apart=raw.counters is not None) for claim in claims)
             self._judged = (raw.jobs, spooled)
+        await self._book_clicks(raw.at, now=split is not None)
         reading = self._metered(raw, now=split is not None)
         calm = self.books.balanced
         here = split is not None and split(reading)
@@ -158,9 +163,21 @@ class Clerk:
             self._witness.balanced(spooled, self._desk.notebook)
         await self._read_meters(raw)
         self._note(raw)
+        if split is None:
+            await self.turn()
         metered = reading.counters is not None
         self._desk.stand = Stand(self._strays, told and not news) if metered else None
         return reading
+
+    async def turn(self) -> None:
+        """Let whoever is badged in copy, and nobody else, where the copier can be told."""
+        await self._turnstile.mind(visit=self.books.visit is not None, rest_s=self.rest_s())
+
+    async def _book_clicks(self, at: Moment, *, now: bool) -> None:
+        """Book what the connector clicked, unless the device's own counters tell the copies."""
+        taken = self._turnstile.take(at.mono_s, now=now) if self.books.epoch else None
+        if taken is not None and not self.books.booked.metered:
+            await self._write(at, clicks.copied(self.books, taken, at))
 
     async def _read_meters(self, raw: DeviceReading) -> None:
         """Write down what the meters say, once a day: the lessor's contract is read from these."""
@@ -236,11 +253,12 @@ class Clerk:
                 await self._append(CardSeen(read.reader, card), read.at, key)
             log.info("%s: a card was refused at the copier's reader", self.books.device)
             return self._desk.take_badge()
+        await self._turnstile.mind(visit=False, rest_s=0.0)  # what is under way comes out, and is whoever's stood there
         await self._settle(read.at)
         self._desk.take_badge()
         for fact in self.books.badge(read.at, member):
             await self._write(read.at, fact)
-        return None
+        return await self.turn()
 
     async def _settle(self, since: Moment) -> None:
         """Book what was copied up to this badge to whose it was; what comes out later belongs to the badge.
@@ -271,6 +289,8 @@ class Clerk:
 
         Nobody badged in and nothing copied since the last row: whoever badges now has pressed the button.
         """
+        if self._turnstile.running:
+            return True
         if reading.settled or any(job.state in ACTIVE for job in reading.jobs):
             return False
         return self.books.visit is not None or self.books.copied(reading)
@@ -328,6 +348,7 @@ class Clerk:
             queued=reading.queued,
             stuck=self._stuck(reading.at),
             meters_silent=bool(reading.faults),
+            control_lost=self._turnstile.lost,
         )
 
     def _whose(self, job: DeviceJob, sent: Sent | None) -> pages.Owner:

@@ -14,6 +14,7 @@ from agent.memory.ledger import Ledger
 from agent.stories.copier import Clerk, PaperPolicy, People
 from agent.stories.desk import Desk
 from drivers.contract import Clock, DeviceId, Printer
+from drivers.copying import CopyControl
 
 
 async def mind_paper(
@@ -25,9 +26,10 @@ async def mind_paper(
     clock: Clock,
     show: Callable[[LiveDevice], None],
     policy: PaperPolicy,
+    control: CopyControl | None = None,
 ) -> None:
     """Keep the books of one device. Raises DriverError when the device is lost, LedgerError when the ledger is."""
-    clerk = Clerk(device, printer, desk, ledger, people, clock, policy)
+    clerk = Clerk(device, printer, desk, ledger, people, clock, policy, control)
     try:
         while True:
             await clerk.look()

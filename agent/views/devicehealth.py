@@ -14,6 +14,10 @@ HEALTH = (
     ("printer_jobs_stuck", "Jobs that print for ten minutes without a side."),
     ("printer_queue_depth", "Jobs in the device itself."),
     ("printer_meters_silent", "1 while its SNMP meters do not answer."),
+    (
+        "printer_copy_control_lost",
+        "1 while its copy-control connector does not work: nobody can copy, or nothing counts.",
+    ),
     ("tray_level_ratio", "Paper in a tray, 0 to 1.", "tray"),
 )
 
@@ -26,6 +30,7 @@ def health_of(device: DeviceLine) -> Iterator[tuple[str, float, *tuple[str, ...]
     yield "printer_jobs_waiting", device.waiting
     yield "printer_jobs_stuck", device.stuck
     yield "printer_meters_silent", device.meters_silent
+    yield "printer_copy_control_lost", device.control_lost
     if device.queued is not None:
         yield "printer_queue_depth", device.queued
     trays = {tray.name[:REASON_LENGTH]: 0.0 if tray.empty else tray.level_share for tray in device.trays}

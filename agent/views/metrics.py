@@ -49,6 +49,7 @@ From the live pictures:
   gardien_printer_jobs_waiting{device}, gardien_printer_jobs_stuck{device}: the spooler's, and those without a side for
                                                      ten minutes; gardien_printer_queue_depth{device}: the device's own
   gardien_printer_meters_silent{device}              1 while its SNMP meters do not answer
+  gardien_printer_copy_control_lost{device}          1 while its copy-control connector does not work
   gardien_tray_level_ratio{device,tray}              0..1; absent if the device cannot say
   gardien_printer_life_sides{device}                 sides on the device's own display (a swap or reset may lower it)
   gardien_supply_level_ratio{device,supply,colour}   0..1; absent if the device cannot say

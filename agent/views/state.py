@@ -87,6 +87,7 @@ class DeviceLine:
     queued: int | None = None
     stuck: int = 0
     meters_silent: bool = False
+    control_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +317,9 @@ class _Look:
             seen = replace(seen, nobodys_since=nobodys.since, nobodys=nobodys.sides)
         if live is None:
             return seen
-        return replace(seen, ages=live.ages, stuck=live.stuck, meters_silent=live.meters_silent)
+        return replace(
+            seen, ages=live.ages, stuck=live.stuck, meters_silent=live.meters_silent, control_lost=live.control_lost
+        )
 
     def device_line(self, seen: DeviceSeen, incidents: tuple[Incident, ...]) -> DeviceLine:
         live = self.device_seen(seen.device) or LiveDevice("unknown")
@@ -338,6 +341,7 @@ class _Look:
             queued=live.queued,
             stuck=live.stuck,
             meters_silent=live.meters_silent,
+            control_lost=live.control_lost,
         )
 
     def readers(self) -> tuple[ReaderSeen, ...]:

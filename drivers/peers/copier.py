@@ -7,6 +7,7 @@ physically printed is on disk before anybody is told (`copier_machine`), so it m
     python -m drivers.peers.copier --port 8631 --state DIR [--panel SOCKET] [--sides-per-s 20] [--serial S]
                                    [--name "Copieur"] [--refuse-when-busy] [--formats image/urf,image/pwg-raster]
                                    [--vendor canon|ricoh|kyocera|acme [--snmp-port 1161]]
+                                   [--connector BOARD:ENABLE:PULSE[:COLOUR[:LARGE[:SHEET]]]]
 
 It prints one line with its URI when it is ready. The panel takes one JSON object per line, `{"verb": "copy",
 "args": ["3", "colour"]}`, and answers one: `{"ok": true, "said": ...}` or `{"ok": false, "why": ...}`. Verbs:
@@ -25,6 +26,7 @@ It prints one line with its URI when it is ready. The panel takes one JSON objec
     garbage WHAT [N]              the next N answers are no IPP: empty, cut, loop, html, other-request, no-state,
                                   request-zero, hang
     snmp ok|mute|garbage|circle|text|closed   how its SNMP agent behaves, where `--vendor` gave it one
+    spike / bounce N              on the connector's pulse line; each of its edges bounces N times from now on
     settle                        answers once nothing is printed and nothing waits
     status                        serial, counters, state reasons, jobs waiting
 
@@ -59,6 +61,7 @@ from aiohttp import web
 
 from drivers.ipp import IppError, decode, encode
 from drivers.peers.agent import Agent
+from drivers.peers.copier_connector import Connector
 from drivers.peers.copier_face import Face
 from drivers.peers.copier_garbage import spoiled
 from drivers.peers.copier_machine import Machine
@@ -96,8 +99,10 @@ class Copier:
         refuse_when_busy: bool = False,
         vendor: str = "",
         snmp_port: int = 0,
+        connector: str = "",
     ) -> None:
         self.machine = Machine(state, sides_per_s=sides_per_s, serial=serial)
+        self.machine.connector = Connector(connector) if connector else None
         self.port = port
         self._host, self._panel_path = host, panel
         self._face = partial(Face, self.machine, name=name, formats=formats, refuse_when_busy=refuse_when_busy)
@@ -126,6 +131,8 @@ class Copier:
             self._panel.close()
             self._panel_path.unlink(missing_ok=True)
         await self.power_off()
+        if self.machine.connector is not None:
+            self.machine.connector.close()
 
     async def power_on(self) -> None:
         """Plug it in. Raises OSError if the port is taken."""
@@ -214,6 +221,7 @@ class Copier:
             "duplex": lambda how: setattr(quirks, "duplex", {"on": True, "off": False}[how]),
             "a3": lambda how: setattr(quirks, "a3", {"on": True, "off": False}[how]),
             "garbage": self._garbage,
+            **({} if self.machine.connector is None else self.machine.connector.verbs()),
         }
 
     def _garbage(self, what: str, count: str = "1") -> None:
@@ -370,6 +378,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--name", default="Copieur")
     parser.add_argument("--vendor", choices=VENDORS, default="")
     parser.add_argument("--snmp-port", type=int, default=0)
+    parser.add_argument("--connector", default="")
     parser.add_argument("--refuse-when-busy", action="store_true")
     parser.add_argument("--formats", type=lambda said: tuple(said.split(",")), default=tuple(FORMATS))
     return parser.parse_args(argv)

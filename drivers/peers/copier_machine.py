@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.contract import Counters, JobState, LargeSides
+from drivers.peers.copier_connector import Connector
 from drivers.peers.copier_paper import Job, Quirks, Side, Tally, append, mend, physical_sides
 
 COLOURS = ("black", "cyan", "magenta", "yellow")
@@ -60,6 +61,7 @@ class Machine:
         mend(state / "sides.jsonl")
         mend(state / "records.jsonl")
         self.quirks = Quirks()
+        self.connector: Connector | None = None  # its copy-control socket, where something is plugged in
         self._load(serial)
 
     # --- memory
@@ -214,7 +216,12 @@ class Machine:
     # --- panel
 
     def copy(self, count: int, *, colour: bool = False, two_sided: bool = False, large: bool = False) -> None:
-        """Press the green button `count` times' worth; copies go before waiting prints, not into a running one."""
+        """Press the green button `count` times' worth; copies go before waiting prints, not into a running one.
+
+        Raises ValueError where its copy-control connector does not let it copy.
+        """
+        if self._locked:
+            raise ValueError("locked: the connector does not enable copying")
         self._glass.append(_Glass(count, colour, two_sided, large))
         self._wake()
 
@@ -320,9 +327,13 @@ class Machine:
             self.working = None
             self._wake()
 
+    @property
+    def _locked(self) -> bool:
+        return self.connector is not None and not self.connector.enabled
+
     async def _copy(self, glass: _Glass) -> None:
         self.working = "copy"
-        while glass.left > 0 and glass in self._glass:
+        while glass.left > 0 and glass in self._glass and not self._locked:
             await self.until(lambda: not self.obstacles() or glass not in self._glass)
             if glass in self._glass:
                 faces = 2 if glass.two_sided and glass.left > 1 else 1
@@ -357,11 +368,14 @@ class Machine:
     async def _sheet_out(self, work: str, job: int, blanks: tuple[bool, ...], *, colour: bool, large: bool) -> None:
         """Draw one sheet and put its sides on it."""
         sheet = self._sheet + 1
-        for blank in blanks:
+        for side_of_sheet, blank in enumerate(blanks):
             await asyncio.sleep(self._pace_s)
             side = Side(round(time.time(), 6), self.serial, work, job, sheet, colour, blank, large, self._era)
             append(self._state / "sides.jsonl", asdict(side))
             self._count(side)
+            if self.connector is not None and work == "copy":
+                clicks = self.quirks.a3_clicks if large else 1
+                await self.connector.side(clicks=clicks, colour=colour, large=large, sheet=side_of_sheet == 0)
         if self.tray:
             self.tray -= 1
         self._wake()

@@ -293,6 +293,11 @@ def test_a_reason_says_since_when_and_a_stuck_job_and_silent_meters_are_watched(
     assert found[0].since == T1
 
 
+def test_a_copier_that_no_badge_frees_any_more_is_down() -> None:
+    seen = DeviceSeen("c", "idle", control_lost=True)
+    expect(devices(seen), (Level.DOWN, "copy-control-lost", "c"))
+
+
 def test_copies_of_nobody_are_watched_since_the_first_and_whatever_the_device_does() -> None:
     lately = DeviceSeen("c", "idle", nobodys=7, nobodys_since=T1)
     found = expect(devices(lately), (Level.WATCH, "copies-nobodys", "c"))

@@ -1,0 +1,62 @@
+"""The turnstile at a copier: copies only while somebody is badged in, by the machine's copy-control connector.
+
+The one idea: *a lease, not a switch*. At each look the clerk says whether a visit is open, and permits copying a little
+beyond the next look; when he dies, hangs or forgets, the permission ends by itself. A connector that is lost stops no
+bookkeeping: it is said, and the next look tries again.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from drivers.contract import DriverError
+from drivers.copying import Clicks, CopyControl
+
+SPARE_S = 10.0  # permitted beyond the next look, which takes its time
+QUIET_S = 2.0  # without a pulse for so long, a batch of copies is over
+LONGEST_S = 5.0  # clicks are kept in memory no longer than this: what a power cut takes is no more
+
+log = logging.getLogger(__name__)
+
+
+class Turnstile:
+    """One connector, as the clerk of its device minds it."""
+
+    def __init__(self, control: CopyControl | None) -> None:
+        self._control = control
+        self._open: bool | None = None
+        self._taken_s = 0.0
+        self._lost = ""
+
+    @property
+    def lost(self) -> bool:
+        """Tell whether there is a connector that does not work."""
+        return self._control is not None and bool(self._lost or self._control.fault)
+
+    @property
+    def running(self) -> bool:
+        """Tell whether copies may still be coming out: the last pulse is that fresh."""
+        return self._control is not None and self._control.quiet_s() < QUIET_S
+
+    async def mind(self, *, visit: bool, rest_s: float) -> None:
+        """Permit copying until somewhat after the next look if a visit is open; else let it rest."""
+        if self._control is None or (not visit and self._open is False):
+            return
+        try:
+            if visit:
+                await self._control.permit(rest_s + SPARE_S)
+            else:
+                await self._control.rest()
+        except DriverError as error:
+            if not self._lost:
+                log.warning("the copier's enable line does not obey: %s", error)
+            self._lost, self._open = str(error), None
+            return
+        self._lost, self._open = "", visit
+
+    def take(self, at_s: float, *, now: bool) -> Clicks | None:
+        """Return the clicks to be booked at this look: a whole batch, or what was kept long enough."""
+        if self._control is None or (self.running and not now and at_s - self._taken_s < LONGEST_S):
+            return None
+        self._taken_s = at_s
+        return self._control.take()
