@@ -36,10 +36,11 @@ LESSER: Mapping[str, str] = {
     "printer-part-dead": "printer-part-old",
     "lock-lost": "latch-unknown",
     "inputs-lost": "contact-silent",
+    "door-left-open": "door-held",
 }
 UNSEEN = frozenset({"link-unknown", "link-doubt"})  # nobody sees the link
 BLIND = frozenset({"inputs-lost", "contact-silent"})  # nobody sees the leaf
-OF_THE_LEAF = frozenset({"door-forced", "door-held"})
+OF_THE_LEAF = frozenset({"door-forced", "door-held", "door-left-open"})
 DEAF = frozenset({"printer-lost", "printer-unknown"})  # nobody hears the device
 
 

@@ -107,6 +107,8 @@ class DoorSeen:
     strangers: tuple[tuple[str, str], ...] = ()  # (reader, rules.readers.Pattern)
     lockdown: datetime | None = None  # nobody enters, since then
     list_from: datetime | None = None  # the roster cannot be read: judged by the list kept then
+    all_gone: bool = False  # nobody runs the place on the spot, and nobody is counted in
+    overstay: int = 0  # ... and so many are, after hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ KEYS: tuple[str, ...] = (
     *("silent-door-open", "lock-lost-open", "latch-unknown-open"),  # of a lock that opens without current
     *("lock-lost", "latch-unknown", "reader-lost", "door-forced", "door-held", "inputs-lost", "contact-silent"),
     *(f"door-{fault}" for fault in DoorFault),
-    *("lockdown", "door-last-list"),
+    *("lockdown", "door-last-list", "door-left-open", "people-left"),
     *("door-lingers", "inputs-deaf", "reader-noise", *(f"strangers-{seen}" for seen in Pattern if seen)),
     *("ledger-fault", "roster-fault", "alerts-lost", "clock-untrusted", "certificate-ends", "certificate-ended"),
 )
@@ -295,24 +297,30 @@ def _door(door: DoorSeen, readers: list[ReaderSeen]) -> list[Incident]:
         found.append(Incident(Area.DOOR, Level.DOWN, "lockdown", since=door.lockdown))
     if door.list_from is not None:
         found.append(Incident(Area.DOOR, Level.WATCH, "door-last-list", since=door.list_from))
+    if door.overstay:
+        found.append(Incident(Area.DOOR, Level.WATCH, "people-left", detail=str(door.overstay)))
     if not door.lock_working:
         found.append(Incident(Area.DOOR, Level.DOWN, "lock-lost-open" if door.fail_safe else "lock-lost"))
     elif door.latch == "unknown":
         found.append(Incident(Area.DOOR, Level.UNKNOWN, "latch-unknown-open" if door.fail_safe else "latch-unknown"))
     lost = [Incident(Area.DOOR, Level.DOWN, "reader-lost", one.reader, one.since) for one in readers if not one.working]
     found += _soften(lost) if len(lost) < len(readers) else lost
-    if door.leaf is Passage.FORCED:
-        found.append(Incident(Area.DOOR, Level.DOWN, "door-forced"))
-    elif door.leaf is Passage.HELD:
-        found.append(Incident(Area.DOOR, Level.WATCH, "door-held"))
-    elif door.lingers:
-        found.append(Incident(Area.DOOR, Level.WATCH, "door-lingers"))
+    found += _leaf(door)
     found += _wiring(door)
     if not door.inputs_working:
         found.append(Incident(Area.DOOR, Level.WATCH, "inputs-lost"))
     elif door.leaf is Passage.UNKNOWN and door.contact:
         found.append(Incident(Area.DOOR, Level.WATCH, "contact-silent"))
     return found
+
+
+def _leaf(door: DoorSeen) -> list[Incident]:
+    if door.leaf is Passage.FORCED:
+        return [Incident(Area.DOOR, Level.DOWN, "door-forced")]
+    if door.leaf is Passage.HELD:  # where everybody has gone, nobody is there to shut it
+        level, key = (Level.DOWN, "door-left-open") if door.all_gone else (Level.WATCH, "door-held")
+        return [Incident(Area.DOOR, level, key)]
+    return [Incident(Area.DOOR, Level.WATCH, "door-lingers")] if door.lingers else []
 
 
 def _wiring(door: DoorSeen) -> list[Incident]:

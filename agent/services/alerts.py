@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from agent.config import AlertsConfig, Site
 from agent.live import read_pictures
 from agent.memory.ledger import LedgerError
-from agent.memory.open_books import followed_slips
+from agent.memory.open_books import followed_slips, followed_visits
 from agent.rules.alarms import AlarmPolicy, Letter
 from agent.rules.hours import Quiet
 from agent.rules.incidents import Incident, Level
@@ -77,12 +77,13 @@ async def _run(here: Standing, config: AlertsConfig) -> None:
     routes = open_routes(read_urls(_file(config)))
     policy = AlarmPolicy(Level(config.level), config.after_s, config.calm_s, tuple(routes))
     book, zone, quiet = AlarmBook(here.ledger, here.clock), ZoneInfo(here.site.site.timezone), Quiet.parse(config.quiet)
-    slips = followed_slips(here.ledger, here.clock)
+    slips, visits = followed_slips(here.ledger, here.clock), followed_visits(here.ledger, here.clock)
 
     def look() -> tuple[Incident, ...]:
         today, now = Today(fault=here.ledger.fault), here.clock.now()
         try:
-            written = Written.of(here.roster.roster(), slips.read(), now.utc)
+            in_now = visits.read() if here.site.site.hostless else None
+            written = Written.of(here.roster.roster(), slips.read(), now.utc, in_now)
         except LedgerError:  # its own incident says so
             written = Written()
         pictures = read_pictures(here.places.run)

@@ -58,6 +58,8 @@ From the live pictures:
   gardien_door_fault{fault}                          1 while a fault of wiring or lock is present (rules.leaf.DoorFault)
   gardien_door_inputs_deaf                           1 while edges are not heard and levels are only polled
   gardien_door_strangers{reader}                     1 while unknown cards are tried in a row
+  gardien_door_left_open                             1 while the door is open and nobody is counted in (hostless sites)
+  gardien_people_left                                people still counted in after hours (hostless sites)
   gardien_door_lockdown_timestamp_seconds            since when nobody enters; absent while no lockdown stands
   gardien_door_last_list_timestamp_seconds           when the list was kept that the door judges by, while the roster
                                                      cannot be read; absent otherwise
@@ -97,10 +99,11 @@ from prometheus_client.registry import Collector
 from agent.config import Site
 from agent.live import read_pictures
 from agent.memory.ledger import Ledger, LedgerError
+from agent.memory.open_books import followed_visits
 from agent.memory.roster import RosterStore
 from agent.rules.spoolset import Drift
 from agent.views.devicehealth import HEALTH, REASON_LENGTH, REASONS_KEPT, health_of
-from agent.views.doormetrics import DOOR, door_states
+from agent.views.doormetrics import DOOR, door_states, left_behind
 from agent.views.families import Families
 from agent.views.journal import Today
 from agent.views.linkmetrics import link_states, probes
@@ -237,6 +240,7 @@ class Exposition:
 
     def __init__(self, site: Site, run: Path, ledger: Ledger, roster: RosterStore, clock: Clock, version: str) -> None:
         self._from = Sources(site, run, ledger, roster, clock, version)
+        self._visits = followed_visits(ledger, clock)
         parts = {"ledger": self._ledger, "live": self._live, "roster": self._roster}
         self._plain = CollectorRegistry(auto_describe=False)
         self._plain.register(_Books(_public, parts))
@@ -320,7 +324,8 @@ class Exposition:
         pictures = read_pictures(source.run)
         today, written = Today(fault=source.ledger.fault), Written()
         with contextlib.suppress(LedgerError):  # the part "roster" says so
-            written = Written.of(source.roster.roster())
+            visits = self._visits.read() if source.site.site.hostless else None
+            written = Written.of(source.roster.roster(), visits=visits)
         state = state_of(source.site, pictures, today, now, asking="web", written=written)
         into.set("clock_synchronised", now.trust is Trust.SYNCHRONISED)
         into.set("build_info", 1, source.version, source.site.site.code)
@@ -348,6 +353,8 @@ class Exposition:
         _devices(into, state)
         _spool(into, state)
         door_states(into, state.door, pictures["door"].door if "door" in pictures else None)
+        if source.site.site.hostless:
+            left_behind(into, state.incidents)
 
 
 def _spool(into: Families, state: SiteState) -> None:

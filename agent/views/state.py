@@ -139,6 +139,7 @@ class SiteState:
     door: DoorLine | None
     services: tuple[ServiceLine, ...]
     today: Today
+    last_out: datetime | None = None  # when the last one left a place without a host, while they may turn back
 
 
 def state_of(
@@ -183,6 +184,7 @@ def state_of(
         door=look.door_line(door),
         services=tuple(_service_line(one) for one in services),
         today=today,
+        last_out=written.crowd.told(now.utc) if site.site.hostless else None,
     )
 
 
@@ -357,6 +359,7 @@ class _Look:
         contact = "contact" in self.site.door.inputs or live.leaf != Passage.UNKNOWN
         latch = "unknown" if live.latch not in set(LatchState) else live.latch
         leaf = _word(Passage, live.leaf, Passage.UNKNOWN)
+        alone = self.local if self.site.site.hostless else None
         return DoorSeen(
             leaf=leaf,
             latch=latch,
@@ -371,6 +374,8 @@ class _Look:
             strangers=tuple((name, seen) for name, seen in live.strangers.items() if seen in set(Pattern)),
             lockdown=live.lockdown,
             list_from=live.list_from,
+            all_gone=alone is not None and self.written.crowd.all_gone(alone),
+            overstay=0 if alone is None else self.written.overstay(self.site, alone),
         )
 
     def door_line(self, seen: DoorSeen | None) -> DoorLine | None:

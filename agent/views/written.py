@@ -13,10 +13,13 @@ from datetime import date, datetime, timedelta
 
 from agent.config import Site
 from agent.rules.attribution import Slips
+from agent.rules.facts import FormulaId
 from agent.rules.hours import Quiet, WeeklyHours
+from agent.rules.lastout import PACKING, Crowd
 from agent.rules.members import Roster
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import CopiesByHand
+from agent.rules.visits import Visits
 
 PATIENCE = timedelta(hours=3)  # until the first of them is an incident: a page that stirs at each copy is not read
 REMEMBERED = timedelta(days=7)  # older copies stay on /impressions, but nobody in the room remembers them
@@ -37,17 +40,26 @@ class Written:
     week: WeeklyHours | None = None  # None: the site file's
     closures: frozenset[date] = frozenset()
     copies: Mapping[str, NobodysCopies] = field(default_factory=dict)  # by device
+    crowd: Crowd = field(default_factory=Crowd)  # where nobody runs the place on the spot
 
     @classmethod
-    def of(cls, roster: Roster, slips: Slips | None = None, now: datetime | None = None) -> Written:
-        """Gather it; without slips nothing is said of copies."""
+    def of(
+        cls, roster: Roster, slips: Slips | None = None, now: datetime | None = None, visits: Visits | None = None
+    ) -> Written:
+        """Gather it; without slips nothing is said of copies, without visits nothing of who is in."""
         copies = {} if slips is None or now is None else nobodys_copies(slips, now)
-        return cls(roster.hours, roster.closures, copies)
+        return cls(roster.hours, roster.closures, copies, Crowd() if visits is None else Crowd.of(visits))
 
     def closed(self, site: Site, local: datetime) -> bool:
         """Tell whether the place is closed now: by its week, by a closure, or by a public holiday."""
         week = self.week or WeeklyHours.parse(site.hours)
         return not week.open_at(local, self.closures)
+
+    def overstay(self, site: Site, local: datetime) -> int:
+        """Return how many are still counted in although the place has been closed to them for a while."""
+        if not self.closed(site, local) or not self.closed(site, local - PACKING):
+            return 0
+        return self.crowd.overstay({FormulaId(name) for name, one in site.formulas.items() if one.access == "always"})
 
     def may_be_off(self, site: Site, printer: str, local: datetime | None) -> bool:
         """Tell whether nobody wonders now that a printer is switched off."""

@@ -195,6 +195,9 @@ def test_the_doors_wiring() -> None:
     expect(shut(list_from=since), (Level.WATCH, "door-last-list", ""))
     expect(shut(leaf=Passage.OPEN, lingers=True), (Level.WATCH, "door-lingers", ""))
     expect(shut(leaf=Passage.HELD, lingers=True), (Level.WATCH, "door-held", ""))
+    expect(shut(leaf=Passage.HELD, all_gone=True), (Level.DOWN, "door-left-open", ""))
+    expect(shut(leaf=Passage.PROPPED, all_gone=True))
+    expect(shut(overstay=2), (Level.WATCH, "people-left", ""))
     expect(shut(leaf=Passage.PROPPED))
 
 

@@ -27,6 +27,8 @@ ALERTS = {
     "GardienReleaseRefused",
     "GardienJobsExpired",
     "GardienDoorHeldOrForced",
+    "GardienDoorLeftOpen",
+    "GardienPeopleLeft",
     "GardienLockdown",
     "GardienDoorLastList",
     "GardienServiceSilent",

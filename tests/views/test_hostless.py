@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from agent.config import ConfigError, SiteCard
-from agent.rules.facts import FormulaId
+from agent.rules.facts import FormulaId, MemberId
+from agent.rules.presence import VisitEnded, VisitEvidence, VisitStarted
 from agent.sitefile import read_site
+from agent.views.metrics import Exposition
 from agent.views.words import HOSTLESS, LANGUAGES, words
 from tests.views.hand import Hand, browse
-from tests.views.scenes import SITE, house, scenes
+from tests.views.scenes import SITE, House, house, scenes
 
+CHECK = "Vérifiez : fenêtres, lumières, chauffage"
 ASK = "la mairie, 03 84 00 00 00"
 NAMES = re.compile(r"\banimat|\bhosts?\b|\bhôtes?\b|\banimez\b", re.IGNORECASE)
 VILLAGE = replace(SITE, site=replace(SITE.site, hostless=True, ask=ASK))
@@ -46,7 +51,7 @@ def test_no_sentence_names_an_animator(language: str) -> None:
 def test_each_stands_in_for_a_sentence_and_asks_for_the_same(language: str) -> None:
     plain, village = words(language), words(language, ASK)
     instead = [key.removeprefix(HOSTLESS) for key in plain.sentences if key.startswith(HOSTLESS)]
-    assert len(instead) == 16
+    assert len(instead) == 18
     for key in instead:
         assert village.sentences[key] != plain.sentences[key]
         assert set(re.findall(r"{\w+}", village.sentences[key])) == set(re.findall(r"{\w+}", plain.sentences[key]))
@@ -73,6 +78,70 @@ def test_no_page_names_an_animator(tmp_path: Path) -> None:
             assert not NAMES.search(page.text)
 
         browse(home, story)
+
+
+def held(home: House) -> None:
+    """Paint the door standing open for too long."""
+    scene = scenes(home.clock.now())["well"]
+    live = scene["door"].door
+    assert live is not None
+    home.paint(scene | {"door": replace(scene["door"], door=replace(live, leaf="held"))})
+
+
+def test_whoever_leaves_last_is_told_to_check_and_what_was_left_is_said(tmp_path: Path) -> None:
+    village = replace(VILLAGE, hours={"tuesday": ("09:00-18:00",)})
+    with house(tmp_path / "house", village) as home:
+        came = home.clock.now().utc - timedelta(hours=2)
+        for name in ("a", "b"):
+            one = VisitStarted(name, MemberId(name), FormulaId("occasional"), came, VisitEvidence.BADGE)
+            home.ledger.append_now(one, home.clock.now(), name)
+
+        def leave(name: str) -> None:
+            now = home.clock.now()
+            fact = VisitEnded(name, MemberId(name), FormulaId("occasional"), came, now.utc, 120, VisitEvidence.BADGE)
+            home.ledger.append_now(fact, now, f"{name}-left")
+
+        async def story(hand: Hand) -> None:
+            await hand.claim()
+            leave("a")
+            held(home)
+            assert CHECK not in (await hand.open("/ecran?lang=fr")).text  # somebody is still in
+            assert "Porte ouverte trop longtemps" in (await hand.open("/?lang=fr")).text
+            home.clock.pass_s(8 * 3600.0)  # 20:32: closed for long, and b never badged out
+            held(home)
+            page = await hand.open("/?lang=fr")
+            assert "Encore comptés présents après la fermeture : 1" in page.text
+            assert ASK in page.text
+            leave("b")
+            for path in ("/ecran", "/", "/porte"):
+                page = await hand.open(f"{path}?lang=fr")
+                assert CHECK in page.text, path
+                assert "Encore comptés" not in page.text
+            page = await hand.open("/?lang=fr")
+            assert "Porte restée ouverte, et plus personne n'est compté présent" in unescape(page.text)
+            assert f"appelez : {ASK}" in page.text
+            home.clock.pass_s(600.0)
+            held(home)
+            assert CHECK not in (await hand.open("/ecran?lang=fr")).text  # nobody turns back any more
+
+        browse(home, story)
+
+
+def test_what_was_left_is_measured_where_nobody_runs_the_place_and_only_there(tmp_path: Path) -> None:
+    left = ("gardien_door_left_open", "gardien_people_left")
+    for site, said in ((VILLAGE, {left[0]: 1.0, left[1]: 0.0}), (SITE, {})):
+        with house(tmp_path / f"hostless-{site.site.hostless}", site) as home:
+            now = home.clock.now()
+            came = now.utc - timedelta(hours=2)
+            start = VisitStarted("v", MemberId("m"), FormulaId("occasional"), came, VisitEvidence.BADGE)
+            end = VisitEnded("v", MemberId("m"), FormulaId("occasional"), came, now.utc, 120, VisitEvidence.BADGE)
+            home.ledger.append_now(start, now, "v")
+            home.ledger.append_now(end, now, "v-left")
+            held(home)
+            metrics = Exposition(site, home.places.run, home.ledger, home.roster, home.clock, "1")
+            families = text_string_to_metric_families(metrics.plain().decode())
+            values = {row.name: row.value for family in families for row in family.samples if row.name in left}
+            assert values == said
 
 
 def test_a_hostless_site_says_whom_people_turn_to(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ from agent.views.web.gate import (
     stepped_up,
     words_of,
 )
+from agent.views.web.render import last_out
 from agent.views.web.watch import WATCH
 
 NONCE_S = 60.0
@@ -139,6 +140,7 @@ async def show_door(request: web.Request) -> web.StreamResponse:
         acting=False,
         reachable=live is not None,
         lockdown=lockdown_said(request),
+        last_out=last_out(say),
         until="" if until is None else f"{until:%H:%M}",
         left=t("event.duration", h=left // 60, m=left % 60),
         fed=live is not None and live.window_fed,

@@ -84,7 +84,7 @@ class Rendering:
         )
 
     def _wall_html(self, say: Saying, verdict: Verdict, hours: tuple[str, ...]) -> dict[str, str]:
-        values = {"t": say.words, "verdict": verdict, "tiles": say.tiles(), "hours": hours}
+        values = {"t": say.words, "verdict": verdict, "tiles": say.tiles(), "hours": hours, "last_out": last_out(say)}
         return {name: self._env.get_template(f"{name}.html").render(values) for name in WALL_PARTS}
 
     def _html(self, say: Saying, verdict: Verdict) -> dict[str, str]:
@@ -93,6 +93,7 @@ class Rendering:
         values = {
             "t": say.words,
             "verdict": verdict,
+            "last_out": last_out(say),
             "cards": say.cards(),
             "acting": self._acting(),
             "fault": today.fault,
@@ -110,4 +111,10 @@ class Rendering:
         words = say.words
         more = f"{words('page.stale_more', time='{time}')} {words('page.stale_remedy')}"
         verdict = Verdict(Level.UNKNOWN, words("page.stale"), more)
-        return self._env.get_template("verdict.html").render(verdict=verdict)
+        return self._env.get_template("verdict.html").render(verdict=verdict, last_out="")
+
+
+def last_out(say: Saying) -> str:
+    """Tell whoever left last what to check, while they may still turn back; else nothing."""
+    at = say.state.last_out
+    return "" if at is None else say.words("lastout.check", time=say.time(at))

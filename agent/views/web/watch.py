@@ -21,7 +21,7 @@ from aiohttp import web
 from agent.config import Places, Site
 from agent.live import read_pictures
 from agent.memory.ledger import Ledger, LedgerError
-from agent.memory.open_books import followed_slips
+from agent.memory.open_books import followed_slips, followed_visits
 from agent.memory.roster import RosterStore
 from agent.rules.hours import WeeklyHours
 from agent.views.journal import Journal
@@ -84,6 +84,7 @@ class Watch:
         self._journal = Journal(ledger, self.zone)
         self._version = version
         self._slips = followed_slips(ledger, clock)
+        self._visits = followed_visits(ledger, clock)
         self._changed = asyncio.Condition()
 
     def look(self) -> SiteState:
@@ -98,7 +99,8 @@ class Watch:
     def _written(self, now: Moment) -> Written:
         """Return what people and the books wrote down; nothing of it while the ledger or roster cannot be read."""
         try:
-            return Written.of(self._roster.roster(), self._slips.read(), now.utc)
+            visits = self._visits.read() if self.site.site.hostless else None
+            return Written.of(self._roster.roster(), self._slips.read(), now.utc, visits)
         except LedgerError:  # its own incident says so
             return Written()
 
