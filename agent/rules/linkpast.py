@@ -19,6 +19,7 @@ from agent.rules.outages import Outage, Stretch, restarted, stretches, whole
 KINDS = (LinkChanged, LinkRated, OutageReported, BoxRestarted)
 KEPT = 20_000  # changes of each link: one that flaps all day makes some hundreds
 EVER = datetime.min.replace(tzinfo=UTC)
+BEYOND = datetime(9999, 12, 31, tzinfo=UTC)
 
 T = TypeVar("T")
 Told = tuple[tuple[datetime, LinkChanged], ...]
@@ -33,10 +34,16 @@ class Past:
     restarts: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
     rates: Mapping[str, tuple[tuple[datetime, LinkRated], ...]] = field(default_factory=dict)
     cut: Mapping[str, datetime] = field(default_factory=dict)  # links with more changes than are kept: known from then
+    settled: Mapping[str, tuple[Stretch, ...]] = field(default_factory=dict)  # the states before the last change
 
     def line(self, link: str, until: datetime, heard: datetime) -> tuple[Stretch, ...]:
         """Return the states of a link from its first measurement on; see `rules.outages.stretches`."""
-        found = stretches(self.changes.get(link, ()), link, EVER, until, heard)
+        changes, settled = self.changes.get(link, ()), self.settled.get(link, ())
+        if settled and settled[-1].until <= whole(until):
+            last = stretches(changes[-1:], link, settled[-1].until, until, heard)
+            found = settled + last
+        else:
+            found = stretches(changes, link, EVER, until, heard)
         pressed = self.restarts.get(link, ())
         return restarted(found, pressed) if pressed else found
 
@@ -58,15 +65,23 @@ def follow(past: Past, new: Iterable[tuple[datetime, Fact]], kept: int = KEPT) -
             restarts.setdefault(fact.link, []).append(at)
         elif isinstance(fact, OutageReported):
             reports[fact.link, whole(fact.began)] = fact
+    fresh = {link for link, all_ in changes.items() if len(all_) > len(past.changes.get(link, ()))}
     cut = {**past.cut, **{link: all_[-kept][1].since for link, all_ in changes.items() if len(all_) > kept}}
+    told = {link: tuple(all_[-kept:]) for link, all_ in changes.items()}
     return replace(
         past,
-        changes={link: tuple(all_[-kept:]) for link, all_ in changes.items()},
+        changes=told,
         reports=reports,
         restarts={link: tuple(all_) for link, all_ in restarts.items()},
         rates={link: tuple(all_) for link, all_ in rates.items()},
         cut=cut,
+        settled={**past.settled, **{link: _settled(link, told[link]) for link in fresh}},
     )
+
+
+def _settled(link: str, told: Told) -> tuple[Stretch, ...]:
+    """Return what no later fact can change."""
+    return stretches(told, link, EVER, BEYOND, EVER)[:-1]
 
 
 def _lists(kept: Mapping[str, tuple[T, ...]]) -> dict[str, list[T]]:

@@ -169,6 +169,8 @@ def outages(line: Sequence[Stretch]) -> tuple[Outage, ...]:
 
 
 def _joined(row: Sequence[Stretch], after: Health | None) -> Outage:
+    if len(row) == 1 and row[0].cause is not Cause.CABLE and not row[0].restart:  # nearly all are so
+        return Outage(row[0].cause, row[0].since, row[0].until, after)
     theirs = [one for one in row if one.cause is not Cause.CABLE and not one.restart]
     stood: dict[Cause, timedelta] = {}
     for one in theirs or row:

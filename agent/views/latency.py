@@ -6,7 +6,7 @@ own box, so that the page draws it without a script. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -28,10 +28,14 @@ class Plot:
     top_ms: int
 
 
-def plot(samples: Sequence[LinkSample], from_s: int) -> Plot:
-    """Draw the rows that start in the day from `from_s` on, which is a multiple of WINDOW_S; ascending."""
+def top_of(samples: Iterable[LinkSample]) -> int:
+    """Return how many milliseconds high a plot of these rows is: one scale for all links, so that they compare."""
     worst_us = max((one.p95_us or 0 for one in samples), default=0)
-    top_ms = next((top for top in TOPS_MS if top * 1000 >= worst_us), TOPS_MS[-1])
+    return next((top for top in TOPS_MS if top * 1000 >= worst_us), TOPS_MS[-1])
+
+
+def plot(samples: Sequence[LinkSample], from_s: int, top_ms: int) -> Plot:
+    """Draw the rows that start in the day from `from_s` on, which is a multiple of WINDOW_S; ascending."""
     line, band, losses = [], [], []
     for run in _runs(samples):
         steps = [((one.start_s - from_s) // WINDOW_S, one.median_us or 0, one.p95_us or 0) for one in run]

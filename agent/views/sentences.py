@@ -265,7 +265,7 @@ class Saying:
     def _card(self, card: Card) -> SaidCard:
         lines: list[SaidLine] = []
         if card.area is Area.INTERNET:
-            lines = [self._link(link) for link in self.state.links]
+            lines = [self.link(link) for link in self.state.links]
         elif card.area is Area.PAPER:
             lines = [self._device(device) for device in self.state.devices]
         elif card.area is Area.DOOR and self.state.door is not None:
@@ -287,7 +287,8 @@ class Saying:
         switch = self._members_use == "two_wifi" and len(up) < len(self.state.links)
         return self.words("card.internet.watch_two_wifi" if switch else "card.internet.watch", links=", ".join(up))
 
-    def _link(self, link: LinkLine) -> SaidLine:
+    def link(self, link: LinkLine) -> SaidLine:
+        """Say one link in a line."""
         soft = []
         if link.rtt_s is not None:
             soft.append(self.words("link.rtt", ms=self._ms(link.rtt_s)))

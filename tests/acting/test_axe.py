@@ -156,6 +156,24 @@ def test_pages_on_the_way_are_as_good(language: str, animator: Finger) -> None:
     clean(page)
 
 
+def test_an_outage_and_its_month_are_as_good(animator: Finger, house: LiveHouse) -> None:
+    """The month of a link that was out, the form to say that it was reported, and what it answers to a bad number."""
+    page = animator.page
+    out = page.locator("a[href*='/internet/signaler']").first
+    house.tell("cut adsl1 15s")
+    until(lambda: page.goto("/internet?lang=fr") and out.count(), 60, "the outage")
+    clean(page)
+    animator.go(page.locator("a[href*='/internet/rapport']").first)
+    clean(page)
+    page.goto("/internet")
+    animator.go(out)
+    clean(page)
+    page.locator("#reference").fill("Dupont")
+    animator.go(page.locator("main form button"))
+    assert page.locator("#wrong").count() == 1
+    clean(page)
+
+
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_a_members_own_page_is_as_good(language: str, animator: Finger, browser: Browser, house: LiveHouse) -> None:
     member = Finger(browser, house.url)

@@ -9,7 +9,7 @@ import pytest
 from agent.rules.access import BoxRestarted
 from agent.rules.linkfacts import Cause, Health, LinkChanged, LinkMeasured, LinkRated, OutageReported
 from agent.rules.linkpast import Past, follow, repaired
-from agent.rules.outages import Outage, Stretch
+from agent.rules.outages import Outage, Stretch, stretches
 
 UP, DOWN = Health.UP, Health.DOWN
 
@@ -54,6 +54,19 @@ def test_it_goes_on_from_where_it_was_and_the_newest_report_holds() -> None:
     assert past.report("adsl2", OUTAGE) is None
     assert past.changes["adsl1"] == FACTS
     assert follow(past, [(at(10), LinkMeasured("adsl1", UP, Cause.NONE, at(10), 1.0, 1, 0))]) == past
+
+
+@pytest.mark.parametrize("until", [at(8, 30), at(9, 10), at(9, 30), at(9, 31), at(12)])
+def test_what_is_settled_is_what_the_facts_say(until: datetime) -> None:
+    """Also on a clock that was set back, and on one that is set back behind the last change."""
+    back = changed(at(9, 20), UP, Health.UNKNOWN, Cause.GAP)
+    for facts in (FACTS[:1], FACTS[:2], FACTS, (*FACTS, back)):
+        past = Past()
+        for fact in facts:
+            past = follow(past, [fact])
+            known = past.changes["adsl1"]
+            assert past.line("adsl1", until, until) == stretches(known, "adsl1", at(0), until, until)
+            assert past.line("adsl1", until, at(9)) == stretches(known, "adsl1", at(0), until, at(9))
 
 
 def test_rates_are_kept_by_link() -> None:

@@ -143,3 +143,33 @@ def test_what_lasts_and_what_nobody_saw_end_is_said(home: House) -> None:
         assert "dure encore 3 min 00 s" in text
 
     browse(home, stranger, story)
+
+
+def test_the_page_says_what_a_link_is_and_how_members_change_over(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        await hand.claim()
+        text = said(await hand.open("/internet"))
+        assert "ADSL, 17 Mbit/s descendants au contrat, 0,8 Mbit/s montants" in text
+        assert "Débit mesuré mercredi 4 novembre : 12,3 Mbit/s, 72 % du contrat" in text
+        assert "4G, 200 Go par mois au plus" in text
+        # 80 h in October, 138 h 30 min 07 s in November
+        assert "Aux heures d'ouverture : 98,42 %, coupé 3 h 27 min 02 s." in text
+        assert "ce boîtier mesure et ne bascule rien" in text
+        assert "box redémarrée par vous jeudi 12 novembre, 10:00:00 – 10:02:00 2 min 00 s Hors du calcul." in text
+
+    browse(home, story)
+
+
+@pytest.mark.parametrize(("use", "links", "words"), [("two_wifi", 2, 1), ("two_wifi", 1, 0)])
+def test_members_of_two_wifis_are_told_to_change_themselves(tmp_path: Path, use: str, links: int, words: int) -> None:
+    site = replace(SITE, site=replace(SITE.site, members_use=use), links=dict(list(LINKS.items())[:links]))
+    with house(tmp_path / "other", site) as other:
+        other.paint(scenes(other.clock.now())["well"])
+
+        async def story(hand: Hand) -> None:
+            await hand.claim()
+            text = said(await hand.open("/internet"))
+            assert text.count("les membres changent de wifi eux-mêmes") == words
+            assert "ne bascule rien" not in text
+
+        browse(other, story)

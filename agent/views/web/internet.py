@@ -8,26 +8,28 @@ is judged here: the page can be shown to a provider as it stands; a month is `li
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
+from agent.config import Site
 from agent.memory.samples import read_samples
 from agent.rules.incidents import Area, Level
 from agent.rules.ladder import Step, ladder
 from agent.rules.linkfacts import CAUSES, Health
 from agent.rules.linkpast import Past
-from agent.rules.outages import Outage, Stretch, Sums, outages, tally, whole
+from agent.rules.outages import NONE, Outage, Stretch, Sums, outages, tally, whole
 from agent.rules.samples import WINDOW_S, LinkSample
 from agent.views.events import Labels, link_words
-from agent.views.latency import WINDOWS, Plot, figures, plot
+from agent.views.latency import WINDOWS, Plot, figures, plot, top_of
 from agent.views.sentences import SaidIncident, Saying
 from agent.views.state import LinkLine
 from agent.views.web.asking import lasted, local_now
-from agent.views.web.gate import GATE, PLACES, Role, needs, page, words_of
-from agent.views.web.linkmonth import months_of
+from agent.views.web.gate import GATE, PLACES, ROSTER, Role, needs, page, words_of
+from agent.views.web.hours import week_of
+from agent.views.web.linkmonth import contract_words, months_of, rate_words
 from agent.views.web.linkpast import keep_up, past_of
 from agent.views.web.reporting import declared, form_path
 from agent.views.web.watch import WATCH
@@ -102,6 +104,7 @@ class Shown:
     report: str  # where the outage that lasts is reported; "" there is none
     rungs: tuple[Rung, ...]
     incidents: tuple[SaidIncident, ...]
+    known: tuple[str, ...]
     share: str
     days: tuple[Day, ...]
     plot: Plot | None
@@ -124,23 +127,28 @@ async def show(request: web.Request) -> web.StreamResponse:
     say = Saying(watch.site, watch.look(), t.language)
     now = local_now(request)
     past, heard = past_of(request, now)
-    teller = _Teller(t, now, say, Labels.of(watch.site), past)
-    days = _days(now)
     lines = {name: past.line(name, now.astimezone(UTC), heard) for name in watch.site.links}
     from_s = int(now.timestamp()) // WINDOW_S * WINDOW_S - (WINDOWS - 1) * WINDOW_S
     rows = {name: read_samples(request.app[PLACES].state, name, from_s, from_s + WINDOWS * WINDOW_S) for name in lines}
-    cuts = teller.cuts(lines)
+    span = _Span(_days(now), _openings(request, now), from_s, top_of(row for all_ in rows.values() for row in all_))
+    teller = _Teller(t, now, say, watch.site, past, span)
+    out = {name: outages(line) for name, line in lines.items()}
+    recent = teller.recent(out)
     incidents = [one for one in say.state.incidents if one.area is Area.INTERNET]
     return page(
         request,
         "internet.html",
         title="internet.title",
         shared=[say.incident(one) for one in incidents if one.subject not in lines],
-        links=[teller.link(link, lines[link.name], days, rows[link.name], from_s) for link in say.state.links],
-        cuts=cuts[:LISTED],
-        more=len(cuts) - LISTED,
+        links=[
+            teller.link(link, lines[link.name], next(reversed(out[link.name]), None), rows[link.name])
+            for link in say.state.links
+        ],
+        cuts=[teller.cut(one, link) for one, link in recent[:LISTED]],
+        more=len(recent) - LISTED,
         months=months_of(past, now),
-        dropped=[teller.dropped(name, at) for name, at in past.cut.items() if name in lines and at > days[0][0]],
+        dropped=[teller.dropped(name, at) for name, at in past.cut.items() if name in lines and at > span.days[0][0]],
+        members=teller.members(),
         acting=True,
     )
 
@@ -152,6 +160,22 @@ def _days(now: datetime) -> list[tuple[datetime, datetime]]:
     return list(zip(edges, (*edges[1:], whole(now.astimezone(UTC))), strict=True))
 
 
+def _openings(request: web.Request, now: datetime) -> tuple[tuple[datetime, datetime], ...]:
+    """Return the opening hours of the days shown, by the week in force."""
+    first, beyond = now.date() - timedelta(days=DAYS - 1), now.date() + timedelta(days=1)
+    return week_of(request).openings(first, beyond, request.app[ROSTER].roster().closures, request.app[GATE].zone)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """What of the past is shown."""
+
+    days: Sequence[tuple[datetime, datetime]]
+    openings: Sequence[tuple[datetime, datetime]]
+    from_s: int  # of the plots
+    top_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Teller:
     """Puts links into words for one request."""
@@ -159,20 +183,22 @@ class _Teller:
     t: Words
     now: datetime
     say: Saying
-    labels: Labels
+    site: Site
     past: Past
+    span: _Span
 
     def link(
         self,
         link: LinkLine,
         line: Sequence[Stretch],
-        days: Sequence[tuple[datetime, datetime]],
+        last: Outage | None,
         rows: Sequence[LinkSample],
-        from_s: int,
     ) -> Shown:
-        """Say all of one link."""
-        (quarter,) = tally(line, [(days[0][0], days[-1][1])])
-        last = next(reversed(outages(line)), None)
+        """Say all of one link; `last`: its last outage."""
+        days = tally(line, self.span.days)
+        zero = Sums(NONE, NONE, NONE, NONE)
+        opened = sum(tally(line, self.span.openings), zero)
+        first = line[0].since if line and line[0].since > self.span.days[0][0] else None
         rungs = tuple(
             Rung(LEVELS[step], self.t(f"rung.{rung}"), self.t(f"step.{step}"))
             for rung, step in ladder(link.health, link.cause)
@@ -190,21 +216,41 @@ class _Teller:
                 for one in self.say.state.incidents
                 if one.area is Area.INTERNET and one.subject == link.name
             ),
-            share=self.share(quarter, line[0].since if line and line[0].since > days[0][0] else None),
-            days=tuple(self.day(day, sums) for (day, _), sums in zip(days, tally(line, days), strict=True)),
-            plot=plot(rows, from_s) if rows else None,
+            known=self.known(link),
+            share=self.share(sum(days, zero), opened, first),
+            days=tuple(self.day(day, sums) for (day, _), sums in zip(self.span.days, days, strict=True)),
+            plot=plot(rows, self.span.from_s, self.span.top_ms) if rows else None,
             says=self.felt(rows),
             hours=self.hours(rows),
         )
 
     def name(self, link: str) -> str:
-        return self.labels.links.get(link, link)
+        return Labels.of(self.site).links.get(link, link)
 
-    def cuts(self, lines: dict[str, tuple[Stretch, ...]]) -> list[Cut]:
-        """Say the outages of the last thirty days, newest first."""
-        found = [(one, link) for link, line in lines.items() for one in outages(line) if one.until > self.now - RECENT]
-        found.sort(key=lambda pair: pair[0].since, reverse=True)
-        return [self.cut(one, link) for one, link in found]
+    def known(self, link: LinkLine) -> tuple[str, ...]:
+        """Say how it answers now, what it is, and what its last check of the rate found beside the contract."""
+        checks = [(at, fact) for at, fact in self.past.rates.get(link.name, ()) if fact.down_bit_s is not None]
+        rate = ""
+        if checks:
+            rate = self.t(
+                "internet.rated",
+                day=self.t.day(checks[-1][0].astimezone(self.now.tzinfo)),
+                rate=rate_words(checks[-1][1], self.t),
+            )
+        config = self.site.links[link.name]
+        return tuple(filter(None, (self.say.link(link).soft, contract_words(config, self.t), rate)))
+
+    def members(self) -> str:
+        """Say how members get from one link to the other: nothing is promised that does not happen."""
+        if len(self.site.links) < 2:  # one has no other
+            return ""
+        two = self.site.site.members_use == "two_wifi"
+        return self.t("internet.members_two_wifi" if two else "internet.members_router")
+
+    def recent(self, out: Mapping[str, Sequence[Outage]]) -> list[tuple[Outage, str]]:
+        """Return the outages of the last thirty days, newest first, with their links."""
+        found = [(one, link) for link, all_ in out.items() for one in all_ if one.until > self.now - RECENT]
+        return sorted(found, key=lambda pair: pair[0].since, reverse=True)
 
     def cut(self, one: Outage, link: str) -> Cut:
         """Say one outage; one that nobody saw end is not said to have ended."""
@@ -238,13 +284,16 @@ class _Teller:
         local = at.astimezone(self.now.tzinfo)
         return self.t("internet.dropped", name=self.name(link), day=self.t.day(local), time=f"{local:%H:%M}")
 
-    def share(self, sums: Sums, first: datetime | None) -> str:
+    def share(self, sums: Sums, opened: Sums, first: datetime | None) -> str:
         """Say how much of the measured time one could work, never rounded up; `first`: when it was installed."""
         if sums.share is None:
             said = self.t("internet.never")
         else:
-            percent = self.comma(f"{math.floor(sums.share * 10_000) / 100:.2f}")
+            percent = self.percent(sums.share)
             said = self.t("internet.share", percent=percent, out=lasted(sums.out), gap=lasted(sums.gap))
+        if opened.share is not None:
+            percent = self.percent(opened.share)
+            said = f"{said} {self.t('internet.share_open', percent=percent, out=lasted(opened.out))}"
         parts = (("internet.ours", sums.ours), ("internet.restarts", sums.restart))
         if first is not None:
             said = f"{self.t('internet.installed', day=self.t.day(first.astimezone(self.now.tzinfo)))} {said}"
@@ -303,6 +352,9 @@ class _Teller:
 
     def ms(self, ms: float) -> str:
         return self.comma(f"{ms:.0f}" if ms >= 9.5 else f"{ms:.1f}")
+
+    def percent(self, share: float) -> str:
+        return self.comma(f"{math.floor(share * 10_000) / 100:.2f}")
 
     def comma(self, written: str) -> str:
         return written.replace(".", ",") if self.t.language == "fr" else written

@@ -243,6 +243,14 @@ class _Teller:
         return written.replace(".", ",") if self.t.language == "fr" else written
 
 
+def rate_words(fact: LinkRated, t: Words) -> str:
+    """Say a measured rate: "12,3 Mbit/s, 72 % du contrat"."""
+    rate = fact.down_bit_s or 0
+    if not fact.contract_bit_s:
+        return f"{mbit(rate, t)}\u00a0Mbit/s"
+    return t("access.rate", rate=mbit(rate, t), percent=math.floor(100 * rate / fact.contract_bit_s))
+
+
 def contract_words(link: LinkConfig, t: Words) -> str:
     """Say what a link is and what its contract says: "ADSL, 17 Mbit/s descendants"; "" if nothing is known."""
     parts = [t(f"access.{link.line}")] if link.line else []

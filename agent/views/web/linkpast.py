@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,8 +24,14 @@ log = logging.getLogger(__name__)
 
 
 def keep_up(app: web.Application) -> None:
-    """Follow the links' facts."""
+    """Follow the links' facts; those of the past are read off the loop, before anybody is served."""
     app[PAST] = Followed(app[LEDGER], KINDS, Past(), _follow)
+    app.on_startup.append(_catch_up)
+
+
+async def _catch_up(app: web.Application) -> None:
+    with contextlib.suppress(LedgerError):  # the page says so
+        await asyncio.to_thread(app[PAST].read)
 
 
 def _follow(past: Past, new: Sequence[Entry]) -> Past:
