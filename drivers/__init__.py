@@ -87,6 +87,17 @@ async def open_releaser(
     return CupsReleaser(line, fetching, queues)
 
 
+async def open_printing(
+    kind: str, building: Building, clock: Clock, stack: AsyncExitStack, server: str, queues: tuple[str, ...]
+) -> Releaser:
+    """Return a look at what the queues that print at once have not ended; nothing is let out of those."""
+    if kind == "sim":
+        from drivers.simreleaser import SimReleaser
+
+        return SimReleaser(building(), queues)  # of its own: simulated paper comes out at once
+    return await open_releaser(kind, building, clock, stack, server, queues)
+
+
 def prune_spooler(kind: str, server: str, attempts: str, up_to: tuple[int, int], before_s: float) -> tuple[int, int]:
     """Have the spooler forget what ended before `before_s` (Unix), up to a job: how many notes and jobs are gone.
 

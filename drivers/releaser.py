@@ -31,6 +31,7 @@ ATTRIBUTES = [
     "time-at-creation",
     "job-originating-user-name",
     "job-originating-host-name",
+    "job-state-reasons",
     "job-k-octets",
     "number-of-documents",
     "job-sheets",
@@ -65,7 +66,7 @@ class CupsReleaser:
     async def held(self) -> tuple[HeldJob, ...]:
         """Return the jobs that wait, oldest first. Raises DriverError."""
         rows: dict[int, Mapping[str, object]] = await self._line.ask(_waiting)
-        found = (_held(job, row) for job, row in sorted(rows.items()))
+        found = (_held(job, row) for job, row in sorted(rows.items()) if not _incoming(row))
         return tuple(job for job in found if job.queue in self._queues)
 
     async def keep_stopped(self) -> tuple[str, ...]:
@@ -136,6 +137,12 @@ def _held(job: int, row: Mapping[str, object]) -> HeldJob:
         documents=max(0, _whole(row.get("number-of-documents"), 1) - sum(banners)),
         size_bytes=_whole(row.get("job-k-octets"), 0) * 1024,
     )
+
+
+def _incoming(row: Mapping[str, object]) -> bool:
+    """Tell whether the client still sends documents of it (RFC 8011 section 5.3.8): what is there is not all."""
+    reasons = row.get("job-state-reasons")
+    return "job-incoming" in (reasons if isinstance(reasons, list) else [reasons])
 
 
 def _banners(value: object) -> tuple[bool, bool]:

@@ -47,6 +47,20 @@ class JobReleased(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class JobForetold(Fact):
+    """The documents of a job that prints at once were counted while it printed."""
+
+    kind: ClassVar[str] = "job-foretold"
+    kept_for_days: ClassVar[int | None] = TIMED_DAYS
+
+    job: int
+    created_s: int
+    sides: int  # all copies; without banners
+    colour: int | None  # of these; None: nobody could tell
+    banners: int  # sides the spooler adds
+
+
+@dataclass(frozen=True, slots=True)
 class JobGiven(Fact):
     """The animator said whose a held job is, or nobody's again."""
 
@@ -96,7 +110,7 @@ class ReleaseRefused(Fact):
         return (total("releases_refused", 1, device=self.device, why=self.why),)
 
 
-RELEASE_FACTS = (JobReleased, JobGiven, JobExpired)
+RELEASE_FACTS = (JobReleased, JobGiven, JobExpired, JobForetold)
 
 
 def unproven(job: HeldJob, member: MemberId) -> bool:
@@ -112,10 +126,12 @@ class Slate:
     given: Mapping[Name, JobGiven] = field(default_factory=dict)
     released: Mapping[Name, JobReleased] = field(default_factory=dict)
     expired: frozenset[Name] = frozenset()
+    foretold: Mapping[Name, JobForetold] = field(default_factory=dict)
 
     def after(self, facts: Iterable[Fact]) -> Slate:
         """Return the slate after more facts."""
         given, released, expired = dict(self.given), dict(self.released), set(self.expired)
+        foretold = dict(self.foretold)
         for fact in facts:
             match fact:
                 case JobGiven():
@@ -124,9 +140,11 @@ class Slate:
                     released[fact.job, fact.created_s] = fact
                 case JobExpired():
                     expired.add((fact.job, fact.created_s))
+                case JobForetold():
+                    foretold[fact.job, fact.created_s] = fact
                 case _:
                     pass
-        return Slate(given, released, frozenset(expired))
+        return Slate(given, released, frozenset(expired), foretold)
 
     def owner(
         self, job: HeldJob, roster: Roster, *, same_host: Callable[[HeldJob, MemberId], bool] = unproven
@@ -155,8 +173,8 @@ class Slate:
         return None if fact is None else Owner(fact.alias, fact.member, fact.formula, fact.level)
 
     def errand(self, job: int, created_s: int) -> Errand:
-        """Return what was known of a job when it was let out: its banners, and the sides counted in its documents."""
-        fact = self.released.get((job, created_s))
+        """Return what was known of a job before it ended: its banners, and the sides counted in its documents."""
+        fact = self.released.get((job, created_s)) or self.foretold.get((job, created_s))
         if fact is None:
             return PLAIN
         return Errand(banners=fact.banners, forecast=fact.sides)

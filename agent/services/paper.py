@@ -18,6 +18,7 @@ from agent.services.standing import Standing
 from agent.sitefile import read_tariff
 from agent.stories.copier import PaperPolicy
 from agent.stories.desk import Desk, mind_copier_reader
+from agent.stories.foretell import Foreteller
 from agent.stories.printing import mind_paper
 from agent.stories.release import ReleaseDesk, ReleasePolicy, Way, followed_slate
 from agent.stories.spool import mind_spooler
@@ -63,8 +64,22 @@ async def wire(here: Standing) -> None:
             spool.attempts,
             spool.page_log,
         )
+        await _wire_foretelling(here, desks)
         story = partial(mind_spooler, spooler, by_queue, here.ledger, here.clock, here.show_spool)
         here.mind("spooler", story, LOST_WAIT_S)
+
+
+async def _wire_foretelling(here: Standing, desks: dict[str, Desk]) -> None:
+    """Have documents looked through while they print, where queues print at once."""
+    spool, printers = here.site.spooler, here.site.printers
+    queues = tuple(sorted(queue for config in printers.values() for queue in config.queues))
+    if spool is None or not queues:
+        return
+    printing = await drivers.open_printing(
+        spool.kind, lambda: here.building, here.clock, here.stack, spool.server, queues
+    )
+    direct = [desks[name] for name, config in printers.items() if config.queues]
+    here.keep(Foreteller(printing, direct, here.ledger, here.clock).mind)
 
 
 async def _wire_releases(here: Standing, zone: ZoneInfo) -> dict[str, Callable[[BadgeRead], None]]:

@@ -62,6 +62,7 @@ log = logging.getLogger(__name__)
 STALE_BADGE_S = 30.0  # whoever badged that long ago has gone
 AT_ONCE = 1000  # rows appended before their commits are awaited: a backlog costs no disk round trip per row
 NOTE_S = 2.0  # how long a record waits for a note that may yet name its job
+FORETOLD_S = 40.0  # how long it waits for its documents to be looked through, where the device does not say
 LAST_S = 10.0  # how long a cancelled story waits for the write it began
 BY_HAND = frozenset({"panel", "codes"})  # copies are told by people or by a file: the counters say nothing of them
 STUCK_S = 600.0  # a job that prints for this long without a side is stuck
@@ -208,6 +209,8 @@ class Clerk:
                 continue
             whose, errand = self._whose(job, sent), self._errand(sent)
             row = pages.count(job, whose, errand, a3_clicks=self._policy.a3_clicks)
+            if row is None and sent is not None and self._may_be_foretold(job, sent, reading.at):
+                continue
             if row is None:
                 claims.append(pages.unsaid(job, whose, errand))
             else:
@@ -223,6 +226,12 @@ class Clerk:
         if not self._desk.notebook.awaits(job.user):
             return False
         return at.mono_s - self._awaited.setdefault(attempt(job), at.mono_s) < NOTE_S
+
+    def _may_be_foretold(self, job: DeviceJob, sent: Sent, at: Moment) -> bool:
+        """Return True while the documents of a job of which the device does not say are still being looked through."""
+        if not self._desk.looking(sent.note.job, sent.note.created_s):
+            return False
+        return at.mono_s - self._awaited.setdefault(attempt(job), at.mono_s) < FORETOLD_S
 
     def _missing(self, reading: DeviceReading, spooled: tuple[SpoolJob, ...]) -> list[Claim]:
         """Return the spooled jobs that ended and left no record at the device."""

@@ -35,6 +35,12 @@ def nobody_looked(job: int, created_s: int) -> pages.Errand:
     return pages.PLAIN
 
 
+def nobody_looks(job: int, created_s: int) -> bool:
+    """Say that nobody is looking through a job: where no queue prints at once."""
+    del job, created_s
+    return False
+
+
 class Desk:
     """Where other stories lay what concerns one device. All on one event loop."""
 
@@ -42,6 +48,8 @@ class Desk:
         self.payer, self.expected = payer, expected
         self.spooled: tuple[SpoolJob, ...] = ()
         self.fetch: Callable[[], Awaitable[tuple[SpoolAttempt, ...]]] | None = None  # reads the notes of its queues
+        self.news: Callable[[], object] = lambda: None  # told of every change of the spooler's jobs
+        self.looking: Callable[[int, int], bool] = nobody_looks  # (job-id, time-at-creation): being looked through
         self.notebook = Notebook()  # what the backend in the print path noted
         self.printing = False  # the spooler works on one of them
         self.waiting = 0  # of them, not ended
@@ -65,6 +73,11 @@ class Desk:
         self.spooled, self.notebook, self._essence = jobs, Notebook(notes), essence
         self.printing = any(job.state is JobState.PROCESSING for job in jobs)
         self.waiting = sum(not job.state.ended for job in jobs)
+        self.news()
+        self._bell.set()
+
+    def ring(self) -> None:
+        """Have the clerk look again."""
         self._bell.set()
 
     async def read_notes(self) -> None:

@@ -33,7 +33,7 @@ from agent.rules.paper import (
 )
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.readers import StrangersChanged
-from agent.rules.release import JobExpired, JobGiven, JobReleased, ReleaseRefused
+from agent.rules.release import JobExpired, JobForetold, JobGiven, JobReleased, ReleaseRefused
 from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
 from agent.rules.retention import Redacted
 from agent.rules.settlement import PrintSettled, SidesSettled
@@ -153,6 +153,12 @@ def _(fact: JobReleased, words: Words, labels: Labels) -> str:
     if fact.sides is None:
         return words("event.job_released_unknown", member=fact.member, name=name)
     return words("event.job_released", member=fact.member, name=name, n=fact.sides)
+
+
+@tell.register
+def _(fact: JobForetold, words: Words, labels: Labels) -> str:
+    del labels
+    return words("event.job_foretold", n=fact.sides)
 
 
 @tell.register

@@ -23,6 +23,7 @@ from agent.rules.facts import Fact
 from agent.rules.links import LinkMeasured
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import BooksClosed, BooksOpened, CardSeen, CopiesCounted, MetersRead, PrintsUnmatched
+from agent.rules.release import JobForetold
 from agent.rules.retention import DayCounted
 from agent.rules.settlement import PrintSettled
 from agent.rules.spool import SpoolRead
@@ -42,6 +43,7 @@ QUIET: tuple[type[Fact], ...] = (
     BooksClosed,
     SpoolRead,
     MetersRead,
+    JobForetold,
 )
 
 

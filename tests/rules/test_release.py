@@ -15,6 +15,7 @@ from agent.rules.paper import BooksOpened
 from agent.rules.release import (
     JobExpired,
     JobGiven,
+    JobForetold,
     JobReleased,
     ReleaseRefused,
     Slate,
@@ -114,6 +115,12 @@ def test_what_was_counted_at_release_goes_with_the_job() -> None:
     assert Slate().after([fact]).errand(3, 9) == Errand(banners=2, forecast=5)
     assert Slate().after([replace(fact, sides=None)]).errand(3, 9) == Errand(banners=2, forecast=None)
     assert Slate().errand(3, 9) == Errand()
+
+
+def test_what_was_counted_while_it_printed_goes_with_the_job_too() -> None:
+    slate = Slate().after([JobForetold(3, 9, 5, None, 2)])
+    assert slate.errand(3, 9) == Errand(banners=2, forecast=5)
+    assert slate.payer(3, 9) is None
 
 
 def test_a_host_that_proved_the_name_and_a_password_are_better_than_a_claim() -> None:

@@ -29,7 +29,7 @@ from drivers.peers.cups import CupsPeer
 from drivers.sim import SimBuilding
 from drivers.verbs import BadgeVerb
 
-HELD, OUT = "impressions", "copieur-direct"
+HELD, OUT, DIRECT = "impressions", "copieur-direct", "bureau"
 CARDS = {"alice": "04A2000001", "bob": "04A2000002"}
 SITE = """
 tariff = "tariff.toml"
@@ -45,6 +45,7 @@ page_log = "{page_log}"
 kind = "ipp"
 uri = "{uri}"
 badge_queues = ["impressions"]
+{more}
 poll_s = 0.5
 [readers.copier]
 kind = "sim"
@@ -137,8 +138,11 @@ def _print_job(port: int, queue: str, user: str | None, body: bytes, kind: str, 
 
 
 @contextlib.asynccontextmanager
-async def place(folder: Path, sides_per_s: float = 200.0, tells: str = "all") -> AsyncIterator[Place]:
-    """Open the place. `tells`: what the copier says of its jobs and counters (drivers.peers.copier)."""
+async def place(folder: Path, sides_per_s: float = 200.0, tells: str = "all", more: str = "") -> AsyncIterator[Place]:
+    """Open the place. `tells`: what the copier says of its jobs and counters (drivers.peers.copier).
+
+    `more`: keys of the copier in the site file; with them it has the queue DIRECT, that prints at once.
+    """
     clock = SystemClock()
     async with Copier(folder / "copier", sides_per_s=sides_per_s) as copier:
         await copier.press("tells", tells)
@@ -149,12 +153,14 @@ async def place(folder: Path, sides_per_s: float = 200.0, tells: str = "all") ->
         ):
             await asyncio.to_thread(cupsd.add_queue, HELD, copier.uri, held=True)
             await asyncio.to_thread(cupsd.add_queue, OUT, copier.uri)
+            if more:
+                await asyncio.to_thread(cupsd.add_queue, DIRECT, copier.uri)
             known = {}
             for name, card in CARDS.items():
                 known[name] = people.add_member(name, FormulaId("subscriber"), since=date(2020, 1, 1), actor="cli")
                 people.give_alias(known[name], name, actor="cli")
                 people.give_card(known[name], CardNumber(card), actor="cli")
-            site = _site(folder, cupsd, copier.uri)
+            site = _site(folder, cupsd, copier.uri, more)
             standing = Standing(
                 "paper", site, Places(folder, folder / "run"), clock, ledger, people, SimBuilding(clock)
             )
@@ -171,10 +177,10 @@ async def place(folder: Path, sides_per_s: float = 200.0, tells: str = "all") ->
                 assert isinstance(ended, asyncio.CancelledError), ended
 
 
-def _site(folder: Path, cupsd: CupsPeer, uri: str) -> Site:
+def _site(folder: Path, cupsd: CupsPeer, uri: str, more: str) -> Site:
     file = folder / "site.toml"
     values = {"server": cupsd.server, "attempts": cupsd.attempts, "page_log": cupsd.page_log, "uri": uri}
-    file.write_text(SITE.format(**values), encoding="utf-8")
+    file.write_text(SITE.format(more=more, **values), encoding="utf-8")
     tariff = Path(__file__).parents[2] / "agent/views/tariff-example.toml"
     (folder / "tariff.toml").write_bytes(tariff.read_bytes())
     return read_site(file)

@@ -13,11 +13,11 @@ import pytest
 from agent.rules.facts import AliasId
 from agent.rules.identity import Level
 from agent.rules.pages import AttemptOwned, Evidence, PagesCounted
-from agent.rules.release import JobGiven, JobReleased, ReleaseRefused
+from agent.rules.release import JobForetold, JobGiven, JobReleased, ReleaseRefused
 from drivers.ipp import Tag, attribute
 from drivers.peers.cups import available
 from tests.drivers.corpus import LINK, RICH, pdf, pwg, sheet, text, urf
-from tests.stories.release_bed import CARDS, HELD, Place, place
+from tests.stories.release_bed import CARDS, DIRECT, HELD, Place, place
 
 pytestmark = [pytest.mark.peers, pytest.mark.skipif(bool(available()), reason=available())]
 
@@ -134,6 +134,26 @@ def test_a_machine_that_tells_nothing_is_believed_by_the_document(tmp_path: Path
                 (alice, 10, 10, 0, Evidence.FORECAST, Level.BADGE),
             ]
             assert space.physical() == 3 + 10
+
+    asyncio.run(main())
+
+
+def test_a_queue_that_prints_at_once_is_believed_by_the_document_too(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with place(tmp_path, tells="nothing", more=f'queues = ["{DIRECT}"]') as space:
+            await space.copier.press("jam")  # it stands while it is looked at: what is asserted does not race
+            document, kind = pdf([text(1)] * 5), "application/pdf"
+            twice = attribute("copies", Tag.INTEGER, 2)
+            job = await space.send("alice", document, kind, twice, queue=DIRECT)
+            await space.until(lambda: bool(space.facts(JobForetold)))
+            await space.copier.press("clear")
+            await space.until(lambda: bool(space.facts(PagesCounted)))
+            told = [one for one in space.facts(JobForetold) if isinstance(one, JobForetold)]
+            assert [(one.job, one.sides, one.colour, one.banners) for one in told] == [(job, 10, 0, 0)]
+            rows = [row for row in space.facts(PagesCounted) if isinstance(row, AttemptOwned)]
+            seen = [(row.member, row.low, row.high, row.evidence, row.level) for row in rows]
+            assert seen == [(space.members["alice"], 10, 10, Evidence.FORECAST, Level.CLAIMED)]
+            assert space.physical() == 10
 
     asyncio.run(main())
 
