@@ -14,8 +14,8 @@ from agent.rules.pages import Errand, Owner
 from agent.rules.paper import BooksOpened
 from agent.rules.release import (
     JobExpired,
-    JobGiven,
     JobForetold,
+    JobGiven,
     JobReleased,
     ReleaseRefused,
     Slate,
