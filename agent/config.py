@@ -13,6 +13,8 @@ from pathlib import Path
 from agent.rules.door import DoorPolicy
 
 COPIES = ("counters", "panel", "codes", "connector")  # how walk-up copies are counted: see PrinterConfig.copies
+# what a name is worth without a badge: as the client writes it; from a host that a badge proved today; by a password
+BILLS_FROM = ("claimed", "claimed-host", "authenticated")
 HOLIDAYS = ("FR", "FR-57", "FR-6AE", "")  # France; with Moselle's or Alsace's two more days (Code du travail L3134-13)
 # gâche à émission: fed to open, locked without current; gâche à rupture and ventouse: fed to hold, open without
 STRIKES = ("emission", "rupture", "magnet")
@@ -136,6 +138,7 @@ class PrinterConfig:
     uri: str = ""  # "ipp://192.0.2.10/ipp/print"
     queues: tuple[str, ...] = ()  # the CUPS queues that print to it at once, billed by the name they come under
     badge_queues: tuple[str, ...] = ()  # those whose jobs wait for a badge at the reader beside it; see Site.intake
+    bills_from: str = "claimed"  # what nobody badged for is a member's from this level on, one of BILLS_FROM
     keep_h: float = 72.0  # a job nobody badged for is let go after this
     poll_s: float = 15.0  # how often the device is looked at when no bell rings
     visit_idle_s: float = 90.0  # a copy visit ends after this long without a copy

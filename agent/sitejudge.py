@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agent.config import (
+    BILLS_FROM,
     COPIES,
     HOLIDAYS,
     LINES,
@@ -251,6 +252,7 @@ def _judge_printers(site: Site) -> Iterator[Fault]:
             yield Fault((*path, "uri"), "attend une adresse ipp://HÔTE/CHEMIN", "expects ipp://HOST/PATH")
         yield from within((*path, "keep_h"), printer.keep_h, 1, 720)
         yield from _judge_badge_queues(site, name)
+        yield from _judge_billing(site, name)
         for queue in printer.queues:
             if (other := queues.setdefault(queue, name)) != name:
                 yield Fault(
@@ -264,6 +266,18 @@ def _judge_printers(site: Site) -> Iterator[Fault]:
                 "des files mais pas de section [spooler] ; ajoutez-la",
                 "queues but no [spooler] section; add it",
             )
+
+
+def _judge_billing(site: Site, name: str) -> Iterator[Fault]:
+    """Judge from which level a print without a badge is billed: something must be able to reach it."""
+    path, bills_from = ("printers", name, "bills_from"), site.printers[name].bills_from
+    yield from one_of(path, bills_from, BILLS_FROM)
+    if bills_from == "claimed-host" and not any(site.intake(one) for one in site.printers):
+        yield Fault(
+            path,
+            "aucun poste ne peut être prouvé : ajoutez un lecteur et des badge_queues, ou mettez « authenticated »",
+            'no host can be proven: add a reader and badge_queues, or set "authenticated"',
+        )
 
 
 def _judge_meters(path: Keys, printer: PrinterConfig) -> Iterator[Fault]:

@@ -115,6 +115,8 @@ class SpoolJob:
     claimed_sides: int  # job-impressions-completed
     claimed_sheets: int  # job-media-sheets-completed
     device_uri: str  # where the queue prints to
+    host: str = ""  # job-originating-host-name: the address it came from
+    authenticated: bool = False  # its queue takes no job without the password of `user`
 
 
 class Spooler(Protocol):

@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 from drivers.holding import HeldJob, Leaves
 from drivers.leafing import leaf
+from drivers.spooljobs import queue_of
 
 LARGEST = 256 * 1024 * 1024  # bytes of a job that is looked through
 DOCUMENTS = 20  # of one job that are looked through
@@ -55,6 +56,9 @@ class Line(Protocol):
     async def ask(self, work: Callable[[Any], T]) -> T:
         """Do `work` with the connection. Raises DriverError."""
 
+    async def asking(self, queues: frozenset[str]) -> frozenset[str]:
+        """Return the queues that take no job without a password. Raises DriverError."""
+
 
 class CupsReleaser:
     """Plays `holding.Releaser` for the named intake queues of CUPS."""
@@ -66,7 +70,8 @@ class CupsReleaser:
     async def held(self) -> tuple[HeldJob, ...]:
         """Return the jobs that wait, oldest first. Raises DriverError."""
         rows: dict[int, Mapping[str, object]] = await self._line.ask(_waiting)
-        found = (_held(job, row) for job, row in sorted(rows.items()) if not _incoming(row))
+        asking = await self._line.asking(self._queues)
+        found = (_held(job, row, asking) for job, row in sorted(rows.items()) if not _incoming(row))
         return tuple(job for job in found if job.queue in self._queues)
 
     async def keep_stopped(self) -> tuple[str, ...]:
@@ -118,11 +123,12 @@ def _document(cups: Any, job: HeldJob, number: int) -> Mapping[str, str]:
     return got
 
 
-def _held(job: int, row: Mapping[str, object]) -> HeldJob:
+def _held(job: int, row: Mapping[str, object], asking: frozenset[str]) -> HeldJob:
+    queue = queue_of(row)
     banners = _banners(row.get("job-sheets"))
     sides, duplex = str(row.get("sides", "")), str(row.get("Duplex", "None"))
     return HeldJob(
-        queue=str(row.get("job-printer-uri", "")).rsplit("/", 1)[-1],
+        queue=queue,
         job=job,
         created_s=_whole(row.get("time-at-creation"), 0),
         user=str(row.get("job-originating-user-name", "")),
@@ -136,6 +142,7 @@ def _held(job: int, row: Mapping[str, object]) -> HeldJob:
         banners=banners,
         documents=max(0, _whole(row.get("number-of-documents"), 1) - sum(banners)),
         size_bytes=_whole(row.get("job-k-octets"), 0) * 1024,
+        authenticated=queue in asking,
     )
 
 

@@ -139,6 +139,7 @@ class SimBuilding:
             claimed_sides=0,
             claimed_sheets=0,
             device_uri=f"sim:{device}",
+            host="192.0.2.7",
         )
         while len(self._spooled) > KEPT_JOBS:
             del self._spooled[min(self._spooled)]

@@ -34,9 +34,11 @@ from typing import Any, Self, TypeVar
 import cups
 
 from drivers.contract import Clock, DriverError, JobState, SpoolJob
+from drivers.cupsdconf import read_conf
 from drivers.pagelog import PageLog
 from drivers.printpath import PrintPath
 from drivers.spooling import PageLogLook, SpoolAttempt, SpoolSettings
+from drivers.spooljobs import ATTRIBUTES, NAMES, STATES, number, queue_of, spool_job
 
 PRUNE_S = 60.0  # reading a whole history
 CALL_S = 10.0  # one call; 500 jobs take some 20 ms
@@ -47,29 +49,9 @@ PAGES_LIMIT = 400  # 200,000 jobs in one look is no print history of ours
 WAITING_LIMIT = 32  # calls queued to the worker
 ABANDONED_LIMIT = 4
 SCHEME = "gardien:"  # of the backend in the print path, before the real device URI
+ASKING_S = 60.0  # how long a queue's policy is believed to stand
 LEASE_S = 3600  # of the subscription: what a killed process leaves behind is gone in an hour
 EVENTS = ["job-created", "job-state-changed", "job-completed", "server-started", "server-restarted"]
-ATTRIBUTES = [
-    "job-id",
-    "job-printer-uri",
-    "job-state",
-    "time-at-creation",
-    "job-originating-user-name",
-    "job-uuid",
-    "job-impressions-completed",  # not in CUPS's cache: naming it makes CUPS load an old job whole
-    "job-media-sheets-completed",
-]
-NAMES = ["job-id", "time-at-creation"]
-STATES = {
-    3: JobState.PENDING,
-    4: JobState.HELD,
-    5: JobState.PROCESSING,
-    6: JobState.STOPPED,
-    7: JobState.CANCELED,
-    8: JobState.ABORTED,
-    9: JobState.COMPLETED,
-}  # RFC 8011 section 5.3.7
-
 T = TypeVar("T")
 
 
@@ -100,6 +82,7 @@ class CupsSpooler:
         self._abandoned: list[_Worker] = []
         self._polling = asyncio.Lock()
         self._rung = 0  # how often the bell rang
+        self._asking, self._asked_s = frozenset[str](), 0.0
 
     async def __aenter__(self) -> Self:
         if self._notes is not None:
@@ -148,15 +131,16 @@ class CupsSpooler:
     async def jobs(self, first_job: int) -> tuple[SpoolJob, ...]:
         """Return the jobs of our queues with id >= `first_job`, ascending. Raises DriverError."""
         rows = await self._call(_Worker.device_uris)
+        asking = await self.asking(self._queues)
         found: list[SpoolJob] = []
         for _ in range(PAGES_LIMIT):
             start = first_job
             page = await self._call(lambda worker: worker.page(start))  # noqa: B023  (awaited before `start` changes)
             at = self._clock.now()
             for job, attributes in sorted(page.items()):
-                name = str(attributes.get("job-printer-uri", "")).rsplit("/", 1)[-1]
-                if name in self._queues:
-                    found.append(_spool_job(at, job, name, rows.get(name, "").removeprefix(SCHEME), attributes))
+                if (name := queue_of(attributes)) in self._queues:
+                    uri = rows.get(name, "").removeprefix(SCHEME)
+                    found.append(spool_job(at, job, uri, attributes, authenticated=name in asking))
             if len(page) < PAGE:
                 return tuple(found)
             first_job = max(page) + 1
@@ -168,7 +152,7 @@ class CupsSpooler:
         for _ in range(PAGES_LIMIT):
             start = first_job
             page = await self._call(lambda worker: worker.page(start, NAMES))  # noqa: B023  (awaited, as above)
-            found += ((job, _number(one.get("time-at-creation"))) for job, one in sorted(page.items()))
+            found += ((job, number(one.get("time-at-creation"))) for job, one in sorted(page.items()))
             if len(page) < PAGE:
                 break
             first_job = max(page) + 1
@@ -185,6 +169,14 @@ class CupsSpooler:
         ours = {name: uri for name, uri in uris.items() if name in self._queues}
         bell = self._notes is not None and self._notes.hangs
         return SpoolSettings(conf, ours, bell, self._page_log is not None and self._page_log.readable)
+
+    async def asking(self, queues: frozenset[str]) -> frozenset[str]:
+        """Return those of `queues` that take no job without a password, as of the last minute. Raises DriverError."""
+        now_s = self._clock.now().mono_s
+        if not self._asked_s or now_s - self._asked_s > ASKING_S:
+            self._asking = await self._call(lambda worker: worker.asking(queues))
+            self._asked_s = now_s
+        return self._asking
 
     async def ask(self, work: Callable[[Any], T]) -> T:
         """Do one call with pycups's connection, for those who lead a line of their own. Raises DriverError."""
@@ -289,6 +281,13 @@ class _Worker:
             file.seek(0)
             return file.read().decode("utf-8", "replace")
 
+    def asking(self, queues: frozenset[str]) -> frozenset[str]:
+        """Return the queues whose policy proves names (drivers.cupsdconf). One that is not there proves none."""
+        conf, there = read_conf(self.configuration()), queues & self._connection.getPrinters().keys()
+        wanted = ["printer-op-policy"]
+        told = {one: self._connection.getPrinterAttributes(one, requested_attributes=wanted) for one in there}
+        return frozenset(one for one, of in told.items() if conf.proves_names(str(of.get(wanted[0], ""))))
+
     def page(self, first_job: int, attributes: list[str] = ATTRIBUTES) -> dict[int, Mapping[str, object]]:
         """Return at most PAGE jobs from `first_job` on, with the named attributes."""
         found: dict[int, Mapping[str, object]] = self._connection.getJobs(
@@ -302,9 +301,9 @@ class _Worker:
         first_job = 1
         while page := self.page(first_job, [*NAMES, "job-state", "time-at-completed"]):
             for job, one in page.items():
-                over = STATES.get(_number(one.get("job-state")), JobState.PENDING).ended
-                late = max(_number(one.get("time-at-completed")), _number(one.get("time-at-creation")))
-                if over and job <= up_to and _number(one.get("time-at-creation")) <= created_s and late < before_s:
+                over = STATES.get(number(one.get("job-state")), JobState.PENDING).ended
+                late = max(number(one.get("time-at-completed")), number(one.get("time-at-creation")))
+                if over and job <= up_to and number(one.get("time-at-creation")) <= created_s and late < before_s:
                     found.append(job)
             first_job = max(page) + 1
         return sorted(found)
@@ -362,26 +361,6 @@ def prune(server: str, up_to: tuple[int, int], before_s: float) -> int:
     finally:
         worker.end()
     return len(old)
-
-
-def _spool_job(at: Any, job: int, queue_name: str, device_uri: str, attributes: Mapping[str, object]) -> SpoolJob:
-    return SpoolJob(
-        at=at,
-        queue=queue_name,
-        job=job,
-        created_s=_number(attributes.get("time-at-creation")),
-        user=str(attributes.get("job-originating-user-name", "")),
-        state=STATES.get(_number(attributes.get("job-state")), JobState.PENDING),
-        uuid=str(attributes.get("job-uuid", "")),
-        claimed_sides=_number(attributes.get("job-impressions-completed")),
-        claimed_sheets=_number(attributes.get("job-media-sheets-completed")),
-        device_uri=device_uri,
-    )
-
-
-def _number(value: object) -> int:
-    """Return a non-negative whole number; CUPS leaves out what it does not know."""
-    return max(0, value) if isinstance(value, int) else 0
 
 
 def _words(error: Exception) -> str:

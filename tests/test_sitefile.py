@@ -208,6 +208,8 @@ READER = DOOR + '[readers.r]\nkind = "serial"\nat = "door"\ndevice = "/dev/r"\n'
         ("printers.p.snmp_port", '[printers.p]\nkind = "sim"\nsnmp_port = 0\n'),
         ("printers.p.snmp_version", '[printers.p]\nkind = "sim"\nsnmp_version = 3\n'),
         ("printers.p.code_columns", '[printers.p]\nkind = "sim"\ncode_columns = ["Code"]\n'),
+        ("printers.p.bills_from", '[printers.p]\nkind = "sim"\nbills_from = "badge"\n'),
+        ("printers.p.bills_from", '[printers.p]\nkind = "sim"\nbills_from = "claimed-host"\n'),  # nothing proves one
         ("printers.p.off", '[printers.p]\nkind = "sim"\noff = "la nuit"\n'),
         ("printers.p.contract.a3_clicks", '[printers.p]\nkind = "sim"\n[printers.p.contract]\na3_clicks = 3\n'),
         ("links.a/b", '[links."a/b"]\nkind = "sim"\n'),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from jinja2 import Environment
 
 from agent.config import Places, Site, SiteCard, SpoolerConfig
 from agent.memory.ledger import Ledger
@@ -17,6 +18,7 @@ from agent.rules.spoolset import drifts
 from agent.services.tend import tend
 from drivers.clock import SystemClock
 from drivers.contract import Moment, Trust
+from drivers.cupsdconf import read_conf
 from drivers.peers.cups import CupsPeer, available
 from drivers.spooling import SpoolSettings
 
@@ -77,7 +79,9 @@ def test_what_is_old_and_read_is_pruned_and_nothing_else(tmp_path: Path) -> None
 
 
 def test_the_role_sets_what_is_checked_at_run_time() -> None:
-    text = re.sub(r"\{\{.*?\}\}", "x", TEMPLATE.read_text(encoding="utf-8"))
+    text = Environment(autoescape=False).from_string(TEMPLATE.read_text(encoding="utf-8")).render()
+    assert read_conf(text).proves_names("authenticated")
+    assert not read_conf(text).proves_names("default")
     settings = SpoolSettings(text, {"copieur": "gardien:ipp://192.0.2.9/ipp/print"}, bell=True, page_log=True)
     assert drifts(settings) == ()
 

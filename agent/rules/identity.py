@@ -32,6 +32,11 @@ class Level(StrEnum):
     AUTHENTICATED = "authenticated"  # the queue asked for the password of that name
     BADGE = "badge"  # the member stood at the copier
 
+    def reaches(self, least: Level) -> bool:
+        """Tell whether it is as sure as `least`."""
+        order = list(Level)
+        return order.index(self) >= order.index(least)
+
 
 NOBODYS = re.compile(  # compared without spaces, dashes and underscores
     "admin|administrateur|administrator|administrador|adm|localadmin|root|system|systeme|owner|proprietaire"

@@ -12,16 +12,15 @@ another tool may have changed it since the role wrote it. Each drift costs somet
   backend   a queue prints past our backend, or its bell hangs nowhere: who printed is a guess by name and time
   unread    CUPS does not show us its settings: nothing of the above is known
 
-The syntax is cupsd.conf(5): directives and blocks, case-insensitive; of a directive given twice the last one counts, of
-an operation the first <Limit> that names it, else <Limit All>. Defaults are those of CUPS 2.4.
+Its text is read by `drivers.cupsdconf`. Defaults are those of CUPS 2.4.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 
+from drivers.cupsdconf import Conf, read_conf
 from drivers.spooling import SpoolSettings
 
 PAGE_LOG_FORMAT = "%j %{time-at-creation} %p %P %C %{job-impressions-completed}"
@@ -43,33 +42,9 @@ class Drift(StrEnum):
     UNREAD = "unread"
 
 
-@dataclass(slots=True)
-class _Limit:
-    operations: frozenset[str]
-    auth: bool = False
-    who: frozenset[str] = frozenset()
-
-
-@dataclass(slots=True)
-class _Conf:
-    """What a cupsd.conf says, as far as it matters here."""
-
-    top: dict[str, str] = field(default_factory=dict)
-    policies: dict[str, list[_Limit]] = field(default_factory=dict)
-
-    def limit(self, operation: str) -> _Limit:
-        """Return what rules an operation of the default policy; nothing rules it if nobody says."""
-        limits = self.policies.get("default", [])
-        for name in (operation, "all"):
-            for limit in limits:
-                if name in limit.operations:
-                    return limit
-        return _Limit(frozenset())
-
-
 def drifts(settings: SpoolSettings) -> tuple[Drift, ...]:
     """Return what has drifted, in the order above."""
-    found = list(_of_conf(_read(settings.conf))) if settings.conf else [Drift.UNREAD]
+    found = list(_of_conf(read_conf(settings.conf))) if settings.conf else [Drift.UNREAD]
     if settings.conf and not settings.page_log and Drift.LOG not in found:
         found.append(Drift.LOG)
     if not settings.bell or not all(uri.startswith(BACKEND) for uri in settings.uris.values()):
@@ -77,7 +52,7 @@ def drifts(settings: SpoolSettings) -> tuple[Drift, ...]:
     return tuple(found)
 
 
-def _of_conf(conf: _Conf) -> tuple[Drift, ...]:
+def _of_conf(conf: Conf) -> tuple[Drift, ...]:
     top: Mapping[str, str] = conf.top
     names = conf.limit("get-jobs")
     checks = {
@@ -89,35 +64,3 @@ def _of_conf(conf: _Conf) -> tuple[Drift, ...]:
         Drift.LOG: top.get("pagelogformat", "") == PAGE_LOG_FORMAT,
     }
     return tuple(drift for drift, well in checks.items() if not well)
-
-
-def _read(text: str) -> _Conf:
-    """Read the directives outside all blocks, and the limits of the policies."""
-    conf, blocks = _Conf(), list[str]()
-    limits: list[_Limit] = []
-    for line in text.splitlines():
-        name, _, value = line.strip().partition(" ")
-        name, value = name.casefold(), value.strip()
-        if not name or name.startswith("#"):
-            continue
-        if name.startswith("</"):
-            del blocks[-1:]
-        elif name.startswith("<"):
-            blocks.append(name)
-            words = value.rstrip("> ").casefold().split()
-            if name == "<policy":
-                limits = conf.policies.setdefault(" ".join(words), [])
-            elif name == "<limit":
-                limits.append(_Limit(frozenset(words)))
-        elif not blocks:
-            conf.top[name] = value
-        elif blocks == ["<policy", "<limit"]:
-            _rule(limits[-1], name, value.casefold())
-    return conf
-
-
-def _rule(limit: _Limit, name: str, value: str) -> None:
-    if name == "authtype":
-        limit.auth = value != "none"
-    elif name == "require" and value.startswith("user "):
-        limit.who = frozenset(value.split()[1:])

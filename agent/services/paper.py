@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import drivers
 from agent.config import ConfigError, PrinterConfig, out_queue
 from agent.live import LiveDevice
+from agent.rules.identity import Level
 from agent.rules.tariff import Tariff
 from agent.services.standing import Standing
 from agent.sitefile import read_tariff
@@ -43,7 +44,7 @@ async def wire(here: Standing) -> None:
     }
     for name, config in here.site.printers.items():
         await _wire_device(here, name, config, desks[name], zone)
-    releases = await _wire_releases(here, zone)
+    releases = await _wire_releases(here, zone, desks)
     for name, reader in here.site.readers.items():
         if reader.at in desks:
             opened = here.open_reader(name)
@@ -82,7 +83,9 @@ async def _wire_foretelling(here: Standing, desks: dict[str, Desk]) -> None:
     here.keep(Foreteller(printing, direct, here.ledger, here.clock).mind)
 
 
-async def _wire_releases(here: Standing, zone: ZoneInfo) -> dict[str, Callable[[BadgeRead], None]]:
+async def _wire_releases(
+    here: Standing, zone: ZoneInfo, desks: dict[str, Desk]
+) -> dict[str, Callable[[BadgeRead], None]]:
     """Have badges let jobs out, where queues wait for one; return what to do with a badge, by device."""
     site, spool = here.site, here.site.spooler
     names = [name for name in site.printers if site.intake(name)]
@@ -96,6 +99,8 @@ async def _wire_releases(here: Standing, zone: ZoneInfo) -> dict[str, Callable[[
     policy = ReleasePolicy(zone, keep, _tariff(site.tariff))
     desk = ReleaseDesk(releaser, here.ledger, here.roster, here.clock, policy, here.show_release)
     here.mind("releases", desk.mind, LOST_WAIT_S)
+    for one in desks.values():
+        one.near = desk.near
     return {name: partial(desk.badge, way=await _way(here, name)) for name in names}
 
 
@@ -160,6 +165,7 @@ async def _wire_device(here: Standing, name: str, config: PrinterConfig, desk: D
         visit_idle_s=config.visit_idle_s,
         a3_clicks=config.a3_clicks,
         copies=config.copies,
+        bills_from=Level(config.bills_from),
     )
     answered = asyncio.Event()
 

@@ -24,6 +24,7 @@ from agent.rules import clicks, pages
 from agent.rules.attempts import Sent
 from agent.rules.books import ACTIVE, Books
 from agent.rules.facts import CardKey, Fact
+from agent.rules.identity import Level, level
 from agent.rules.members import Alias, Roster
 from agent.rules.metering import Metering, display_of, meters_of
 from agent.rules.pages import PLAIN, AttemptCounted, Claim, Errand, PagesCounted, attempt
@@ -93,6 +94,7 @@ class PaperPolicy:
     busy_s: float = 1.0  # between looks while something happens
     a3_clicks: int = 1  # how far the device's counters move for one A3 side
     copies: str = "counters"  # how walk-up copies are counted: one of config.COPIES
+    bills_from: Level = Level.CLAIMED  # a print that nobody badged for is a member's from this level on
     settle_s: float = 5.0  # how long a badge waits for the copies of whoever stood there before
 
 
@@ -364,7 +366,9 @@ class Clerk:
         """Return whose an attempt is: who badged for it, if it was let out by a badge, else whose its name is."""
         if sent is None:
             return self._owner(job.user)
-        return self._desk.payer(sent.note.job, sent.note.created_s) or self._owner(job.user or sent.note.user)
+        note = sent.note
+        badged = self._desk.payer(note.job, note.created_s)
+        return badged or self._owner(job.user or note.user, self._desk.job(note.job, note.created_s))
 
     def _errand(self, sent: Sent | None) -> Errand:
         """Return what the spooler's side knows of an attempt: its job, and what was counted in its documents."""
@@ -373,8 +377,18 @@ class Clerk:
         expected = self._desk.expected(sent.note.job, sent.note.created_s)
         return replace(expected, spooled=sent.spooled, system=sent.system)
 
-    def _owner(self, user: str) -> pages.Owner:
-        return pages.owner(self._people.alias(user), self._people.roster()) if user else pages.NOBODY
+    def _owner(self, user: str, spooled: SpoolJob | None = None) -> pages.Owner:
+        """Return whose a print is that nobody badged for: by its name, if that is as sure as this site wants it."""
+        if not user:
+            return pages.NOBODY
+        alias, roster = self._people.alias(user), self._people.roster()
+        member = alias.member or pages.NOBODY.member
+        near = spooled is not None and self._desk.near(spooled.host, user, member)
+        sure = level(
+            user, known=bool(member), same_host=near, authenticated=spooled is not None and spooled.authenticated
+        )
+        whose = pages.owner(alias, roster, sure)
+        return whose if sure.reaches(self._policy.bills_from) else replace(pages.NOBODY, alias=alias.id)
 
     async def _write(self, at: Moment, *facts: Fact) -> None:
         """Write facts whose keys do not depend on one another; learn them once all are on the disk."""

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from agent.rules import pages
 from agent.rules.attempts import Notebook
+from agent.rules.facts import MemberId
 from agent.rules.spool import Stand
 from drivers.contract import BadgeRead, CardReader, DriverError, JobState, SpoolJob
 from drivers.spooling import SpoolAttempt
@@ -41,6 +42,12 @@ def nobody_looks(job: int, created_s: int) -> bool:
     return False
 
 
+def unproven(host: str, user: str, member: MemberId) -> bool:
+    """Say that no host proved a name by a badge today: where no queue waits for one."""
+    del host, user, member
+    return False
+
+
 class Desk:
     """Where other stories lay what concerns one device. All on one event loop."""
 
@@ -50,6 +57,7 @@ class Desk:
         self.fetch: Callable[[], Awaitable[tuple[SpoolAttempt, ...]]] | None = None  # reads the notes of its queues
         self.news: Callable[[], object] = lambda: None  # told of every change of the spooler's jobs
         self.looking: Callable[[int, int], bool] = nobody_looks  # (job-id, time-at-creation): being looked through
+        self.near: Callable[[str, str, MemberId], bool] = unproven  # (host, user, member): proven by a badge today
         self.notebook = Notebook()  # what the backend in the print path noted
         self.printing = False  # the spooler works on one of them
         self.waiting = 0  # of them, not ended
@@ -75,6 +83,10 @@ class Desk:
         self.waiting = sum(not job.state.ended for job in jobs)
         self.news()
         self._bell.set()
+
+    def job(self, job: int, created_s: int) -> SpoolJob | None:
+        """Return one of the spooler's jobs; None if it is not told of any more."""
+        return next((one for one in self.spooled if (one.job, one.created_s) == (job, created_s)), None)
 
     def ring(self) -> None:
         """Have the clerk look again."""

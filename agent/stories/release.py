@@ -254,9 +254,13 @@ class ReleaseDesk:
             if alias is not None and alias.member == member.id:
                 self.proven = self.proven.after(day, job.host, job.user, member.id)
 
-    def _same_host(self, job: HeldJob, member: MemberId) -> bool:
+    def near(self, host: str, user: str, member: MemberId) -> bool:
+        """Tell whether that host proved that very name to be `member`'s by a badge today."""
         day = self._clock.now().utc.astimezone(self._policy.zone).date()
-        return self.proven.same_host(day, job.host, job.user, member)
+        return self.proven.same_host(day, host, user, member)
+
+    def _same_host(self, job: HeldJob, member: MemberId) -> bool:
+        return self.near(job.host, job.user, member)
 
     async def _ask(self, way: Way) -> DeviceReading | None:
         """Ask the device itself, now; None if it does not say."""

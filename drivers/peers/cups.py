@@ -80,6 +80,27 @@ JobRetryInterval 2
     Order deny,allow
   </Limit>
 </Policy>
+<Policy authenticated>
+  <Limit Create-Job Print-Job Validate-Job>
+    AuthType Default
+    Require valid-user
+    Encryption Required
+    Order deny,allow
+  </Limit>
+  <Limit Get-Jobs CUPS-Move-Job Purge-Jobs Cancel-Jobs Release-Job Set-Job-Attributes Restart-Job>
+    AuthType Default
+    Require user @SYSTEM
+    Order deny,allow
+  </Limit>
+  <Limit Cancel-Job Cancel-My-Jobs>
+    AuthType Default
+    Require user @OWNER @SYSTEM
+    Order deny,allow
+  </Limit>
+  <Limit All>
+    Order deny,allow
+  </Limit>
+</Policy>
 """
 
 FILES_CONF = """\
@@ -186,17 +207,20 @@ class CupsPeer:
         self._end(signal.SIGTERM)
         self._launch()
 
-    def add_queue(self, name: str, device_uri: str, *, metered: bool = True, held: bool = False) -> None:
+    def add_queue(
+        self, name: str, device_uri: str, *, metered: bool = True, held: bool = False, policy: str = "default"
+    ) -> None:
         """Make a driverless queue ("everywhere" model) that prints to `device_uri`; the device must answer.
 
-        `held`: stopped, its jobs wait. `metered`: through the backend in the print path (`drivers.backend`), as on a
-        site. A device just started may refuse the first questions, so the attempt is repeated within a limit.
+        `held`: stopped, its jobs wait. `policy` "authenticated": nobody prints to it without a password. `metered`:
+        through the backend in the print path (`drivers.backend`), as on a site. A device just started may refuse the
+        first questions, so the attempt is repeated within a limit.
         """
         model = ["-m", "everywhere"] if device_uri.startswith("ipp") else ["-m", "raw"]
         limit = time.monotonic() + COMMAND_S
         while True:
             try:
-                self._run("lpadmin", "-p", name, "-E", "-v", device_uri, *model)
+                self._run("lpadmin", "-p", name, "-E", "-v", device_uri, *model, "-o", f"printer-op-policy={policy}")
             except PeerError:
                 if time.monotonic() > limit:
                     raise

@@ -55,3 +55,10 @@ def test_a_host_proves_a_name_for_one_day_and_for_whom_it_was() -> None:
     assert both.same_host(monday, "192.0.2.7", "alice", alice)
     assert not both.after(tuesday, "192.0.2.9", "pia", alice).same_host(monday, "192.0.2.7", "alice", alice)
     assert proven.after(monday, "localhost", "bob", alice) is proven
+
+
+def test_a_level_reaches_itself_and_what_is_weaker() -> None:
+    assert Level.CLAIMED.reaches(Level.CLAIMED)
+    assert Level.BADGE.reaches(Level.AUTHENTICATED)
+    assert not Level.CLAIMED.reaches(Level.HOST)
+    assert not Level.NOBODY.reaches(Level.CLAIMED)

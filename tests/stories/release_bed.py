@@ -138,10 +138,13 @@ def _print_job(port: int, queue: str, user: str | None, body: bytes, kind: str, 
 
 
 @contextlib.asynccontextmanager
-async def place(folder: Path, sides_per_s: float = 200.0, tells: str = "all", more: str = "") -> AsyncIterator[Place]:
+async def place(
+    folder: Path, sides_per_s: float = 200.0, tells: str = "all", more: str = "", policy: str = "default"
+) -> AsyncIterator[Place]:
     """Open the place. `tells`: what the copier says of its jobs and counters (drivers.peers.copier).
 
-    `more`: keys of the copier in the site file; with them it has the queue DIRECT, that prints at once.
+    `more`: keys of the copier in the site file; with them it has the queue DIRECT, that prints at once, by this
+    `policy` of CUPS.
     """
     clock = SystemClock()
     async with Copier(folder / "copier", sides_per_s=sides_per_s) as copier:
@@ -154,7 +157,7 @@ async def place(folder: Path, sides_per_s: float = 200.0, tells: str = "all", mo
             await asyncio.to_thread(cupsd.add_queue, HELD, copier.uri, held=True)
             await asyncio.to_thread(cupsd.add_queue, OUT, copier.uri)
             if more:
-                await asyncio.to_thread(cupsd.add_queue, DIRECT, copier.uri)
+                await asyncio.to_thread(cupsd.add_queue, DIRECT, copier.uri, policy=policy)
             known = {}
             for name, card in CARDS.items():
                 known[name] = people.add_member(name, FormulaId("subscriber"), since=date(2020, 1, 1), actor="cli")

@@ -8,7 +8,7 @@ from pathlib import Path
 from agent.live import LiveGreeting, LiveHeld, LiveRelease
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.identity import Level
-from agent.rules.pages import PagesCounted
+from agent.rules.pages import AttemptOwned, PagesCounted
 from agent.rules.release import JobExpired, JobGiven, JobReleased, ReleaseRefused
 from tests.stories.appliance import Appliance, live, write_site
 
@@ -67,6 +67,30 @@ def test_a_job_waits_until_its_members_badge_and_is_then_theirs(tmp_path: Path) 
         )
 
     live(tmp_path, write_site(tmp_path, printer=BADGE), MORNING, day)
+
+
+def test_a_name_that_its_host_proved_by_a_badge_today_is_billed_where_a_claim_is_not(tmp_path: Path) -> None:
+    keys = 'badge_queues = ["impressions"]\nbills_from = "claimed-host"'
+
+    async def day(site: Appliance) -> None:
+        await site.do("print m042 3")  # at once, and nobody badged yet: it waits for the animator
+        await settled(site)
+        await site.do("print m042 5 held")
+        await settled(site)
+        await site.do("badge copier 04A2B3C4D5")
+        await settled(site)
+        await site.do("print m042 2")
+        await site.do("print m013 4")  # the same host, but that name was never proven there
+        await settled(site)
+        rows = [fact for fact in site.facts(PagesCounted) if isinstance(fact, AttemptOwned)]
+        assert [(row.member, row.low, row.level) for row in rows] == [
+            ("", 3, Level.NOBODY),
+            ("m042", 5, Level.BADGE),
+            ("m042", 2, Level.HOST),
+            ("", 4, Level.NOBODY),
+        ]
+
+    live(tmp_path, write_site(tmp_path, printer=keys), MORNING, day)
 
 
 def test_a_stranger_gets_nothing_and_an_iphones_job_waits_for_the_animator(tmp_path: Path) -> None:

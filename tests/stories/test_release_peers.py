@@ -6,6 +6,7 @@ What is expected is literal, or counted in `sides.jsonl`: the copier's own log o
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from agent.rules.release import JobForetold, JobGiven, JobReleased, ReleaseRefus
 from drivers.ipp import Tag, attribute
 from drivers.peers.cups import available
 from tests.drivers.corpus import LINK, RICH, pdf, pwg, sheet, text, urf
-from tests.stories.release_bed import CARDS, DIRECT, HELD, Place, place
+from tests.stories.release_bed import CARDS, DIRECT, HELD, OUT, Place, place
 
 pytestmark = [pytest.mark.peers, pytest.mark.skipif(bool(available()), reason=available())]
 
@@ -158,11 +159,39 @@ def test_a_queue_that_prints_at_once_is_believed_by_the_document_too(tmp_path: P
     asyncio.run(main())
 
 
+def test_below_the_level_of_the_site_a_claimed_name_pays_nothing_and_a_password_does(tmp_path: Path) -> None:
+    """CUPS on its own socket knows by the kernel who prints: as good as a password, and no account need be made."""
+
+    async def main() -> None:
+        more = f'queues = ["{DIRECT}"]\nbills_from = "authenticated"'
+        async with place(tmp_path, more=more, policy="authenticated") as space:
+            space.people.give_alias(space.members["bob"], "games", actor="cli")  # a user of every Debian
+            await space.send("alice", pdf([text(1)] * 2), "application/pdf", queue=OUT)
+            await space.until(lambda: len(space.facts(PagesCounted)) == 1)
+            await asyncio.to_thread(_print_as, space, "games", pdf([text(1)] * 3))
+            await space.until(lambda: len(space.facts(PagesCounted)) == 2)
+            rows = [row for row in space.facts(PagesCounted) if isinstance(row, AttemptOwned)]
+            assert [(row.member, row.low, row.level) for row in rows] == [
+                ("", 2, Level.NOBODY),
+                (space.members["bob"], 3, Level.AUTHENTICATED),
+            ]
+
+    asyncio.run(main())
+
+
 class _None:
     refused, jobs = "", -1
 
 
 _NONE = _None()
+
+
+def _print_as(space: Place, user: str, body: bytes) -> None:
+    """Print with lp(1) as a user of this machine; lp proves itself where it is asked to."""
+    file = space.cupsd.home / "theirs.pdf"
+    file.write_bytes(body)
+    command = ["lp", "-h", space.cupsd.server, "-d", DIRECT, str(file)]
+    subprocess.run(command, user=user, check=True, timeout=30, capture_output=True)
 
 
 def _enable(space: Place) -> None:

@@ -26,7 +26,8 @@ def site_services(site: dict[str, Any]) -> list[str]:
 def site_queues(site: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the print queues to make, for each IPP device: those that print at once, and those that wait for a badge.
 
-    A queue that waits is `held` (stopped, still accepting); its jobs leave through one that nobody is told of.
+    A queue that waits is `held` (stopped, still accepting); its jobs leave through one that nobody is told of. `policy`
+    is what CUPS asks of whoever prints: a password, where a print at once is billed by nothing less.
     """
     rows: dict[str, dict[str, Any]] = {}
     for name, printer in site.get("printers", {}).items():
@@ -37,8 +38,11 @@ def site_queues(site: dict[str, Any]) -> list[dict[str, Any]]:
         wanted += [(queue, True, True) for queue in waiting]
         wanted += [(f"{name}-direct", False, False)] if waiting else []
         for queue, held, shared in wanted:
+            asks = queue in printer.get("queues", ()) and printer.get("bills_from") == "authenticated"
             row = {"name": queue, "uri": printer["uri"], "label": printer.get("label") or name}
-            rows.setdefault(queue, {**row, "held": held, "shared": shared})
+            rows.setdefault(
+                queue, {**row, "held": held, "shared": shared, "policy": "authenticated" if asks else "default"}
+            )
     return list(rows.values())
 
 
