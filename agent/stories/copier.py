@@ -24,7 +24,7 @@ from agent.rules import clicks, pages
 from agent.rules.attempts import Sent
 from agent.rules.books import ACTIVE, Books
 from agent.rules.facts import CardKey, Fact
-from agent.rules.identity import Level, level
+from agent.rules.identity import Level
 from agent.rules.members import Alias, Roster
 from agent.rules.metering import Metering, display_of, meters_of
 from agent.rules.pages import PLAIN, AttemptCounted, Claim, Errand, PagesCounted, attempt
@@ -42,6 +42,7 @@ from agent.rules.paper import (
 from agent.rules.spool import Stand
 from agent.rules.witness import Lost, Witness
 from agent.stories.desk import Desk
+from agent.stories.owners import Owners
 from agent.stories.turnstile import Turnstile
 from drivers.contract import (
     BadgeRead,
@@ -115,6 +116,7 @@ class Clerk:
         self._turnstile = Turnstile(control)
         self._printer, self._desk, self._ledger, self._people = printer, desk, ledger, people
         self._clock, self._policy = clock, policy
+        self._owners = Owners(desk, people, policy.bills_from)
         self._refused: datetime | None = None
         self._seen: object = None  # what the last look showed
         self._still = 0  # how many looks showed just that
@@ -209,7 +211,7 @@ class Clerk:
             sent = self._desk.notebook.sent(job)
             if sent is None and self._may_be_noted(job, reading.at):
                 continue
-            whose, errand = self._whose(job, sent), self._errand(sent)
+            whose, errand = self._owners.of_record(job, sent), self._errand(sent)
             row = pages.count(job, whose, errand, a3_clicks=self._policy.a3_clicks)
             if row is None and sent is not None and self._may_be_foretold(job, sent, reading.at):
                 continue
@@ -242,7 +244,7 @@ class Clerk:
         for lost in self._witness.missing(spooled, self._desk.notebook):
             job = lost.job
             errand = replace(self._desk.expected(job.job, job.created_s), system=lost.system)
-            whose = self._desk.payer(job.job, job.created_s) or self._owner(job.user)
+            whose = self._owners.of_spooled(job)
             times = max(1, len(lost.notes))
             claims.append(pages.unrecorded(device, serial, job, whose, errand, turn=lost.turn, times=times))
             self._lost[claims[-1].attempt] = lost
@@ -362,33 +364,12 @@ class Clerk:
             control_lost=self._turnstile.lost,
         )
 
-    def _whose(self, job: DeviceJob, sent: Sent | None) -> pages.Owner:
-        """Return whose an attempt is: who badged for it, if it was let out by a badge, else whose its name is."""
-        if sent is None:
-            return self._owner(job.user)
-        note = sent.note
-        badged = self._desk.payer(note.job, note.created_s)
-        return badged or self._owner(job.user or note.user, self._desk.job(note.job, note.created_s))
-
     def _errand(self, sent: Sent | None) -> Errand:
         """Return what the spooler's side knows of an attempt: its job, and what was counted in its documents."""
         if sent is None:
             return PLAIN
         expected = self._desk.expected(sent.note.job, sent.note.created_s)
         return replace(expected, spooled=sent.spooled, system=sent.system)
-
-    def _owner(self, user: str, spooled: SpoolJob | None = None) -> pages.Owner:
-        """Return whose a print is that nobody badged for: by its name, if that is as sure as this site wants it."""
-        if not user:
-            return pages.NOBODY
-        alias, roster = self._people.alias(user), self._people.roster()
-        member = alias.member or pages.NOBODY.member
-        near = spooled is not None and self._desk.near(spooled.host, user, member)
-        sure = level(
-            user, known=bool(member), same_host=near, authenticated=spooled is not None and spooled.authenticated
-        )
-        whose = pages.owner(alias, roster, sure)
-        return whose if sure.reaches(self._policy.bills_from) else replace(pages.NOBODY, alias=alias.id)
 
     async def _write(self, at: Moment, *facts: Fact) -> None:
         """Write facts whose keys do not depend on one another; learn them once all are on the disk."""

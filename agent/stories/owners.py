@@ -1,0 +1,58 @@
+"""Whose a print is: asked by a device's clerk, answered by what lies on its desk and by the roster.
+
+The one idea: *who badged pays; without a badge a name has to be as sure as the site wants it* (`rules.identity`). How
+sure it is the spooler's job tells: the host it came from, and whether its queue asked for a password. A job that the
+spooler has forgotten proves nothing but its name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+from agent.rules import pages
+from agent.rules.attempts import Sent
+from agent.rules.identity import Level, level
+from agent.rules.members import Alias, Roster
+from agent.stories.desk import Desk
+from drivers.contract import DeviceJob, SpoolJob
+
+
+class Names(Protocol):
+    """What this needs of the roster store."""
+
+    def roster(self) -> Roster:
+        """Return the current roster."""
+
+    def alias(self, user: str) -> Alias:
+        """Return the row of a print name, new and nobody's if it was never seen."""
+
+
+class Owners:
+    """Tells whose a print of one device is. `least`: from which level on a name without a badge is a member's."""
+
+    def __init__(self, desk: Desk, names: Names, least: Level) -> None:
+        self._desk, self._names, self._least = desk, names, least
+
+    def of_record(self, job: DeviceJob, sent: Sent | None) -> pages.Owner:
+        """Return whose a record of the device is; `sent`: which job of the spooler it carried out, if a note says."""
+        if sent is None:
+            return self._named(job.user, None)
+        note = sent.note
+        badged = self._desk.payer(note.job, note.created_s)
+        return badged or self._named(job.user or note.user, self._desk.job(note.job, note.created_s))
+
+    def of_spooled(self, job: SpoolJob) -> pages.Owner:
+        """Return whose a job of the spooler is."""
+        return self._desk.payer(job.job, job.created_s) or self._named(job.user, job)
+
+    def _named(self, user: str, job: SpoolJob | None) -> pages.Owner:
+        if not user:
+            return pages.NOBODY
+        alias, roster = self._names.alias(user), self._names.roster()
+        member = alias.member or pages.NOBODY.member
+        near = job is not None and self._desk.near(job.host, user, member)
+        proven = job is not None and job.authenticated
+        sure = level(user, known=bool(member), same_host=near, authenticated=proven)
+        whose = pages.owner(alias, roster, sure)
+        return whose if sure.reaches(self._least) else replace(pages.NOBODY, alias=alias.id)
