@@ -168,7 +168,8 @@ class CupsSpooler:
         uris = await self._call(_Worker.device_uris)
         ours = {name: uri for name, uri in uris.items() if name in self._queues}
         bell = self._notes is not None and self._notes.hangs
-        return SpoolSettings(conf, ours, bell, self._page_log is not None and self._page_log.readable)
+        log = self._page_log is not None and self._page_log.readable
+        return SpoolSettings(conf, ours, bell, log, await self.asking(self._queues))
 
     async def asking(self, queues: frozenset[str]) -> frozenset[str]:
         """Return those of `queues` that take no job without a password, as of the last minute. Raises DriverError."""

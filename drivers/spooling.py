@@ -55,3 +55,4 @@ class SpoolSettings:
     uris: Mapping[str, str]  # queue -> device URI, with our backend's scheme before it if it stands in the print path
     bell: bool  # the folder where the backend notes its attempts is there, and our bell hangs in it
     page_log: bool  # its page log can be read
+    proven: frozenset[str] = frozenset()  # queues that take no job without a password

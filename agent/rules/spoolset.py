@@ -10,6 +10,7 @@ another tool may have changed it since the role wrote it. Each drift costs somet
   purge     Cancel-Job, Cancel-My-Jobs or Purge-Jobs needs no password: anybody may take jobs out of the history
   log       PageLogFormat is not ours, or its file cannot be read: a title can forge lines, or there is no witness
   backend   a queue prints past our backend, or its bell hangs nowhere: who printed is a guess by name and time
+  passwords a queue that has to ask for one (its printer bills from "authenticated" on) does not: all of it is nobody's
   unread    CUPS does not show us its settings: nothing of the above is known
 
 Its text is read by `drivers.cupsdconf`. Defaults are those of CUPS 2.4.
@@ -39,16 +40,19 @@ class Drift(StrEnum):
     PURGE = "purge"
     LOG = "log"
     BACKEND = "backend"
+    PASSWORDS = "passwords"
     UNREAD = "unread"
 
 
-def drifts(settings: SpoolSettings) -> tuple[Drift, ...]:
-    """Return what has drifted, in the order above."""
+def drifts(settings: SpoolSettings, asking: frozenset[str] = frozenset()) -> tuple[Drift, ...]:
+    """Return what has drifted. `asking`: the queues that have to take no job without a password."""
     found = list(_of_conf(read_conf(settings.conf))) if settings.conf else [Drift.UNREAD]
     if settings.conf and not settings.page_log and Drift.LOG not in found:
         found.append(Drift.LOG)
     if not settings.bell or not all(uri.startswith(BACKEND) for uri in settings.uris.values()):
         found.append(Drift.BACKEND)
+    if settings.conf and not asking <= settings.proven:
+        found.append(Drift.PASSWORDS)
     return tuple(found)
 
 

@@ -66,7 +66,13 @@ async def wire(here: Standing) -> None:
             spool.page_log,
         )
         await _wire_foretelling(here, desks)
-        story = partial(mind_spooler, spooler, by_queue, here.ledger, here.clock, here.show_spool)
+        asking = frozenset(
+            queue
+            for config in here.site.printers.values()
+            if config.bills_from == Level.AUTHENTICATED
+            for queue in config.queues
+        )
+        story = partial(mind_spooler, spooler, by_queue, here.ledger, here.clock, here.show_spool, asking=asking)
         here.mind("spooler", story, LOST_WAIT_S)
 
 

@@ -39,14 +39,15 @@ async def mind_spooler(
     clock: Clock,
     show: Callable[[LiveSpool], None],
     poll_s: float = 60.0,
+    asking: frozenset[str] = frozenset(),
 ) -> None:
     """Lay the spooler's jobs on the desks, by queue: at every bell, and every `poll_s`.
 
     The cursor is the oldest job that has not ended, within `REACH` of the newest. When the newest job known is gone
-    from the list (job-ids started over after a crash or a wipe), the list is read from its beginning again. Raises
-    DriverError, LedgerError.
+    from the list (job-ids started over after a crash or a wipe), the list is read from its beginning again.
+    `asking`: the queues that have to ask for a password. Raises DriverError, LedgerError.
     """
-    keeper = SpoolKeeper(spooler, desks, ledger, clock, show)
+    keeper = SpoolKeeper(spooler, desks, ledger, clock, show, asking)
     while True:
         await keeper.look()
         await spooler.bell(min(SOON_S, poll_s) if keeper.waits else poll_s)
@@ -83,7 +84,9 @@ class SpoolKeeper:
         ledger: Ledger,
         clock: Clock,
         show: Callable[[LiveSpool], None],
+        asking: frozenset[str] = frozenset(),
     ) -> None:
+        self._asking = asking
         self._spooler, self._desks, self._ledger, self._clock, self._show = spooler, desks, ledger, clock, show
         self._cursor, self._spool = SpoolCursor(), Spool()
         self._live = LiveSpool()
@@ -213,5 +216,5 @@ class SpoolKeeper:
             return
         settings = await self._spooler.settings()
         self._judged_s = now_s
-        self._live = replace(self._live, drifts=() if settings is None else drifts(settings))
+        self._live = replace(self._live, drifts=() if settings is None else drifts(settings, self._asking))
         self._show(self._live)

@@ -102,6 +102,13 @@ def test_settings_we_may_not_read_are_unknown_and_not_well():
     assert drifts(replace(WELL, conf="")) == (Drift.UNREAD,)
 
 
+def test_a_queue_that_should_ask_for_a_password_and_does_not_is_a_drift():
+    both = frozenset({"bureau", "copieur"})
+    assert drifts(replace(WELL, proven=both), frozenset({"bureau"})) == ()
+    assert drifts(replace(WELL, proven=frozenset({"copieur"})), both) == (Drift.PASSWORDS,)
+    assert drifts(replace(WELL, conf=""), both) == (Drift.UNREAD,)
+
+
 def test_a_page_log_that_cannot_be_read_is_a_drift_once():
     assert drifts(replace(WELL, page_log=False)) == (Drift.LOG,)
     assert drifts(replace(conf(LOG, ""), page_log=False)) == (Drift.LOG,)
