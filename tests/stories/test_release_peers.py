@@ -64,7 +64,7 @@ def test_each_client_is_held_forecast_and_released_to_whom_it_is(tmp_path: Path)
             assert space.physical() == 0  # no-hold does not print
 
             space.badge(CARDS["alice"])
-            await space.until(lambda: len(space.facts(PagesCounted)) == 2)
+            await space.until(lambda: len(space.facts(PagesCounted)) >= 2)
             greeting = space.greeting()
             assert greeting is not None
             assert (greeting.jobs, greeting.sides, greeting.colour, greeting.low) == (2, 5, 2, "0.65")
@@ -125,7 +125,7 @@ def test_a_machine_that_tells_nothing_is_believed_by_the_document(tmp_path: Path
             await space.send("alice", pdf([text(1)] * 5), "application/pdf", attribute("copies", Tag.INTEGER, 2))
             await space.until(lambda: len(space.held()) == 2 and space.looked_through())
             space.badge(CARDS["alice"])
-            await space.until(lambda: len(space.facts(PagesCounted)) == 2)
+            await space.until(lambda: len(space.facts(PagesCounted)) >= 2)
             rows = [row for row in space.facts(PagesCounted) if isinstance(row, AttemptOwned)]
             seen = [(row.member, row.low, row.high, row.free, row.evidence, row.level) for row in rows]
             alice = space.members["alice"]
