@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 from agent.rules.door import DoorPolicy
@@ -99,6 +100,9 @@ class ContractConfig:
     mono_included: int = 0
     colour_included: int = 0
     a3_clicks: int = 1  # of the contract: an A3 side is invoiced as one click or as two
+    package_price: Decimal = Decimal(0)  # euros a quarter before taxes, with what is included
+    mono_price: Decimal | None = None  # euros a click beyond what is included, before taxes; none: no euros are told
+    colour_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ def _converter() -> Converter:
     strictly(bool)
     strictly(int)
     strictly(float, also=(int, Decimal))
+    strictly(Decimal, also=(int,))
 
     def texts(value: Any, _: Any) -> tuple[str, ...]:
         if type(value) is not list:  # a text is no list of its letters
@@ -133,6 +134,7 @@ _TYPE_WORDS = {
     "str": ("attend du texte entre guillemets", "expects text in quotes"),
     "int": ("attend un nombre entier", "expects a whole number"),
     "float": ("attend un nombre", "expects a number"),
+    "Decimal": ("attend un montant, par exemple 0.0045", "expects an amount, for example 0.0045"),
     "bool": ("attend true ou false", "expects true or false"),
     "list": ('attend une liste : ["…", "…"]', 'expects a list: ["…", "…"]'),
 }

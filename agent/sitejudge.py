@@ -20,6 +20,7 @@ from agent.config import (
     HOLIDAYS,
     LINES,
     MEMBERS_USE,
+    ContractConfig,
     LinkConfig,
     PrinterConfig,
     Site,
@@ -286,9 +287,7 @@ def _judge_meters(path: Keys, printer: PrinterConfig) -> Iterator[Fault]:
     yield from within((*path, "snmp_port"), printer.snmp_port, 1, 65535)
     yield from within((*path, "snmp_version"), printer.snmp_version, 1, 2)
     if printer.contract is not None:
-        yield from within((*path, "contract", "a3_clicks"), printer.contract.a3_clicks, 1, 2)
-        yield from within((*path, "contract", "mono_included"), printer.contract.mono_included, 0, 10_000_000)
-        yield from within((*path, "contract", "colour_included"), printer.contract.colour_included, 0, 10_000_000)
+        yield from _judge_contract((*path, "contract"), printer.contract)
     if len(printer.code_columns) not in {0, 2, 3}:
         yield Fault(
             (*path, "code_columns"),
@@ -306,6 +305,18 @@ def _judge_meters(path: Keys, printer: PrinterConfig) -> Iterator[Fault]:
             Quiet.parse(printer.off)
     except ValueError as error:
         yield Fault((*path, "off"), 'attend "closed" ou des heures, par exemple "20:00-07:30"', str(error))
+
+
+def _judge_contract(path: Keys, contract: ContractConfig) -> Iterator[Fault]:
+    yield from within((*path, "a3_clicks"), contract.a3_clicks, 1, 2)
+    yield from within((*path, "mono_included"), contract.mono_included, 0, 10_000_000)
+    yield from within((*path, "colour_included"), contract.colour_included, 0, 10_000_000)
+    prices = (("mono_price", contract.mono_price), ("colour_price", contract.colour_price))
+    for key, price, most in (("package_price", contract.package_price, 100_000), *((*one, 10) for one in prices)):
+        if price is not None and price.is_finite():
+            yield from within((*path, key), float(price), 0, most)
+        elif price is not None:
+            yield Fault((*path, key), "attend un montant, par exemple 0.0045", "expects an amount, for example 0.0045")
 
 
 def _judge_badge_queues(site: Site, name: str) -> Iterator[Fault]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from agent.memory.ledger import Ledger
+from agent.rules.paper import MetersRead
 from drivers.clock import SystemClock
 from tests.test_cli import SITE, call
 
@@ -65,3 +68,39 @@ def test_counters_of_a_silent_device(tmp_path: Path) -> None:
     done = call(home, "paper", "counters", "copieur", "--host", "127.0.0.1", "--timeout", "0.6")
     assert done.exit_code == 69
     assert "SNMP" in done.output
+
+
+def test_the_contract_in_euros_and_as_a_file(tmp_path: Path) -> None:
+    home = site(tmp_path, "panel")
+    prices = "package_price = 180.00\nmono_price = 0.0065\ncolour_price = 0.055\na3_clicks = 1\n"
+    with (home / "site.toml").open("a", encoding="utf-8") as file:
+        file.write(prices)
+    today = SystemClock().now()
+    with Ledger.open(home / "state" / "ledger.db") as ledger:
+        first = today.utc.date().replace(month=(today.utc.month - 1) // 3 * 3 + 1, day=1)
+        for day, mono, colour in ((first, 1000, 100), (first + timedelta(days=1), 1500, 120)):
+            rows = (("total", mono + colour), ("total-colour", colour))
+            ledger.append_now(MetersRead("copieur", "S1", day, rows), today, f"copieur/S1/{day}")
+    quarter = ["--quarter", f"{first.year}-Q{(first.month + 2) // 3}"]
+    plain = call(home, "paper", "contract", *quarter, "--invoice-mono", "500", "--invoice-total", "183,70 €")
+    said = plain.output.replace("\u00a0", " ").replace("\u202f", " ")
+    assert "400 × 0,0065 € = 2,60 € HT." in said
+    assert "20 × 0,055 € = 1,10 € HT." in said
+    assert "Le trimestre doit coûter 183,70 € HT." in said
+    assert "La facture demande autant." in said
+    assert plain.exit_code == 0
+    dear = call(home, "paper", "contract", *quarter, "--invoice-mono", "900", "--invoice-total", "190", "--csv")
+    assert dear.exit_code == 1
+    assert dear.output.splitlines()[1:] == [
+        "copieur;noir et blanc;1000;1500;500;;500;100;400;0,0065;2,60;900;400;2,60",
+        "copieur;couleur;100;120;20;;20;0;20;0,055;1,10;;;",
+        "copieur;forfait;;;;;;;;;180,00;;;",
+        "copieur;total HT;;;;;;;;;183,70;190;;6,30",
+    ]
+    told = json.loads(call(home, "paper", "contract", *quarter, "--json").output)
+    assert (told[0]["bill"]["ours"], told[0]["lines"][0]["due"]) == ("183.70", "2.60")
+    assert call(home, "paper", "contract", *quarter, "--invoice-total", "cher").exit_code == 2
+
+
+def test_rest_is_harmless_where_there_is_no_connector(tmp_path: Path) -> None:
+    assert call(site(tmp_path, "counters"), "paper", "rest").exit_code == 0

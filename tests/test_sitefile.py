@@ -212,6 +212,16 @@ READER = DOOR + '[readers.r]\nkind = "serial"\nat = "door"\ndevice = "/dev/r"\n'
         ("printers.p.bills_from", '[printers.p]\nkind = "sim"\nbills_from = "claimed-host"\n'),  # nothing proves one
         ("printers.p.off", '[printers.p]\nkind = "sim"\noff = "la nuit"\n'),
         ("printers.p.contract.a3_clicks", '[printers.p]\nkind = "sim"\n[printers.p.contract]\na3_clicks = 3\n'),
+        ("printers.p.contract.mono_price", '[printers.p]\nkind = "sim"\n[printers.p.contract]\nmono_price = 55.0\n'),
+        (
+            "printers.p.contract.colour_price",
+            '[printers.p]\nkind = "sim"\n[printers.p.contract]\ncolour_price = "0.05"\n',
+        ),
+        (
+            "printers.p.contract.package_price",
+            '[printers.p]\nkind = "sim"\n[printers.p.contract]\npackage_price = -1\n',
+        ),
+        ("printers.p.contract.colour_price", '[printers.p]\nkind = "sim"\n[printers.p.contract]\ncolour_price = nan\n'),
         ("links.a/b", '[links."a/b"]\nkind = "sim"\n'),
         ("links.", '[links.""]\nkind = "sim"\n'),
         ("links.a.targets", '[links.a]\nkind = "sim"\ntargets = "192.0.2.1"\n'),

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from agent.config import PrinterConfig
     from agent.memory.ledger import Ledger
     from agent.memory.roster import RosterStore
-    from agent.rules.contract import ContractLine, Stand
+    from agent.rules.contract import Bill, ContractLine, Stand
     from drivers.contract import Moment
+
+    _Quarter = tuple[str, tuple[Stand, Stand] | None, tuple[ContractLine, ...], Bill | None]
 
 
 @click.group()
@@ -114,7 +116,9 @@ def counters(
 @click.option("--printer", "only", help="Default: every printer.")
 @click.option("--invoice-mono", type=click.IntRange(0), help="Black and white clicks on the lessor's invoice.")
 @click.option("--invoice-colour", type=click.IntRange(0), help="Colour clicks on the lessor's invoice.")
+@click.option("--invoice-total", metavar="EUROS", default="", help="What the invoice asks for, before taxes.")
 @click.option("--json", "as_json", is_flag=True)
+@click.option("--csv", "as_csv", is_flag=True)
 @click.pass_obj
 def contract(
     where: Where,
@@ -122,42 +126,61 @@ def contract(
     only: str | None,
     invoice_mono: int | None,
     invoice_colour: int | None,
+    invoice_total: str,
     as_json: bool,
+    as_csv: bool,
 ) -> None:
     """Lay our reading of a quarter beside the lessor's invoice. Exit code 1 where they differ."""
     from agent.memory.handcount import quarter_stands
-    from agent.rules.contract import contract_lines, quarter_of
-    from agent.views.lessor import contract_sentence, terms_of
-    from agent.views.words import words
+    from agent.rules.contract import amount_of, bill, contract_lines, quarter_of
+    from agent.views.lessor import contract_csv, terms_of
 
-    span = quarter_of(quarter)
+    span, asked = quarter_of(quarter), amount_of(invoice_total)
     if span is None:
         raise click.BadParameter("a quarter is written 2026-Q4", param_hint="--quarter")
-    t, printers = words(where.site().site.language), where.site().printers
+    if invoice_total and asked is None:
+        raise click.BadParameter("an amount is written 1234,50", param_hint="--invoice-total")
     given = {"mono": invoice_mono, "colour": invoice_colour}
     invoice = {colour: clicks for colour, clicks in given.items() if clicks is not None}
-    told, differs = [], False
+    told: list[_Quarter] = []
     with _ledger(where) as ledger:
-        for name in [only] if only else list(printers):
-            found = quarter_stands(ledger, name, *span)
-            lines = contract_lines(*found, terms_of(_printer(where, name)), invoice) if found else ()
-            differs = differs or any(line.difference for line in lines)
-            told.append((name, found, lines))
+        for name in [only] if only else list(where.site().printers):
+            found, terms = quarter_stands(ledger, name, *span), terms_of(_printer(where, name))
+            lines = contract_lines(*found, terms, invoice) if found else ()
+            told.append((name, found, lines, bill(lines, terms, asked) if found else None))
     if as_json:
-        click.echo(json.dumps([_contract_json(*one) for one in told], ensure_ascii=False, indent=1))
+        click.echo(json.dumps([_contract_json(*one) for one in told], ensure_ascii=False, indent=1, default=str))
+    elif as_csv:
+        click.echo(contract_csv((name, lines, cost) for name, _, lines, cost in told), nl=False)
     else:
-        for name, found, lines in told:
-            click.echo(f"{name}: " + (t("counters.no_stands") if found is None else ""))
-            for line in lines:
-                click.echo(f"  {contract_sentence(t, line)}")
-    if differs:
+        _say_contract(where, told)
+    if any(any(line.difference for line in lines) or (cost and cost.difference) for _, _, lines, cost in told):
         sys.exit(EXIT_REFUSED)
 
 
-def _contract_json(name: str, found: tuple[Stand, Stand] | None, lines: tuple[ContractLine, ...]) -> dict[str, object]:
+def _say_contract(where: Where, told: Iterable[_Quarter]) -> None:
+    from agent.views.lessor import bill_sentence, contract_sentence
+    from agent.views.words import words
+
+    t = words(where.site().site.language)
+    for name, found, lines, cost in told:
+        click.echo(f"{name}: " + (t("counters.no_stands") if found is None else ""))
+        for line in lines:
+            click.echo(f"  {contract_sentence(t, line)}")
+        if cost is not None:
+            click.echo(f"  {bill_sentence(t, cost)}")
+
+
+def _contract_json(
+    name: str, found: tuple[Stand, Stand] | None, lines: tuple[ContractLine, ...], cost: Bill | None
+) -> dict[str, object]:
     between = None if found is None else [found[0].day.isoformat(), found[1].day.isoformat()]
-    rows = [{**asdict(line), "beyond": line.beyond, "difference": line.difference} for line in lines]
-    return {"printer": name, "between": between, "lines": rows}
+    rows = [
+        {**asdict(line), "beyond": line.beyond, "difference": line.difference, "due": line.due, "dearer": line.dearer}
+        for line in lines
+    ]
+    whole = None if cost is None else {**asdict(cost), "difference": cost.difference}
+    return {"printer": name, "between": between, "lines": rows, "bill": whole}
 
 
 @paper.command("codes")

@@ -2,7 +2,8 @@
 
 The one idea: an invoice is checked with four numbers a line: where the counter stood, where it stands, what the package
 includes, what was invoiced. An A3 side is one click or two, as the contract says, whatever the device's counter does.
-Quantities only; whoever has prices multiplies. Pure.
+Where the contract's prices are known they are multiplied once, in `Decimal`, and each line rounded to the cent: before
+taxes, as lessors write them. What members pay is `rules.tariff`, and has nothing to do with it. Pure.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 from agent.rules.paper import MetersRead, PanelRead
+from agent.rules.tariff import cents
 
 QUARTER = re.compile(r"(\d{4})-Q([1-4])")
 COLOURS = ("mono", "colour")
+AMOUNT = re.compile(r"\d{1,7}(?:[.,]\d{1,2})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,9 @@ class Terms:
     colour_included: int = 0
     a3_clicks: int = 1  # of the contract
     device_a3_clicks: int = 1  # how far the device's counter moves for one A3 side
+    package_price: Decimal = Decimal(0)  # a quarter, what is included with it
+    mono_price: Decimal | None = None  # of a click beyond what is included; None: not said
+    colour_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,9 @@ class ContractLine:
     ours: int
     included: int
     invoiced: int | None  # None: no invoice given
+    sides: int | None = None  # what came out; None where A3 cannot be told from two sides
+    blind: bool = False  # A3 clicks otherwise for the lessor than on the device, and nobody tells how many there were
+    price: Decimal | None = None  # of a click beyond
 
     @property
     def beyond(self) -> int:
@@ -63,11 +73,54 @@ class ContractLine:
         return None if self.invoiced is None else self.invoiced - self.ours
 
     @property
+    def due(self) -> Decimal | None:
+        """Return what our reading costs beyond the package; None without a price."""
+        return None if self.price is None else cents(self.beyond * self.price)
+
+    @property
+    def dearer(self) -> Decimal | None:
+        """Return how much more the invoiced clicks cost than those we read; negative: less. None: nobody knows."""
+        if self.invoiced is None or self.price is None or self.due is None:
+            return None
+        return cents(max(0, self.invoiced - self.included) * self.price) - self.due
+
+    @property
     def verdict(self) -> str:
         """Return the word of its sentence: "open", "same", "more" or "less"."""
         if self.difference is None:
             return "open"
         return "same" if not self.difference else "more" if self.difference > 0 else "less"
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a quarter costs by our reading, and what the lessor asks for it. Before taxes."""
+
+    package: Decimal
+    ours: Decimal | None  # None: something beyond the package has no price
+    invoiced: Decimal | None  # None: not given
+
+    @property
+    def difference(self) -> Decimal | None:
+        """Return how much more is asked than our reading costs; negative: less."""
+        return None if self.ours is None or self.invoiced is None else self.invoiced - self.ours
+
+
+def bill(lines: Iterable[ContractLine], terms: Terms, invoiced: Decimal | None) -> Bill | None:
+    """Add up a quarter; None where the contract's prices are not known at all."""
+    if not terms.package_price and terms.mono_price is None and terms.colour_price is None:
+        return None
+    ours: Decimal | None = cents(terms.package_price)
+    for line in lines:
+        if line.beyond:
+            ours = None if ours is None or line.due is None else ours + line.due
+    return Bill(cents(terms.package_price), ours, invoiced)
+
+
+def amount_of(text: str) -> Decimal | None:
+    """Return an amount as people type it, "1 234,50 €"; None if it is none."""
+    bare = "".join(text.replace("€", "").split())
+    return Decimal(bare.replace(",", ".")) if bare.isascii() and AMOUNT.fullmatch(bare) else None
 
 
 def quarter_of(text: str) -> tuple[date, date] | None:
@@ -119,14 +172,36 @@ def bounds(stands: Iterable[Stand], first: date, after: date) -> tuple[Stand, St
 
 def contract_lines(start: Stand, end: Stand, terms: Terms, invoice: Mapping[str, int]) -> tuple[ContractLine, ...]:
     """Return the lines of a quarter; `invoice` has the clicks by colour, where they are known."""
-    sides = (
-        ("mono", start.mono, end.mono, _moved(start.mono_large, end.mono_large), terms.mono_included),
-        ("colour", start.colour, end.colour, _moved(start.colour_large, end.colour_large), terms.colour_included),
+    large = (_moved(start.mono_large, end.mono_large), _moved(start.colour_large, end.colour_large))
+    return (
+        _line("mono", (start.mono, end.mono), large[0], terms, (terms.mono_included, terms.mono_price), invoice),
+        _line(
+            "colour", (start.colour, end.colour), large[1], terms, (terms.colour_included, terms.colour_price), invoice
+        ),
     )
-    extra = terms.a3_clicks - terms.device_a3_clicks
-    return tuple(
-        ContractLine(colour, before, now, large, now - before + (large or 0) * extra, included, invoice.get(colour))
-        for colour, before, now, large, included in sides
+
+
+def _line(
+    colour: str,
+    counter: tuple[int, int],
+    large: int | None,
+    terms: Terms,
+    pack: tuple[int, Decimal | None],
+    invoice: Mapping[str, int],
+) -> ContractLine:
+    moved, big = counter[1] - counter[0], large or 0
+    double = terms.device_a3_clicks - 1
+    return ContractLine(
+        colour=colour,
+        start=counter[0],
+        end=counter[1],
+        large=large,
+        ours=moved + big * (terms.a3_clicks - terms.device_a3_clicks),
+        included=pack[0],
+        invoiced=invoice.get(colour),
+        sides=None if double and large is None else moved - big * double,
+        blind=large is None and terms.a3_clicks != terms.device_a3_clicks,
+        price=pack[1],
     )
 
 

@@ -13,6 +13,7 @@ import string
 import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime, tzinfo
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 
@@ -132,6 +133,15 @@ def words(language: str, ask: str = "") -> Words:
     if language == "fr":
         sentences = {key: _french(sentence) for key, sentence in sentences.items()}
     return Words(language, sentences)
+
+
+def money(amount: Decimal, currency: str, t: Words) -> str:
+    """Write an amount as this language does: "6,25 €", "€6.25"."""
+    sign = {"EUR": "€", "CHF": "CHF"}.get(currency, currency)
+    written = f"{amount:,.2f}"
+    if t.language == "fr":
+        return f"{written.replace(',', ' ').replace('.', ',')}\u00a0{sign}"
+    return f"{sign}{written}"
 
 
 def capital(text: str) -> str:

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
-from agent.rules.contract import Stand, Terms, bounds, contract_lines, quarter_at, quarter_of, stand_of
+from agent.rules.contract import (
+    Bill,
+    Stand,
+    Terms,
+    amount_of,
+    bill,
+    bounds,
+    contract_lines,
+    quarter_at,
+    quarter_of,
+    stand_of,
+)
 from agent.rules.panel import Counted, Typed, judge_panel
 from agent.rules.paper import MetersRead
 
@@ -86,3 +98,74 @@ def test_between_which_stands_a_quarter_is_read():
     assert bounds([], OCT, JAN) is None
     assert bounds([START, Stand(DEC, "S2", 60_000, 9_900)], OCT, JAN) is None  # another machine
     assert bounds([START, Stand(DEC, "S1", 60_000, 12)], OCT, JAN) is None  # reset
+
+
+PRICED = Terms(3_000, 500, 2, 1, Decimal("180.00"), Decimal("0.0065"), Decimal("0.0550"))
+
+
+def test_what_a_quarter_costs_beyond_the_package_and_how_much_the_invoice_is_off():
+    lines = contract_lines(START, END, PRICED, {"mono": 3_620, "colour": 520})
+    mono, colour = lines
+    assert (mono.ours, mono.sides, mono.beyond, mono.due, mono.dearer) == (
+        *(3_600, 3_500, 600),
+        *(Decimal("3.90"), Decimal("0.13")),
+    )
+    assert (colour.ours, colour.sides, colour.beyond, colour.due) == (460, 450, 0, Decimal("0.00"))
+    assert colour.dearer == Decimal("1.10")  # 20 clicks over a package that we did not use up
+    assert bill(lines, PRICED, None) == Bill(Decimal("180.00"), Decimal("183.90"), None)
+    asked = bill(lines, PRICED, Decimal("185.13"))
+    assert asked is not None
+    assert asked.difference == Decimal("1.23")
+    assert Bill(Decimal("0.00"), Decimal("3.00"), None).difference is None
+
+
+def test_each_line_is_rounded_once_half_away_from_zero():
+    terms = Terms(mono_price=Decimal("0.0050"))
+    line = contract_lines(Stand(OCT, "", 0, 0), Stand(JAN, "", 101, 0), terms, {})[0]
+    assert line.due == Decimal("0.51")
+
+
+def test_a_device_that_clicks_twice_for_a3_put_out_fewer_sides():
+    mono, colour = contract_lines(START, END, Terms(a3_clicks=1, device_a3_clicks=2), {})
+    assert (mono.sides, mono.ours, colour.sides, colour.ours) == (3_400, 3_400, 440, 440)
+    mono, _ = contract_lines(START, END, Terms(a3_clicks=2, device_a3_clicks=2), {})
+    assert (mono.sides, mono.ours) == (3_400, 3_500)
+
+
+@pytest.mark.parametrize(
+    ("contract", "device", "sides", "blind"), [(1, 1, 10, False), (2, 1, 10, True), (2, 2, None, False)]
+)
+def test_where_nobody_tells_a3_what_cannot_be_known_is_not_said(contract, device, sides, blind):
+    terms = Terms(a3_clicks=contract, device_a3_clicks=device)
+    line = contract_lines(Stand(OCT, "", 1, 1), Stand(JAN, "", 11, 3), terms, {})[0]
+    assert (line.sides, line.blind, line.ours) == (sides, blind, 10)
+
+
+def test_without_prices_there_is_no_bill_and_a_missing_one_leaves_it_open():
+    lines = contract_lines(START, END, Terms(3_000, 500), {"mono": 3_600})
+    assert bill(lines, Terms(3_000, 500), Decimal(200)) is None
+    assert (lines[0].due, lines[0].dearer) == (None, None)
+    half = Terms(3_000, 0, package_price=Decimal(150), mono_price=Decimal("0.01"))
+    found = bill(contract_lines(START, END, half, {}), half, Decimal(200))
+    assert found == Bill(Decimal("150.00"), None, Decimal(200))
+    assert found.difference is None
+    only = Terms(3_000, 500, colour_price=Decimal("0.05"))  # mono has none, and goes beyond
+    assert bill(contract_lines(START, END, only, {}), only, None) == Bill(Decimal("0.00"), None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("1 234,50 €", Decimal("1234.50")),
+        ("183.9", Decimal("183.9")),
+        ("0", Decimal(0)),
+        ("", None),
+        ("-3", None),
+        ("1,234", None),
+        ("12345678", None),
+        ("٣", None),
+        ("beaucoup", None),
+    ],
+)
+def test_an_amount_as_people_type_it(text, amount):
+    assert amount_of(text) == amount

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -139,5 +140,33 @@ def test_the_invoice_stands_beside_our_reading(house_with):
             assert "La facture dit 150 : 10 clics de trop" in page.text
             assert "Couleur : 20 clics" in page.text
             assert "La facture dit pareil." in page.text
+
+        act(home, story)
+
+
+def test_the_quarter_in_euros_stands_beside_the_invoice(house_with):
+    terms = ContractConfig(
+        mono_included=100,
+        colour_included=50,
+        package_price=Decimal("180.00"),
+        mono_price=Decimal("0.0065"),
+        colour_price=Decimal("0.055"),
+    )
+    with house_with(copies="panel", contract=terms) as home:
+
+        async def story(hand: Hand) -> None:
+            page = await hand.open(f"{PATH}?quarter=2026-Q4")
+            page = await hand.send(page.form(f"{PATH}/releve"), mono="10000", colour="2000", day="2026-10-01")
+            await hand.send(page.form(f"{PATH}/releve"), mono="10500", colour="2020")
+            page = await hand.open(f"{PATH}?quarter=2026-Q4&mono=900&colour=20&total=190,00")
+            assert "400 × 0,0065 € = 2,60 € HT." in page.text
+            assert "400 clics de trop" in page.text
+            assert "Soit +2,60 € HT." in page.text
+            assert "Le trimestre doit coûter 182,60 € HT. Dont forfait : 180,00 €." in page.text
+            assert "La facture demande 190,00 € : 7,40 € de trop, demandez pourquoi au prestataire." in page.text
+            page = await hand.open(f"{PATH}?quarter=2026-Q4&total=beaucoup")
+            assert "Le trimestre doit coûter 182,60 € HT." in page.text
+            assert "La facture demande" not in page.text
+            assert "beaucoup" not in page.text
 
         act(home, story)

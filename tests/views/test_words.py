@@ -88,6 +88,7 @@ FAMILIES: set[str] = {
     *(f"counters.way_{way}" for way in COPIES),
     *(f"counters.panel_{why}" for why in ("first", "counted", "fell", "short")),
     *(f"counters.invoice_{verdict}" for verdict in ("open", "same", "more", "less")),
+    *(f"counters.bill_{verdict}" for verdict in ("same", "more", "less")),
     *(f"counters.{colour}" for colour in COLOURS),
     *(f"certificate.{system}{part}" for system in ("android", "apple", "windows", "mac") for part in ("", "_how")),
 }

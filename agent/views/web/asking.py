@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
@@ -88,15 +87,6 @@ def tariff_of(request: web.Request) -> Tariff | None:
     except OSError as error:
         log.warning("the tariff cannot be read: %s", error)
         return None
-
-
-def money(amount: Decimal, currency: str, t: Words) -> str:
-    """Write an amount as this language does: "6,25 €", "€6.25"."""
-    sign = {"EUR": "€", "CHF": "CHF"}.get(currency, currency)
-    written = f"{amount:,.2f}"
-    if t.language == "fr":
-        return f"{written.replace(',', ' ').replace('.', ',')}\u00a0{sign}"
-    return f"{sign}{written}"
 
 
 def lasting(minutes: int, t: Words) -> str:

@@ -18,14 +18,14 @@ from aiohttp import web
 from agent.memory.handcount import Keyed, last_panel, plan_codes, plan_panel, quarter_stands
 from agent.memory.ledger import LedgerError
 from agent.rules.codes import read_codes
-from agent.rules.contract import contract_lines, quarter_at, quarter_of
+from agent.rules.contract import amount_of, bill, contract_lines, quarter_at, quarter_of
 from agent.rules.facts import MemberId
 from agent.rules.members import LineFault, read_day
 from agent.rules.pages import Owner, owner
 from agent.rules.panel import NOT_SHOWN, Typed
 from agent.rules.paper import PanelRead
 from agent.views.events import Labels
-from agent.views.lessor import contract_sentence, terms_of
+from agent.views.lessor import bill_sentence, contract_sentence, terms_of
 from agent.views.web.asking import current, local_now, people
 from agent.views.web.gate import (
     COMMIT_S,
@@ -70,6 +70,7 @@ class Machine:
     last: str  # about the last relevé; "" there is none
     codes: tuple[Code, ...]
     contract: tuple[str, ...]  # one sentence a line
+    priced: bool  # the contract's prices are known
     how: str  # in words
 
 
@@ -109,6 +110,7 @@ def _page(request: web.Request, faults: Iterable[LineFault] = (), device: str = 
         faulty=device,
         quarter=quarter,
         invoice=_invoice(request),
+        total=request.query.get("total", "") if amount_of(request.query.get("total", "")) is not None else "",
         today=local_now(request).date().isoformat(),
         members=current(request),
     )
@@ -119,8 +121,12 @@ def _machine(request: web.Request, t: Words, name: str, quarter: str) -> Machine
     last = last_panel(request.app[LEDGER], name)
     called = capital(Labels.of(request.app[GATE].site).device(name))
     codes = _codes(request, name) if config.copies == "codes" else ()
+    said = config.contract
+    priced = said is not None and bool(said.package_price or said.mono_price or said.colour_price)
     how = t(f"counters.way_{config.copies}")
-    return Machine(name, called, config.copies, _said(t, last), codes, _contract(request, t, name, quarter), how)
+    return Machine(
+        name, called, config.copies, _said(t, last), codes, _contract(request, t, name, quarter), priced, how
+    )
 
 
 def _said(t: Words, last: PanelRead | None) -> str:
@@ -253,7 +259,9 @@ def _contract(request: web.Request, t: Words, name: str, quarter: str) -> tuple[
     found = quarter_stands(request.app[LEDGER], name, *span)
     if found is None:
         return ()
-    config = request.app[GATE].site.printers[name]
-    lines = contract_lines(*found, terms_of(config), _invoice(request))
+    terms = terms_of(request.app[GATE].site.printers[name])
+    lines = contract_lines(*found, terms, _invoice(request))
+    cost = bill(lines, terms, amount_of(request.query.get("total", "")))
     between = t("counters.between", first=t.day_of(found[0].day), last=t.day_of(found[1].day))
-    return (between, *(contract_sentence(t, line) for line in lines))
+    said = () if cost is None else (bill_sentence(t, cost),)
+    return (between, *(contract_sentence(t, line) for line in lines), *said)

@@ -18,7 +18,7 @@ from agent.rules.patience import ADDRESS
 from agent.views.exports import absences_until, in_time
 from agent.views.own import KINDS, Own, OwnFold, of_the_month
 from agent.views.portable import Identity, archive
-from agent.views.web.asking import lasting, local_now, money, tariff_of
+from agent.views.web.asking import lasting, local_now, tariff_of
 from agent.views.web.entry import address_of
 from agent.views.web.gate import (
     CALLER,
@@ -37,6 +37,7 @@ from agent.views.web.gate import (
 )
 from agent.views.web.members import formulas
 from agent.views.web.poster import address
+from agent.views.words import money
 
 CODE_LASTS = timedelta(hours=24)
 SHOWN = 30  # visits and prints on the page; all of them are in the file

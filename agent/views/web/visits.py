@@ -26,9 +26,9 @@ from agent.rules.hours import WeeklyHours
 from agent.rules.leaving import costs_today, doubt, minutes_by_day
 from agent.rules.presence import PROPOSED, Reason
 from agent.rules.visits import Visit, Visits
-from agent.views.web.asking import asked, current, lasting, local_now, money, people, tariff_of
+from agent.views.web.asking import asked, current, lasting, local_now, people, tariff_of
 from agent.views.web.gate import CLOCK, GATE, LEDGER, ROSTER, Role, back, form, needs, page, words_of
-from agent.views.words import Words
+from agent.views.words import Words, money
 
 SHOWN = timedelta(days=7)  # visits that are over, in the list
 REFUSED = {  # what the book of visits refuses, in words
