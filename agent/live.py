@@ -91,6 +91,7 @@ class LiveDevice:
     queued: int | None = None  # jobs in the device itself
     stuck: int = 0  # jobs that have been printing for too long
     meters_silent: bool = False  # its SNMP meters do not answer
+    copied: int | None = None  # sides in the open visit; None: no visit, or its copy-control connector frees nobody
     control_lost: bool = False  # its copy-control connector does not obey, or its pulses are not heard
 
 

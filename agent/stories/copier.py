@@ -362,6 +362,7 @@ class Clerk:
             stuck=self._stuck(reading.at),
             meters_silent=bool(reading.faults),
             control_lost=self._turnstile.lost,
+            copied=self._turnstile.so_far(self.books.visit),
         )
 
     def _errand(self, sent: Sent | None) -> Errand:
@@ -380,6 +381,7 @@ class Clerk:
 
     def _learn(self, fact: Fact, at: Moment) -> None:
         self.books.learn(fact, at)
+        self._turnstile.learn(fact)
         if isinstance(fact, AttemptCounted) and (lost := self._lost.pop(fact.attempt, None)) is not None:
             self._witness.settled(lost)
         if isinstance(fact, PrintsUnmatched) and fact.device == self.books.device:

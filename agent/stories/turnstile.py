@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import logging
 
+from agent.rules.columns import Visit
+from agent.rules.facts import Fact
+from agent.rules.paper import CopiesCounted
 from drivers.contract import DriverError
 from drivers.copying import Clicks, CopyControl
 
@@ -27,6 +30,19 @@ class Turnstile:
         self._open: bool | None = None
         self._taken_s = 0.0
         self._lost = ""
+        self._visit, self._copied = "", 0  # the sides copied in the last visit that copied anything
+
+    def learn(self, fact: Fact) -> None:
+        """Add up what the visit copies: the screen beside the copier shows it."""
+        if isinstance(fact, CopiesCounted) and fact.visit:
+            self._copied = fact.mono + fact.colour + (self._copied if fact.visit == self._visit else 0)
+            self._visit = fact.visit
+
+    def so_far(self, visit: Visit | None) -> int | None:
+        """Return how much the open visit has copied; None where nobody is let through here."""
+        if self._control is None or visit is None:
+            return None
+        return self._copied if visit.visit == self._visit else 0
 
     @property
     def lost(self) -> bool:

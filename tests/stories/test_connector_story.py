@@ -99,8 +99,10 @@ def test_the_copier_copies_for_whoever_badged_and_for_nobody_else(tmp_path):
             space.building.obey(CopyVerb(2, colour=True))
             await asyncio.sleep(5)
             assert space.shown[-1].visitor
+            assert space.shown[-1].copied == 6
             await badge(space, wait_s=3)
             assert not free(space)
+            assert space.shown[-1].copied is None
             with pytest.raises(VerbError, match="nobody has badged"):
                 space.building.obey(CopyVerb(3))
         assert sides(space) == {"alice": 6}

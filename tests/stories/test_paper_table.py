@@ -26,6 +26,7 @@ CUPS, COPIES, RELEASE = (
     "stories/test_copies_peers.py",
     "stories/test_release_peers.py",
 )
+CONNECTOR, WIRED = "stories/test_connector_story.py", "stories/test_connector_peers.py"
 HERE, LEAFING, LOG = "stories/test_paper_table.py", "drivers/test_leafing.py", "drivers/test_pagelog.py"
 WHAT_LP_ASKS = (CUPS, "test_a_real_cupsd_prints_through_a_driverless_queue")
 BOOKED = (CASES, "test_what_came_out_is_what_is_booked")
@@ -96,6 +97,16 @@ INDEX: dict[int, tuple[tuple[str, str], ...]] = {
     34: (WHO_COPIES, (COPIES, "test_prints_and_copies_at_once_go_to_whose_they_are")),
     35: (WHO_COPIES, NEXT_BADGE),
     36: (WHO_COPIES, NEXT_BADGE),
+    37: (
+        ("rules/test_clicks.py", "test_case_37_a_duplex_copy_is_two_sides_and_one_sheet_of_whoever_is_badged_in"),
+        (CONNECTOR, "test_case_37_a_duplex_copy_is_two_sides_on_one_sheet_in_one_row"),
+        (WIRED, "test_cases_36_and_37_two_members_one_after_the_other_every_side_is_whose_it_is"),
+    ),
+    38: (
+        (CONNECTOR, "test_case_38_pulses_during_an_outage_are_lost_without_a_counter_and_the_copier_is_locked"),
+        (CONNECTOR, "test_case_38_where_the_machine_has_counters_they_close_the_books_and_nothing_is_booked_twice"),
+        ("drivers/test_connector.py", "test_case_38_a_pulse_under_way_at_the_start_is_counted_once"),
+    ),
     39: (
         (CASES, "test_39_a_device_that_counts_no_job_is_settled_by_its_counters"),
         (CASES, "test_39_a_device_that_says_nothing_leaves_the_spoolers_claim_and_its_doubt"),
@@ -126,7 +137,6 @@ INDEX: dict[int, tuple[tuple[str, str], ...]] = {
         ("drivers/test_printer_far_ends.py", "test_nobody_there"),
     ),
 }  # fmt: skip
-NOT_HERE = {37, 38}  # the copy-control connector's pulses
 
 
 @cache
@@ -136,7 +146,7 @@ def functions(file: str) -> frozenset[str]:
 
 
 def test_every_case_has_its_number():
-    assert set(INDEX) | NOT_HERE == set(range(1, 46))
+    assert set(INDEX) == set(range(1, 46))
 
 
 @pytest.mark.parametrize("case", INDEX)

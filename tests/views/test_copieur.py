@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import SpoolerConfig
+from agent.config import ConnectorConfig, SpoolerConfig
 from agent.live import LiveGreeting, LiveHeld, LiveRelease, Picture
 from agent.memory.roster import RosterStore
 from agent.rules.facts import FormulaId
@@ -92,6 +92,39 @@ def test_a_badge_is_answered_and_forgotten(home: House, greeting: dict[str, obje
         assert set(hand.cookies) <= {"lang"}
 
     browse(home, story)
+
+
+@pytest.mark.parametrize(
+    ("copied", "said"),
+    [(0, "Vous pouvez copier Badgez de nouveau"), (1, "Vous avez copié 1 face"), (12, "Vous avez copié 12 faces")],
+)
+def test_whoever_is_let_copy_sees_that_and_how_much(home: House, copied: int, said: str) -> None:
+    async def story(hand: Hand) -> None:
+        painted = pictures(home.clock.now())
+        device = replace(painted["paper"].devices["copieur"], visitor=True, copied=copied)
+        none, jobs = LiveGreeting(home.clock.now().utc), LiveGreeting(home.clock.now().utc, jobs=2)
+        for greetings in ({}, {"copieur": none}):
+            release = LiveRelease((), greetings)
+            home.paint({**painted, "paper": replace(painted["paper"], release=release, devices={"copieur": device})})
+            text = (await hand.open("/copieur")).text
+            assert said in text.replace("\N{NO-BREAK SPACE}", " ")
+        release = LiveRelease((), {"copieur": jobs})
+        home.paint({**painted, "paper": replace(painted["paper"], release=release, devices={"copieur": device})})
+        assert "Bonjour, 2" in (await hand.open("/copieur")).text
+
+    browse(home, story)
+
+
+def test_a_copier_that_only_copies_by_badge_has_its_screen_too(tmp_path: Path) -> None:
+    wired = replace(SITE.printers["copieur"], copies="connector", connector=ConnectorConfig(kind="sim"))
+    with house(tmp_path / "house", replace(SITE, printers={"copieur": wired}, spooler=None)) as home:
+
+        async def story(hand: Hand) -> None:
+            paint(home, None)
+            page = await hand.open("/copieur")
+            assert "Posez votre badge Le copieur est libéré aussitôt" in page.text
+
+        browse(home, story)
 
 
 def test_the_screen_knows_when_it_does_not_know(home: House) -> None:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from aiohttp import web
 
 from agent.config import Site
-from agent.live import STALE_S, LiveGreeting, LiveRelease, age_s, read_pictures
+from agent.live import STALE_S, LiveGreeting, LiveRelease, Picture, age_s, read_pictures
 from agent.rules.incidents import Area, Level
 from agent.views.events import Labels, refusal
 from agent.views.sentences import Saying
@@ -35,13 +35,23 @@ class Greeting:
     more: str
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One copier, as its screen needs it."""
+
+    device: str
+    label: str
+    intake: bool  # jobs wait for a badge here
+    copied: int | None  # sides so far, while a badge lets copy
+
+
 def devices_of(site: Site) -> list[str]:
-    """Return the devices whose jobs wait for a badge."""
-    return [name for name in site.printers if site.intake(name)]
+    """Return the devices that ask for a badge: to let jobs out, or to let copy."""
+    return [name for name, printer in site.printers.items() if site.intake(name) or printer.connector is not None]
 
 
 def routes(app: web.Application) -> None:
-    """Add the screen, where jobs wait for a badge."""
+    """Add the screen, where a badge is asked for."""
     if devices_of(app[GATE].site):
         app.router.add_get("/copieur", show)
         app.router.add_get("/copieur/{device}", show)
@@ -55,9 +65,12 @@ async def show(request: web.Request) -> web.Response:
     if device not in devices:
         raise web.HTTPNotFound
     say = Saying(site, request.app[WATCH].look(), t.language)
-    release = _release(request)
+    paper = _paper(request)
+    release = None if paper is None else paper.release
+    live = None if paper is None else paper.devices.get(device)
     label = Labels.of(site).device(device)
-    said = greet(release, device, label, say)
+    seen = Seen(device, label, bool(site.intake(device)), None if live is None else live.copied)
+    said = greet(release, seen, say)
     html = (
         request.app[GATE]
         .env.get_template("counter.html")
@@ -76,26 +89,31 @@ async def show(request: web.Request) -> web.Response:
     return web.Response(text=html, content_type="text/html")
 
 
-def _release(request: web.Request) -> LiveRelease | None:
-    """Return what the paper service last showed; None if it is silent or does not know."""
+def _paper(request: web.Request) -> Picture | None:
+    """Return what the paper service last showed; None if it is silent."""
     paper = read_pictures(request.app[PLACES].run).get("paper")
     fresh = paper is not None and age_s(paper, request.app[CLOCK].now()) <= STALE_S
-    return paper.release if paper is not None and fresh else None
+    return paper if fresh else None
 
 
-def greet(release: LiveRelease | None, device: str, label: str, say: Saying) -> Greeting:
+def greet(release: LiveRelease | None, seen: Seen, say: Saying) -> Greeting:
     """Say what the last badge did, if that was just now; else what to do."""
     t = say.words
-    if release is None or release.held is None:
+    last = release and release.greetings.get(seen.device)
+    if last and not timedelta() <= say.state.at - last.at < SHOWN:
+        last = None
+    if seen.copied is not None and not (last and (last.jobs or last.refused)):
+        sentence = t("copieur.copied", n=seen.copied) if seen.copied else t("copieur.free")
+        return Greeting(Level.OK, sentence, t("copieur.free_more"))
+    if seen.intake and (release is None or release.held is None):
         return _unknown(t)
-    last = release.greetings.get(device)
-    if last is not None and timedelta() <= say.state.at - last.at < SHOWN:
-        return _answered(last, label, t)
+    if last:
+        return _answered(last, seen.label, t)
     paper = [one for card in say.cards() if card.area is Area.PAPER for one in card.incidents]
     wrong = [one for one in paper if one.level == Level.DOWN]
     if wrong:
         return Greeting(Level.DOWN, wrong[0].title, wrong[0].remedy)
-    return Greeting(Level.OK, t("copieur.badge"), t("copieur.badge_more"))
+    return Greeting(Level.OK, t("copieur.badge"), t("copieur.badge_more" if seen.intake else "copieur.badge_copy"))
 
 
 def _unknown(t: Words) -> Greeting:
