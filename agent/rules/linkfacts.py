@@ -136,7 +136,7 @@ class OutageReported(Fact):
     kind: ClassVar[str] = "outage-reported"
 
     link: str
-    began: datetime  # of the outage: `LinkChanged.since`
+    began: datetime  # of the outage: the second of `LinkChanged.since`
     reported: datetime
     reference: str  # the provider's file number; "" none given
     actor: str  # an account's id

@@ -16,7 +16,7 @@ from statistics import median
 
 from agent.rules.linkfacts import OUT, Health, LinkRated, OutageReported
 from agent.rules.linkpast import Past, repaired
-from agent.rules.outages import NONE, Outage, Stretch, Sums, outages, tally, within
+from agent.rules.outages import NONE, Outage, Stretch, Sums, outages, tally, whole, within
 
 Window = tuple[datetime, datetime]
 
@@ -69,11 +69,12 @@ def link_month(
     """Return the month of a link within `window`; `openings` disjoint and ascending; `heard`: see `rules.outages`."""
     line = past.line(link, max(window[1], heard), heard)
     inside = within(line, *window)
-    whole = [one for one in outages(line) if one.until > window[0] and one.since < window[1]]
+    entire = [one for one in outages(line) if one.until > window[0] and one.since < window[1]]
+    kept = whole(past.cut[link]) if past.cut.get(link, window[0]) > window[0] else None
     parts = [tuple(row) for out, row in groupby(inside, key=lambda one: one.health in OUT) if out]
     rows = tuple(
         _row(past, link, replace(here, after=all_.after), all_, row)
-        for here, all_, row in zip(outages(inside), whole, parts, strict=True)
+        for here, all_, row in zip(outages(inside), entire, parts, strict=True)
     )
     return LinkMonth(
         rows,
@@ -81,15 +82,15 @@ def link_month(
         tally(inside, [window])[0],
         sum(tally(inside, openings), Sums(NONE, NONE, NONE, NONE)),
         _rates([(at, fact) for at, fact in past.rates.get(link, ()) if window[0] <= at < window[1]]),
-        inside[0].since if inside and inside[0].since > window[0] else None,
-        link in past.cut,
+        kept or (inside[0].since if inside and inside[0].since > window[0] else None),
+        kept is not None,
         round_s,
     )
 
 
-def _row(past: Past, link: str, here: Outage, whole: Outage, parts: tuple[Stretch, ...]) -> Row:
-    report = past.report(link, whole)
-    return Row(here, parts, whole.since, report, repaired(whole, report.reported) if report else None)
+def _row(past: Past, link: str, here: Outage, entire: Outage, parts: tuple[Stretch, ...]) -> Row:
+    report = past.report(link, entire)
+    return Row(here, parts, entire.since, report, repaired(entire, report.reported) if report else None)
 
 
 def _rates(checks: Sequence[tuple[datetime, LinkRated]]) -> Rates:

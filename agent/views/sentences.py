@@ -265,7 +265,7 @@ class Saying:
     def _card(self, card: Card) -> SaidCard:
         lines: list[SaidLine] = []
         if card.area is Area.INTERNET:
-            lines = [self.link(link) for link in self.state.links]
+            lines = [self._link(link) for link in self.state.links]
         elif card.area is Area.PAPER:
             lines = [self._device(device) for device in self.state.devices]
         elif card.area is Area.DOOR and self.state.door is not None:
@@ -287,18 +287,20 @@ class Saying:
         switch = self._members_use == "two_wifi" and len(up) < len(self.state.links)
         return self.words("card.internet.watch_two_wifi" if switch else "card.internet.watch", links=", ".join(up))
 
-    def link(self, link: LinkLine) -> SaidLine:
-        """Say one link in a line."""
+    def _link(self, link: LinkLine) -> SaidLine:
+        said = link_words(link.health, link.cause, self.words)
+        name = self._labels.links.get(link.name, link.name)
+        return SaidLine(link.level, name, said, _joined(self.since(link.since), self.answers(link)))
+
+    def answers(self, link: LinkLine) -> str:
+        """Say how a link answers just now."""
         soft = []
         if link.rtt_s is not None:
             soft.append(self.words("link.rtt", ms=self._ms(link.rtt_s)))
         if link.loss_share is not None:
             soft.append(self.words("link.lost", percent=round(link.loss_share * 100)))
         soft += [self.words("link.alone", target=target) for target in link.alone]
-        since = self.since(link.since)
-        said = link_words(link.health, link.cause, self.words)
-        name = self._labels.links.get(link.name, link.name)
-        return SaidLine(link.level, name, said, _joined(since, *soft))
+        return _joined(*soft)
 
     def _ms(self, rtt_s: float) -> str:
         written = f"{rtt_s * 1000:.0f}" if rtt_s >= 0.0095 else f"{rtt_s * 1000:.1f}"

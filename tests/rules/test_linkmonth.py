@@ -89,8 +89,14 @@ def test_before_it_was_installed_there_is_nothing() -> None:
     found = november(facts=FACTS[-2:-1])
     assert (found.since, found.cut) == (at(30, 23), False)
     assert found.around == minutes(60, out=60)
-    assert november(kept=3).cut
-    assert november(kept=3).since == at(6)
+
+
+def test_what_is_not_kept_at_hand_is_no_month_without_a_link() -> None:
+    assert (november(kept=3).since, november(kept=3).cut) == (at(6), True)
+    later = (told(at(2, month=12), UP, DOWN, Cause.ISP), told(at(3, month=12), DOWN, UP, Cause.NONE))
+    nothing = november(*later, kept=2)
+    assert (nothing.since, nothing.cut, nothing.around.empty) == (at(2, month=12), True, True)
+    assert not november(kept=9).cut  # it begins before the month
 
 
 def rated(day: int, bit_s: int | None, contract: int = 17_000_000) -> tuple[datetime, LinkRated]:

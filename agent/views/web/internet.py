@@ -238,7 +238,7 @@ class _Teller:
                 rate=rate_words(checks[-1][1], self.t),
             )
         config = self.site.links[link.name]
-        return tuple(filter(None, (self.say.link(link).soft, contract_words(config, self.t), rate)))
+        return tuple(filter(None, (self.say.answers(link), contract_words(config, self.t), rate)))
 
     def members(self) -> str:
         """Say how members get from one link to the other: nothing is promised that does not happen."""
