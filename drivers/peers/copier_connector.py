@@ -18,7 +18,7 @@ from drivers.peers.wires import Wires
 
 PULSE_S = 0.06  # active, and then as long at rest
 LOOK_S = 0.01  # how soon it notices that the enable line changed
-BOUNCE_S = 0.001
+BEFORE_S = 0.001  # how long the colour and A3 lines stand before a pulse
 
 
 class Connector:
@@ -41,11 +41,11 @@ class Connector:
         """Tell of one side that came out."""
         self._put(self._colour, active=colour)
         self._put(self._large, active=large)
-        await asyncio.sleep(BOUNCE_S)
+        await asyncio.sleep(BEFORE_S)
         for click in range(clicks):
-            await self._pulse_on(self._pulse)
+            self._pulse_on(self._pulse)
             if sheet and not click:
-                await self._pulse_on(self._sheet)
+                self._pulse_on(self._sheet)
             await asyncio.sleep(PULSE_S)
             self.clicks += 1
             self._put(self._pulse, active=False)
@@ -58,18 +58,16 @@ class Connector:
         """Return what its copier's panel can ask of it."""
         return {"spike": self.spike, "bounce": lambda count: setattr(self, "bounces", int(count))}
 
-    async def spike(self) -> None:
-        """Disturb the pulse line as a motor that starts does: a millisecond, no click."""
+    def spike(self) -> None:
+        """Disturb the pulse line as a motor that starts does: at once over, no click."""
         self._put(self._pulse, active=True)
-        await asyncio.sleep(BOUNCE_S)
         self._put(self._pulse, active=False)
 
-    async def _pulse_on(self, line: int | None) -> None:
+    def _pulse_on(self, line: int | None) -> None:
+        """Begin a pulse; its bounces follow one another without a pause, however busy the machine is."""
         for _ in range(self.bounces):
             self._put(line, active=True)
-            await asyncio.sleep(BOUNCE_S)
             self._put(line, active=False)
-            await asyncio.sleep(BOUNCE_S)
         self._put(line, active=True)
 
     def _put(self, line: int | None, *, active: bool) -> None:

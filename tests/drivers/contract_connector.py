@@ -20,7 +20,7 @@ from drivers.virtual import VirtualClock, VirtualLoop
 
 DEVICE = DeviceId("copieur")
 ENABLE = 23
-LINES = {name: (line, False, 0.01, "") for name, line in ((PULSE, 24), (COLOUR, 25), (LARGE, 26), (SHEET, 27))}
+LINES = {name: (line, False, 0.03, "") for name, line in ((PULSE, 24), (COLOUR, 25), (LARGE, 26), (SHEET, 27))}
 
 
 @dataclass

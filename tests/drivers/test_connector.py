@@ -35,7 +35,7 @@ class TestGpioConnector(ConnectorContract):
         async def story(bench: Bench) -> None:
             assert bench.far is not None
             bench.far.bounces = 3
-            await bench.far.spike()
+            bench.far.spike()
             await asyncio.sleep(0.05)
             await bench.copy(3)
             taken = await self.counted(bench, 3)
