@@ -5,9 +5,10 @@ them up. What nobody measured, and what was of our own doing, stand in the file 
 
 CSV as in `views.exports` (UTF-8 with BOM, `;`, decimal comma, CRLF). Columns:
 - Mois, Site, Lien: the month, the site's code, the link's label.
-- Quoi: "coupure", "câble" (ours), "redémarrage" (of the box, by our own people), "non mesuré"; "débit", one measured
-  rate; then one row each of "total mesuré", "total coupé", "total non mesuré", "total câble", "total redémarrage" and
-  "disponibilité", each once more with "aux heures d'ouverture".
+- Quoi: "coupure", "câble" (ours), "redémarrage" (of the box, by our own people), "non mesuré"; "non repris": what is
+  before Fin is not kept at hand (the command line has it all); "débit", one measured rate; then one row each of "total
+  mesuré", "total coupé", "total non mesuré", "total câble", "total redémarrage" and "disponibilité", each once more
+  with "aux heures d'ouverture".
 - Début, Fin: ISO 8601 with the offset of the site's wall clock; of a state that lasts, or that was cut at the edge of
   the month or of what is known, the edge.
 - Secondes: how long, whole seconds: Fin less Début.
@@ -83,6 +84,8 @@ def sheet(months: Iterable[tuple[str, LinkMonth]], whose: tuple[str, str], zone:
 def _rows(month: LinkMonth, zone: tzinfo) -> Iterable[Cells]:
     states = [(one, row if one is row.parts[0] else None) for row in month.rows for one in row.parts]
     states += [(one, None) for one in month.gaps]
+    if month.cut and month.since is not None:
+        yield Cells("non repris", until=_iso(month.since, zone), counts="non")
     for one, row in sorted(states, key=lambda pair: pair[0].since):
         yield _state(one, row, month.round_s, zone)
     for at, fact in month.rates.measured:

@@ -90,6 +90,12 @@ def test_a_link_never_measured_has_no_share() -> None:
     assert lines[6] == "2026-10;morez;'=Free;disponibilité;;;;;;oui;;;;;;"
 
 
+def test_what_is_not_kept_at_hand_is_said() -> None:
+    month = link_month(follow(Past(), FACTS, kept=2), "adsl1", OCTOBER, (), at(1, month=11), 1.0)
+    lines = sheet([("Orange", month)], ("2026-10", "morez"), PARIS).decode().splitlines()
+    assert lines[1] == "2026-10;morez;Orange;non repris;;2026-10-28T01:00:00+01:00;;;;non;;;;;;"
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     (tmp_path / "state").mkdir()
