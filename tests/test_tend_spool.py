@@ -82,6 +82,8 @@ def test_the_role_sets_what_is_checked_at_run_time() -> None:
     text = Environment(autoescape=False).from_string(TEMPLATE.read_text(encoding="utf-8")).render()
     assert read_conf(text).proves_names("authenticated")
     assert not read_conf(text).proves_names("default")
+    for policy in ("default", "authenticated"):
+        assert read_conf(text).limit("set-job-attributes", policy).who == frozenset({"@system"})
     settings = SpoolSettings(text, {"copieur": "gardien:ipp://192.0.2.9/ipp/print"}, bell=True, page_log=True)
     assert drifts(settings) == ()
 
