@@ -35,6 +35,10 @@ class LedgerError(Exception):
     """The ledger cannot do what was asked: the message says why. Metering stops loudly, the door goes on."""
 
 
+class RosterLostError(LedgerError):
+    """The roster cannot be read: nobody is known by name, and nothing of it can be changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A fact ready to be written: everything decided and encoded, so that the writer can only fail with the disk."""

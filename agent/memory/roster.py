@@ -34,7 +34,7 @@ from typing import Self, TypeVar
 
 from agent.memory.bookings import Bookings
 from agent.memory.calendar import Calendar
-from agent.memory.codec import LedgerError, decode, moment
+from agent.memory.codec import LedgerError, RosterLostError, decode, moment
 from agent.memory.database import WriteLock, connect, identity, insist, make_file, transaction, truncate_log
 from agent.memory.ledger import Ledger
 from agent.memory.people import (
@@ -145,7 +145,7 @@ class RosterStore:
                     log.warning("the roster cannot be read, the last one goes on: %s", error)
                 self.fault = f"the roster cannot be read: {error}"
                 if self._roster is None:
-                    raise LedgerError(self.fault) from error
+                    raise RosterLostError(self.fault) from error
             return self._roster
 
     def card_key(self, card: CardNumber) -> CardKey:
@@ -163,9 +163,11 @@ class RosterStore:
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             with self._reading:
+                insist(self._path, self._opened)
                 return work(self._reader)
-        except (sqlite3.Error, ValueError) as error:
-            raise LedgerError(f"the roster cannot be read: {error}") from error
+        except (sqlite3.Error, ValueError, LedgerError) as error:
+            self._seen, self.fault = -1, f"the roster cannot be read: {error}"  # `roster` looks at all of it again
+            raise RosterLostError(self.fault) from error
 
     # --- changing --------------------------------------------------------------------------------------------
 

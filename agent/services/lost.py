@@ -1,44 +1,64 @@
-"""What the door stands on when its ledger or its roster cannot be opened: stand-ins that hold nothing and say why.
+"""Stand-ins for a ledger or a roster that cannot be opened: they hold nothing, take nothing, and say why.
 
-They are their classes to whoever uses them, and raise what those raise: a door that judges by the list it kept meets
-no case of its own. What they cannot take (a fact, a card's key) the caller keeps, or finds elsewhere.
+The one idea: what goes on without its memory calls it as always, and meets the LedgerError that it must bear anyway.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from typing import TypeVar
 
+from agent.memory.bookings import Bookings
+from agent.memory.calendar import Calendar
+from agent.memory.codec import RosterLostError
 from agent.memory.kept import KeptList
 from agent.memory.ledger import Entry, Ledger, LedgerError
+from agent.memory.people import Change
 from agent.memory.roster import RosterStore
+from agent.memory.visitors import VisitorPool
 from agent.rules.facts import CardKey, Fact
 from agent.rules.members import Roster
 from drivers.contract import CardNumber, Moment
 
+T = TypeVar("T")
+
 
 class LostRoster(RosterStore):
-    """Stands in for a roster that cannot be opened: knows nobody, says why. Cards are told apart by the kept key."""
+    """Stands in for a roster that cannot be opened: knows nobody. Cards are told apart by the kept key."""
 
     def __init__(self, why: str, kept: KeptList) -> None:
         self.fault = why
         self._kept = kept
+        self.calendar = Calendar(self._changing, self._read)
+        self.visitors = VisitorPool(self._changing, self._read)
+        self.bookings = Bookings(self._changing, self._read, self.card_key)
 
     def roster(self) -> Roster:
-        """Raise LedgerError: nobody is known."""
-        raise LedgerError(self.fault)
+        """Raise RosterLostError: nobody is known."""
+        raise RosterLostError(self.fault)
 
     def card_key(self, card: CardNumber) -> CardKey:
-        """Return the keyed hash of a card number. Raises LedgerError where no key is at hand."""
+        """Return the keyed hash of a card number. Raises RosterLostError where no key is at hand."""
         key = self._kept.card_key(card)
         if key is None:
-            raise LedgerError(self.fault)
+            raise RosterLostError(self.fault)
         return key
+
+    def _read(self, work: Callable[..., T]) -> T:
+        del work
+        raise RosterLostError(self.fault)
+
+    @contextlib.contextmanager
+    def _changing(self, actor: str) -> Iterator[Change]:
+        del actor
+        raise RosterLostError(self.fault)
 
 
 class LostLedger(Ledger):
-    """Stands in for a ledger that cannot be opened: holds nothing, takes nothing, says why."""
+    """Stands in for a ledger that cannot be opened."""
 
     def __init__(self, why: str) -> None:
         self._why = why

@@ -51,6 +51,7 @@ log = logging.getLogger(__name__)
 
 PUBLISH_S = 1.0
 REOPEN_S = 5.0
+WITHOUT_ROSTER = {"door", "web", "links", "alerts"}
 SOON_S = 0.05  # a change is published this soon; several at once are one picture
 CHILD = "GARDIEN_CHILD"  # set by `gardien run`: standard input is the parent's pipe; its end is ours
 
@@ -252,15 +253,13 @@ async def stand(service: str, site: Site, places: Places, wire: Wire, tape_folde
 
             tape = Tape(tape_folder, service)
             memory.callback(tape.close)
-        ledger, roster = _remember(places, clock, memory, insist=service != "door")
+        ledger, roster = _remember(service, places, clock, memory)
         standing = Standing(service, site, places, clock, ledger, roster, tape=tape)
         await wire(standing)
         if standing.simulates:
             await standing.stack.enter_async_context(obeying(standing))
         running = asyncio.create_task(standing.run())
-        ends = {asyncio.create_task(_end())}
-        if isinstance(ledger, LostLedger) or isinstance(roster, LostRoster):
-            ends.add(asyncio.create_task(_back(places, clock)))
+        ends = {asyncio.create_task(_end()), asyncio.create_task(_back(places, clock, ledger, roster))}
         notify("READY=1")
         await asyncio.wait({running, *ends}, return_when=asyncio.FIRST_COMPLETED)
         notify("STOPPING=1")
@@ -270,38 +269,47 @@ async def stand(service: str, site: Site, places: Places, wire: Wire, tape_folde
             await running
 
 
-def _remember(
-    places: Places, clock: Clock, memory: contextlib.ExitStack, *, insist: bool
-) -> tuple[Ledger, RosterStore]:
-    """Open ledger and roster. Raises LedgerError if `insist`; else, for the door, what is lost has its stand-in."""
+def _remember(service: str, places: Places, clock: Clock, memory: contextlib.ExitStack) -> tuple[Ledger, RosterStore]:
+    """Open ledger and roster; what is lost has its stand-in where the service is of use without it.
+
+    The door must open and go on without either; whoever only looks goes on without the roster, so that there is a page
+    to say so. What counts and bills needs both. Raises LedgerError.
+    """
     ledger: Ledger
     try:
         ledger = memory.enter_context(Ledger.open(places.state / "ledger.db"))
     except LedgerError as error:
-        if insist:
+        if service != "door":
             raise
         log.error("the door stands without the ledger: %s", error)  # noqa: TRY400  (one line for the operator)
         ledger = LostLedger(str(error))
     try:
         return ledger, memory.enter_context(RosterStore.open(places.state, ledger, clock))
     except LedgerError as error:
-        if insist:
+        if service not in WITHOUT_ROSTER:
             raise
-        log.error("the door goes on with the last list it kept: %s", error)  # noqa: TRY400  (one line)
+        log.error("%s goes on without the roster: %s", service, error)  # noqa: TRY400  (one line)
         return ledger, LostRoster(str(error), KeptList(places.state, places.run))
 
 
-async def _back(places: Places, clock: Clock) -> None:
-    """Return once ledger and roster open again: the service then ends, to be started on them."""
+async def _back(places: Places, clock: Clock, ledger: Ledger, roster: RosterStore) -> None:
+    """Return once what was lost opens again: the service then ends, to be started on it."""
 
     def opens() -> None:
-        with Ledger.open(places.state / "ledger.db") as ledger:
-            RosterStore.open(places.state, ledger, clock).close()
+        with Ledger.open(places.state / "ledger.db") as again:
+            store = RosterStore.open(places.state, again, clock)
+            try:
+                store.roster()
+            finally:
+                store.close()
 
     while True:
         await asyncio.sleep(REOPEN_S)
-        with contextlib.suppress(LedgerError):
-            return await asyncio.to_thread(opens)
+        if isinstance(ledger, LostLedger) or roster.fault:
+            with contextlib.suppress(LedgerError):
+                await asyncio.to_thread(opens)
+                if isinstance(ledger, LostLedger) or roster.fault:  # it has not come back by itself meanwhile
+                    return
 
 
 @contextlib.asynccontextmanager

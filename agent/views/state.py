@@ -218,7 +218,7 @@ def _cards(site: Site, incidents: tuple[Incident, ...]) -> tuple[Card, ...]:
 
 def _service(name: str, picture: Picture | None, today: Today, now: Moment, asking: str) -> ServiceSeen:
     if name == asking:
-        return ServiceSeen(name, 0.0, now.utc, not today.fault)
+        return ServiceSeen(name, 0.0, now.utc, not today.fault, picture is None or picture.roster_ok)
     if picture is None:
         return ServiceSeen(name, None)
     return ServiceSeen(name, age_s(picture, now), picture.at.utc, picture.ledger_ok, picture.roster_ok)

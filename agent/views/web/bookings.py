@@ -57,7 +57,7 @@ def reads_codes(request: web.Request) -> bool:
 
 
 def lockdown_said(request: web.Request) -> str:
-    """Say that nobody enters, since when and until when; "" while no lockdown stands."""
+    """Say that nobody enters, since when and until when; "" while no lockdown stands. Raises LedgerError."""
     t, now, lockdown = words_of(request), local_now(request), request.app[ROSTER].roster().lockdown
     if lockdown is None or (lockdown.until is not None and lockdown.until <= now):
         return ""

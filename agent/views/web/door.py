@@ -19,7 +19,9 @@ from aiohttp import web
 
 from agent.ask import Answer
 from agent.live import STALE_S, LiveDoor, age_s, read_pictures
+from agent.memory.codec import RosterLostError
 from agent.memory.ledger import LedgerError
+from agent.memory.roster import Person
 from agent.rules.door import DoorChanged, EntryDecided
 from agent.rules.facts import Fact, MemberId
 from agent.rules.incidents import Area
@@ -36,6 +38,7 @@ from agent.views.web.gate import (
     GATE,
     LEDGER,
     PLACES,
+    ROSTER,
     Role,
     account_of,
     audit,
@@ -132,6 +135,10 @@ async def show_door(request: web.Request) -> web.StreamResponse:
     live, now = _live(request), local_now(request)
     until = None if live is None or live.window_until is None else live.window_until.astimezone(now.tzinfo)
     left = 0 if until is None else max(0, -(-int((until - now).total_seconds()) // 60))
+    try:
+        listed, lockdown = not request.app[ROSTER].fault, lockdown_said(request)
+    except LedgerError:  # whether a lockdown stands, the door's own incident says; what a hand does at the door goes on
+        listed, lockdown = False, ""
     return page(
         request,
         "door.html",
@@ -139,7 +146,8 @@ async def show_door(request: web.Request) -> web.StreamResponse:
         cards=[card for card in say.cards() if card.area is Area.DOOR],
         acting=False,
         reachable=live is not None,
-        lockdown=lockdown_said(request),
+        lockdown=lockdown,
+        listed=listed,
         last_out=last_out(say),
         until="" if until is None else f"{until:%H:%M}",
         left=t("event.duration", h=left // 60, m=left % 60),
@@ -154,7 +162,7 @@ def _events(request: web.Request) -> list[tuple[str, str]] | None:
     now = local_now(request)
     try:
         last = lately(request.app[LEDGER], KINDS, now - DAYS, SHOWN)
-        names = people(request)
+        names = _names(request)
     except LedgerError as error:
         log.warning("the door's events cannot be read: %s", error)
         return None
@@ -166,6 +174,14 @@ def _events(request: web.Request) -> list[tuple[str, str]] | None:
         time = f"{local:%H:%M}" if local.date() == now.date() else f"{t.day(local)}, {local:%H:%M}"
         told.append((time, tell(fact, t, labels)))
     return told
+
+
+def _names(request: web.Request) -> dict[str, Person]:
+    """Return everybody by id; nobody while the roster cannot be read: their ids are shown then."""
+    try:
+        return people(request)
+    except RosterLostError:
+        return {}
 
 
 def _nonce(request: web.Request) -> str:

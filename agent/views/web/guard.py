@@ -23,6 +23,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import PayloadEncodingError
 
 from agent.config import Site
+from agent.memory.codec import LedgerError, RosterLostError
 from agent.views.web.gate import CALLER, FORM_FIELD, GATE, SENT, Handler, Sent, page
 from agent.views.words import LANGUAGES
 
@@ -115,10 +116,20 @@ class StaleForm(web.HTTPForbidden):
     """A form of our own origin without its token: most often a page that was left open overnight."""
 
 
+class ListUnread(web.HTTPServiceUnavailable):
+    """A page that needs the list of members, while that cannot be read."""
+
+
+class BooksUnread(web.HTTPServiceUnavailable):
+    """A page that needs the ledger, while that cannot be read."""
+
+
 SENT_TO_PEOPLE: Mapping[type[web.HTTPException], str] = {
     StaleForm: "refused.stale",
     web.HTTPRequestEntityTooLarge: "refused.too_large",
     web.HTTPServiceUnavailable: "refused.not_written",
+    ListUnread: "refused.list_unread",
+    BooksUnread: "refused.books_unread",
 }
 
 
@@ -129,6 +140,9 @@ async def plain_errors(request: web.Request, handler: Handler) -> web.StreamResp
         answer = await handler(request)
     except web.HTTPException as ended:
         answer = ended
+    except LedgerError as error:
+        log.warning("%s cannot be shown: %s", request.path, error)
+        answer = ListUnread() if isinstance(error, RosterLostError) else BooksUnread()
     if isinstance(answer, web.HTTPException) and SENT_TO_PEOPLE.get(type(answer)) and CALLER in request:
         answer = page(
             request, "refused.html", title="refused.sorry", status=answer.status, why=SENT_TO_PEOPLE[type(answer)]

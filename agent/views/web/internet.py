@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from aiohttp import web
 
 from agent.config import Site
+from agent.memory.codec import RosterLostError
 from agent.memory.samples import read_samples
 from agent.rules.incidents import Area, Level
 from agent.rules.ladder import Step, ladder
@@ -161,9 +162,13 @@ def _days(now: datetime) -> list[tuple[datetime, datetime]]:
 
 
 def _openings(request: web.Request, now: datetime) -> tuple[tuple[datetime, datetime], ...]:
-    """Return the opening hours of the days shown, by the week in force."""
+    """Return the opening hours of the days shown, by the week in force; none while nobody knows them."""
     first, beyond = now.date() - timedelta(days=DAYS - 1), now.date() + timedelta(days=1)
-    return week_of(request).openings(first, beyond, request.app[ROSTER].roster().closures, request.app[GATE].zone)
+    try:
+        week, closures = week_of(request), request.app[ROSTER].roster().closures
+    except RosterLostError:  # the links are measured all the same; only the share within opening hours is left out
+        return ()
+    return week.openings(first, beyond, closures, request.app[GATE].zone)
 
 
 @dataclass(frozen=True, slots=True)

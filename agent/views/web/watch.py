@@ -109,8 +109,15 @@ class Watch:
         return Saying(self.site, self.look(), language)
 
     def hours(self, say: Saying) -> tuple[str, ...]:
-        """Say whether the place is open and its hours today; worked out once a minute and once per change."""
-        roster, local = self._roster.roster(), say.state.at.astimezone(self.zone).replace(second=0, microsecond=0)
+        """Say whether the place is open and its hours today; worked out once a minute and once per change.
+
+        Without a roster nobody knows: the site file's week may have been replaced, and the day be closed.
+        """
+        try:
+            roster = self._roster.roster()
+        except LedgerError:
+            return (say.words("wall.hours_unknown"),)
+        local = say.state.at.astimezone(self.zone).replace(second=0, microsecond=0)
         key = (roster.version, local, say.words.language)
         if self._hours[0] != key:
             week = roster.hours or WeeklyHours.parse(self.site.hours)

@@ -1,0 +1,172 @@
+"""The list of members cannot be read, from one moment on or from the start: the pages stand and say so. (sim)
+
+The real services as processes, and a browser without JavaScript over a real connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import socket
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+from aiohttp import ClientSession, CookieJar, web
+
+from agent.memory.accounts import AccountStore
+from agent.memory.ledger import Ledger
+from agent.memory.roster import RosterStore
+from agent.rules.access import Role
+from agent.rules.facts import FormulaId
+from agent.rules.remote import OpenedRemotely
+from drivers.clock import SystemClock
+from drivers.contract import CardNumber
+from tests.test_standing import SITE, door, picture
+from tests.views.hand import PASSWORD, PIN, Hand, Page
+
+LIMIT_S = 60.0  # three services start twice, on whatever machine
+GARBAGE = b"this is no database" * 2000
+CANNOT = "La liste des membres n'est plus lisible"
+REMEDY = "Prévenez l'exploitation tout de suite"
+LINK = '[links.adsl1]\nkind = "sim"\ninterface = "eth1"\ngateway = "192.0.2.1"\n'
+
+
+def until(look: Callable[[], object]) -> None:
+    limit_s = time.monotonic() + LIMIT_S
+    while not look():
+        assert time.monotonic() < limit_s, "not within the limit"
+        time.sleep(0.05)
+
+
+def site_with_pages() -> tuple[str, str]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    return SITE + LINK + f'[web]\nlisten = "127.0.0.1:{port}"\n', f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def house(folder: Path, site: str) -> Iterator[list[Callable[[], int | None]]]:
+    """Run door, links and pages; yields how each one's process ended, if it has."""
+    with contextlib.ExitStack() as running:
+        processes = [running.enter_context(door(folder, one, site)) for one in ("door", "web", "links")]
+        until(lambda: all((folder / "run" / "live" / f"{one}.json").exists() for one in ("door", "web", "links")))
+        yield [process.poll for process in processes]
+
+
+async def soon(hand: Hand, path: str, true: Callable[[Page], bool]) -> Page:
+    """Open a page until it says what it is to say."""
+    for _ in range(int(LIMIT_S / 0.2)):
+        page = await hand.open(path)
+        if true(page):
+            return page
+        await asyncio.sleep(0.2)
+    raise TimeoutError(f"{path} does not say it: {page.status} {page.text}")
+
+
+def visit(origin: str, jar: CookieJar, story: Callable[[Hand], Awaitable[None]]) -> None:
+    """Let the one browser of this test see something; it keeps its cookies."""
+
+    async def run() -> None:
+        async with ClientSession(origin, cookie_jar=jar) as session:
+            await asyncio.wait_for(story(Hand(web.Application(), session, origin)), 3 * LIMIT_S)
+
+    asyncio.run(run())
+
+
+async def sees_it_stand(hand: Hand) -> None:
+    """Look at every page: what does not need the list shows; what needs it says why it cannot; no name is anywhere."""
+    page = await soon(hand, "/", lambda page: CANNOT in page.text)
+    assert page.status == 200
+    assert REMEDY in page.text
+    assert "adsl1" in page.text  # the links are watched as ever
+    pages = [page]
+    page = await hand.open("/porte")
+    assert page.status == 200
+    assert 'href="/porte/ouvrir"' in page.html
+    assert 'href="/porte/confiner"' not in page.html
+    assert 'href="/porte/reservations"' not in page.html
+    assert "Ouvrir la porte vous-même reste possible" in page.text
+    pages.append(page)
+    for path in ("/membres", "/visites", "/porte/reservations", "/membres/visiteurs", "/horaires"):
+        page = await hand.open(path)
+        assert page.status == 503, path
+        assert "cette page en a besoin, et rien n'a été changé. Prévenez l'exploitation" in page.text, path
+        pages.append(page)
+    for path in ("/internet", "/compte", "/ecran", "/certificat"):
+        page = await hand.open(path)
+        assert page.status == 200, path
+        pages.append(page)
+    metrics = await hand.open("/metrics")
+    assert 'gardien_scrape_error{part="roster"}' in metrics.html
+    assert all("Bailly" not in page.html for page in pages)
+
+
+def test_the_pages_stand_without_the_list_of_members(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    site, origin = site_with_pages()
+    jar = asyncio.run(_jar())
+    with house(tmp_path, site) as ended:
+        with Ledger.open(state / "ledger.db") as ledger, RosterStore.open(state, ledger, SystemClock()) as store:
+            anne = store.add_member("Anne Bailly", FormulaId("subscriber"), actor="cli", since=date(2020, 1, 1))
+            key = store.give_card(anne, CardNumber("0F00A1B2C3"), actor="cli")
+        with contextlib.closing(AccountStore.open(state, SystemClock())) as accounts:
+            code = accounts.issue(Role.ANIMATOR)
+
+        async def claims(hand: Hand) -> None:
+            form = (await hand.open("/premiere-fois")).form("/premiere-fois")
+            await hand.send(form, code=code, name="Camille", password=PASSWORD, again=PASSWORD, pin=PIN)
+            assert "Anne Bailly" in (await hand.open("/membres")).text
+
+        visit(origin, jar, claims)
+        until(lambda: (state / "door.list").exists() and key.encode() in (state / "door.list").read_bytes())
+        with contextlib.closing(sqlite3.connect(state / "roster.db")) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        good = (state / "roster.db").read_bytes()
+        (tmp_path / "bad.db").write_bytes(GARBAGE)
+        (tmp_path / "bad.db").replace(state / "roster.db")  # somebody restored the wrong file under them
+        visit(origin, jar, sees_it_stand_running)
+        assert [one() for one in ended] == [None, None, None]
+    for part in state.glob("roster.db*"):
+        part.unlink()
+    (state / "roster.db").write_bytes(GARBAGE)
+    shutil.rmtree(tmp_path / "run")  # the power was cut
+    with house(tmp_path, site) as ended:
+        visit(origin, jar, sees_it_stand)
+        visit(origin, jar, opens_the_door)
+        until(lambda: opened(state) == ["test"])
+        until(lambda: (seen := picture(tmp_path)) and seen.door and seen.door.list_from)
+        (tmp_path / "good.db").write_bytes(good)
+        (tmp_path / "good.db").replace(state / "roster.db")
+        until(lambda: [one() for one in ended] == [0, 0, 0])  # to be started again, on the roster that is back
+
+
+async def _jar() -> CookieJar:
+    return CookieJar(unsafe=True)
+
+
+async def sees_it_stand_running(hand: Hand) -> None:
+    """The same while it breaks under them: what was read before goes on, without the names."""
+    page = await soon(hand, "/", lambda page: CANNOT in page.text)
+    assert page.status == 200
+    page = await hand.open("/membres")
+    assert page.status == 503
+    assert "La liste des membres ne se lit plus : cette page en a besoin" in page.text
+    assert "Bailly" not in page.html
+    page = await hand.open("/porte")
+    assert page.status == 200
+    assert "Ouvrir la porte vous-même reste possible" in page.text
+
+
+async def opens_the_door(hand: Hand) -> None:
+    form = (await hand.open("/porte/ouvrir")).form("/porte/ouvrir")
+    page = await hand.send(form, whom="test", pin=PIN)
+    assert (page.status, page.path) == (200, "/porte")
+
+
+def opened(state: Path) -> list[str]:
+    with Ledger.open(state / "ledger.db") as ledger:
+        return [str(one.fact.whom) for one in ledger.entries(OpenedRemotely) if isinstance(one.fact, OpenedRemotely)]
