@@ -51,7 +51,8 @@ class KeptList:
         self._places = (run / "door.list", state / "door.list")
         self._copy = state / "door.key"
         self._key = _key(state / "roster.key") or _key(self._copy)
-        self._told = False
+        self._told: set[Path] = set()
+        self._held: dict[Path, Roster] = {}
 
     def card_key(self, card: CardNumber) -> CardKey | None:
         """Return the keyed hash of a card number; None: the key is not at hand."""
@@ -65,15 +66,20 @@ class KeptList:
         return max(found, key=lambda kept: (kept.roster.version, kept.at), default=None)
 
     def keep(self, roster: Roster, at: datetime) -> bool:
-        """Keep this list; False if no place took it: the earlier one stands. Waits for the disk."""
+        """Keep this list; False while a place has not taken it: the earlier one stands there. Waits for the disk.
+
+        Asked again with the same list, only what has not taken it yet is tried.
+        """
         if self._key is None:
             return False
         body = _json.dumps(Kept(replace(roster, aliases={}), at)).encode()
         data = self._signature(body).encode() + b"\n" + body
-        taken = [self._write(place, data) for place in self._places]
+        for place in self._places:
+            if self._held.get(place) is not roster and self._write(place, data):
+                self._held[place] = roster
         if _key(self._copy) != self._key:
             self._write(self._copy, self._key)
-        return any(taken)
+        return all(self._held.get(place) is roster for place in self._places)
 
     def _signature(self, body: bytes) -> str:
         assert self._key is not None
@@ -105,10 +111,11 @@ class KeptList:
         except OSError as error:
             with contextlib.suppress(OSError):
                 aside.unlink()
-            if not self._told:
+            if place not in self._told:
                 log.warning("the door's list could not be kept in %s: %s", place, error)
-            self._told = True
+            self._told.add(place)
             return False
+        self._told.discard(place)
         return True
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from agent.memory.kept import KeptList
+from agent.memory.kept import Kept, KeptList
 from agent.rules.bookings import Alarm, Booking, BookingId, Lockdown
 from agent.rules.facts import AliasId, CardKey, FormulaId, MemberId
 from agent.rules.hours import WeeklyHours
@@ -76,8 +79,8 @@ def test_a_full_disk_leaves_the_list_in_memory(tmp_path: Path, caplog: pytest.Lo
     kept = KeptList(state, run)
     (state / f".door.list.{os.getpid()}").mkdir()  # nothing can be written aside there
     (state / f".door.list.{os.getpid()}" / "x").touch()
-    assert kept.keep(ROSTER, NOON)
-    assert kept.keep(ROSTER, NOON)
+    assert not kept.keep(ROSTER, NOON)
+    assert not kept.keep(ROSTER, NOON)
     assert not (state / "door.list").exists()
     assert caplog.text.count("could not be kept") == 1
     assert KeptList(state, run).read() is not None
@@ -121,3 +124,53 @@ def test_without_any_key_nothing_is_kept_and_nobody_known(tmp_path: Path) -> Non
     assert kept.card_key(CardNumber("0F00A1B2C3")) is None
     assert not kept.keep(ROSTER, NOON)
     assert kept.read() is None
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 256 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", folder]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("this machine gives no right to mount a small disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder: Path, left: int) -> None:
+    """Fill a disk to its last byte but `left` pages."""
+    with (folder / "filler").open("wb", buffering=0) as file:
+        with contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        file.truncate(max(0, file.tell() // 4096 - left) * 4096)
+
+
+@pytest.mark.parametrize("left", range(4))
+def test_a_disk_really_full_keeps_the_old_list_whole(
+    small_disk: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, left: int
+) -> None:
+    """However much of the new list still fits, the disk holds the old one; the newer lives in memory, and is said."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (small_disk / "roster.key").write_bytes(KEY)
+    kept = KeptList(small_disk, run)
+    assert kept.keep(ROSTER, NOON)
+    old = (small_disk / "door.list").read_bytes()
+    fill(small_disk, left)
+    many = {CardKey(f"{n:064x}"): Card(CardKey(f"{n:064x}"), MemberId("m001"), blocked=False) for n in range(500)}
+    newer = Roster(8, ROSTER.members, many)
+    assert len(many) * 64 > 4 * 4096  # more than what is left, whatever is left
+    assert not kept.keep(newer, NOON)
+    assert not kept.keep(newer, NOON)  # it is tried again, and said once
+    assert caplog.text.count("could not be kept in") == 1
+    assert "No space left on device" in caplog.text
+    assert (small_disk / "door.list").read_bytes() == old
+    assert not [one.name for one in small_disk.iterdir() if one.name.startswith(".door.list")]
+    assert KeptList(small_disk, run).read() == Kept(newer, NOON)
+    (run / "door.list").unlink()  # the power was cut
+    assert KeptList(small_disk, run).read() == Kept(ROSTER, NOON)
+    (small_disk / "filler").unlink()
+    assert kept.keep(newer, NOON)  # there is room again: the disk takes it, with no change of the roster
+    assert KeptList(small_disk, run).read() == Kept(newer, NOON)
