@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
+import os
 import re
 import socket
 import struct
@@ -21,7 +23,7 @@ from statistics import median
 from typing import Protocol
 
 from drivers.contract import Clock, DriverError, LinkId
-from drivers.probing import CheckRate, Outcome, Page, ProbeKind, ProbePlan, ProbeReply
+from drivers.probing import CheckRate, IcmpError, Outcome, Page, ProbeKind, ProbePlan, ProbeReply
 
 PORT = 80
 HEAD = 4096  # bytes of an answer that are looked at
@@ -31,6 +33,8 @@ WINDOW = 16  # packets: their 15 gaps make one rate
 FEWEST = 4 * WINDOW  # packets without which there is no rate
 ETH_P_IP, SO_TIMESTAMPNS, SO_ATTACH_FILTER = 0x0800, 35, 26
 CANARY_LIMIT_S = 4.0
+NO_ROUTE = os.strerror(errno.EHOSTUNREACH)  # a router said so; or, after three times a second, nobody answered ARP
+NEIGHBOUR_S = 0.9  # arp(7) retrans_time
 IDLE_S, LIMIT_S = 1.0, 15.0  # how long the line is watched for others' traffic; how long a download may take
 
 
@@ -60,8 +64,11 @@ async def probe(clock: Clock, link: LinkId, interface: str, page: Page) -> Probe
     except TimeoutError:
         got = Fetched(Outcome.LOST, "")
     now = clock.now()
-    rtt_s = now.mono_s - began_s if got.outcome is Outcome.REPLIED else None
-    return ProbeReply(now, link, ProbeKind.CANARY, page.at, got.outcome, rtt_s, began_s, says=got.says)
+    lasted_s = now.mono_s - began_s
+    rtt_s = lasted_s if got.outcome is Outcome.REPLIED else None
+    refused = got.says == NO_ROUTE and lasted_s < NEIGHBOUR_S
+    error = IcmpError("", 3, 1) if refused else None
+    return ProbeReply(now, link, ProbeKind.CANARY, page.at, got.outcome, rtt_s, began_s, error=error, says=got.says)
 
 
 async def fetch(interface: str, page: Page) -> Fetched:

@@ -1,12 +1,13 @@
 """When each probe of a link is due: a slow round when all is well, ten a second when somebody looks hard. Pure.
 
 A *round* is spread evenly over its interval. *Rare* acts come every so often, together with a turn of the round, and
-all at once when a burst begins. A burst takes the round's place for a while. Time that was slept through is not caught
-up: that would be a volley of probes, and is a gap.
+all at once when a burst begins. A burst takes the round's place for a while, and the round goes on behind it as spread
+as before. Time that was slept through is not caught up: that would be a volley of probes, and is a gap.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,10 @@ class _Job:
     every_s: float
     next_s: float
     act: Act
+
+    def skip(self, to_s: float) -> None:
+        """Leave out the turns before `to_s`; its place in the round stays."""
+        self.next_s += max(0, math.ceil((to_s - self.next_s) / self.every_s)) * self.every_s
 
 
 class Pace:
@@ -46,6 +51,8 @@ class Pace:
             for job in (*self._hard, *self._rare):
                 job.next_s = now_s
         self._hard_until_s = max(self._hard_until_s, now_s + for_s)
+        for job in self._round:
+            job.skip(self._hard_until_s)
 
     def next_s(self, now_s: float) -> float:
         """Return when something is due."""
@@ -56,8 +63,9 @@ class Pace:
         acts = []
         for job in self._working(now_s):
             if job.next_s <= now_s:
-                late_s = now_s - job.next_s
-                job.next_s = job.next_s + job.every_s if late_s < job.every_s else now_s + job.every_s
+                job.next_s += job.every_s
+                if job.next_s <= now_s:
+                    job.next_s = now_s + job.every_s - (now_s - job.next_s) % job.every_s
                 acts.append(job.act)
         return acts
 

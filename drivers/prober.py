@@ -167,13 +167,15 @@ class _Round:
             self._launch(ProbeKind.ARP, self._frames.gateway)
 
     def _ask_all(self) -> None:
-        """Three at once: a wake-up costs more than a probe. Hop and echo go to two targets: two can be refused."""
+        """Three at once: a wake-up costs more than a probe."""
         self._ask_arp()
         self._ask_hop()
         self._ask_target()
 
     def _ask_hop(self) -> None:
         self._launch(ProbeKind.HOP, self._hop.address, ttl=self._hop.ttl)
+        if self._turns[ProbeKind.ECHO] % len(self._plan.targets) == len(self._plan.targets) - 1:
+            self._turns[ProbeKind.ECHO] += 1  # it went to the last target: the echo after it asks another
 
     def _ask_target(self) -> None:
         self._launch(ProbeKind.ECHO, self._turn(ProbeKind.ECHO))
@@ -182,11 +184,12 @@ class _Round:
         self._launch(ProbeKind.ECHO, self._plan.targets[0], size=FULL)
 
     def _ask_syn(self) -> None:
-        self._launch(ProbeKind.SYN, self._turn(ProbeKind.SYN))
+        self._launch(ProbeKind.SYN, self._turn(ProbeKind.SYN, self._plan.targets[1:]))  # the full echo asks the first
 
-    def _turn(self, kind: ProbeKind) -> str:
+    def _turn(self, kind: ProbeKind, targets: tuple[str, ...] = ()) -> str:
         self._turns[kind] += 1
-        return self._plan.targets[(self._turns[kind] - 1) % len(self._plan.targets)]
+        targets = targets or self._plan.targets
+        return targets[(self._turns[kind] - 1) % len(targets)]
 
     def _launch(self, kind: ProbeKind, target: str, *, size: int = 0, ttl: int = 0) -> None:
         """Send one probe, or hold it until the box's MAC is known, as the kernel would."""

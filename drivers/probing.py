@@ -49,7 +49,7 @@ class Outcome(StrEnum):
 class IcmpError:
     """Who refused a packet of ours, and why (RFC 792, RFC 1191)."""
 
-    by: str  # the router that says so: an IPv4 address
+    by: str  # the router that says so: an IPv4 address; "" where only the kernel was told (CANARY)
     type: int  # 3 destination unreachable, 11 time exceeded
     code: int  # of type 3: 0 net, 1 host, 3 port, 4 too big with DF, 9, 10, 13 prohibited
 

@@ -243,6 +243,7 @@ class LinkWatch:
         """Names, pages and full-sized packets that are lost on a silent line say nothing about these."""
         said = reply.outcome not in {Outcome.LOST, Outcome.UNREACHABLE, Outcome.LATE}
         clear = self.health in WORKS | {Health.DNS_BROKEN} and self._reach.run_from_s is None
+        self._reach.turned_away(reply)
         if said or (clear and reply.outcome is not Outcome.LATE) or self.health is Health.PORTAL:
             self._usable.take(reply)
 
@@ -276,9 +277,7 @@ class LinkWatch:
         self._word = None
 
     def _evidence(self) -> str:
-        if self._no_carrier:
-            return "no carrier"
-        return self._reach.evidence()
+        return "no carrier" if self._no_carrier else self._reach.evidence()
 
     def _measured_until(self) -> Moment:
         """Return the moment up to which the present health is certain, whatever comes next."""

@@ -3,7 +3,8 @@
 The one idea: silence is counted in *probes, targets and time together*. A link is silent when `silent_echoes` echoes
 in a row were lost, `silent_rounds` of each target that has a vote, over at least `silent_s`: nine losses inside one bad
 spell of 100 ms are one loss. A target that is silent while another answers has no vote. An ICMP error from the way
-(RFC 792 type 3) is better than silence: the router that sends it says where the way ends.
+(RFC 792 type 3) is better than silence: the router that sends it says where the way ends. A router refuses
+few and drops the rest (a Linux box: two at once), whatever these were: refused names and pages count beside one echo.
 
 Where it ends is read from what answered *since the silence began*: the box (ARP), the provider's first router (HOP), a
 far target. A late reply is a reply: a full queue is no silence. Pure; judged by `rules.links`.
@@ -19,6 +20,8 @@ from drivers.contract import Moment
 from drivers.probing import Outcome, ProbeKind, ProbeReply
 
 SPOKEN_S = 20.0  # a SYN is sent every 15 s: pings may be filtered while TCP works
+UNREACHABLE = 3  # RFC 792
+BEYOND = frozenset({0, 1, 6, 7})  # codes of RFC 1122 section 3.2.2.1: no way to that net or host, whatever was asked
 LAST = 8  # fates of the box and the first router that the evidence tells
 
 
@@ -92,6 +95,20 @@ class Reach:
         """Take in a SYN's fate: a far end that answers TCP, and be it with a reset, is no silence."""
         if reply.outcome in {Outcome.REPLIED, Outcome.REFUSED}:
             self._spoke_s = reply.at.mono_s if reply.sent_s is None else reply.sent_s
+        self.turned_away(reply)
+
+    def turned_away(self, reply: ProbeReply) -> None:
+        """Take in the fate of another kind, if a router between us and its target refused it.
+
+        A refused full-sized echo is a refused echo; a name or a page bears witness, and alone proves nothing.
+        """
+        error = reply.error
+        if error is None or error.type != UNREACHABLE or error.code not in BEYOND or error.by == reply.target:
+            return
+        if reply.kind is ProbeKind.ECHO:
+            self._missed(reply)
+        else:
+            self._refuse(reply.target, reply)
 
     def _answered(self, reply: ProbeReply) -> None:
         target = self.targets.setdefault(reply.target, _Target())
@@ -130,7 +147,8 @@ class Reach:
     def _refuse(self, target: str, reply: ProbeReply) -> None:
         if reply.outcome is Outcome.UNREACHABLE and reply.error is not None:
             self._refused[target] = reply.error.by
-            self._last_error = f"icmp {reply.error.type}/{reply.error.code} from {reply.error.by}"
+            said = f"icmp {reply.error.type}/{reply.error.code} from {reply.error.by}"
+            self._last_error = said if reply.error.by else self._last_error
 
     def void(self) -> None:
         """Forget the present silence: we do not believe our own ears."""
@@ -165,7 +183,7 @@ class Reach:
     def suspects(self) -> bool:
         """Tell whether it is time to look hard."""
         lost = sum(self.targets[name].run for name in self._voters())
-        return lost >= self.policy.suspect_echoes or bool(self._refused)
+        return lost >= self.policy.suspect_echoes or not self._refused.keys().isdisjoint(self.targets)
 
     def silent(self) -> bool:
         """Tell whether nothing beyond answers any more."""
@@ -179,11 +197,17 @@ class Reach:
         return enough and self._run_to_s - from_s >= self.policy.silent_s
 
     def _refused_by_all(self) -> bool:
-        """Tell whether routers said no for different targets (for the one there is, once more)."""
+        """Tell whether routers said no for different targets (for the one there is, once more).
+
+        What else the same router refused meanwhile counts with them; nobody knows who refused the kernel's own packet.
+        """
         voters = self._voters()
-        if len(voters) > 1:
-            return len(self._refused.keys() & set(voters)) >= self.policy.refusals
-        return self._refusals > self.policy.refusals
+        voting = [self._refused[name] for name in voters if name in self._refused]
+        if voting:
+            also = [by for name, by in self._refused.items() if name not in self.targets and by in {"", *voting}]
+            if len(voting) + len(also) >= self.policy.refusals:
+                return True
+        return len(voters) == 1 and self._refusals > self.policy.refusals
 
     def box_silent(self) -> bool:
         """Tell whether the provider's box is silent."""
@@ -197,7 +221,7 @@ class Reach:
         """Return where the way ends, now that it ends; `present` while that cannot be told yet."""
         if self.box_silent():
             return Cause.BOX
-        refusers = set(self._refused.values())
+        refusers = set(self._refused.values()) - {""}
         if refusers:
             return Cause.LINE if refusers <= self._gateways else Cause.ISP
         if present is not Cause.NONE and self._beyond < self.policy.silent_echoes:
@@ -242,7 +266,7 @@ class Reach:
         if self.hop.fates:
             said.append(f"hop {sum(self.hop.fates)}/{len(self.hop.fates)}")
         said.append(f"echo {sum(self.echoes)}/{len(self.echoes)}")
-        if self._refused:
+        if self._last_error and self._refused:
             said.append(self._last_error)
         return ", ".join(said)
 

@@ -48,6 +48,13 @@ def test_a_burst_is_ten_echoes_a_second_and_then_calm_again():
     assert 4 <= after["all"] <= 5
 
 
+def test_behind_a_burst_the_round_is_as_spread_as_before():
+    told = [
+        at_s for at_s, name in paced(9.0, [(3.05, 2.0), (4.9, 2.0)]) if at_s > 6.9 and name in ("all", "two", "three")
+    ]
+    assert told == [7.0, 7.34, 7.67, 8.0, 8.34, 8.67]
+
+
 def test_a_burst_that_is_asked_again_goes_on_and_gets_no_faster():
     told = Counter(name for at_s, name in paced(10.0, [(3.0, 2.0), (4.0, 2.0)]) if 3.0 <= at_s < 6.0)
     assert (told["echo"], told["dns"], told["syn"]) == (30, 1, 1)

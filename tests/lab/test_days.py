@@ -17,10 +17,11 @@ from agent.rules.linkfacts import OUT
 from agent.rules.links import Cause, Health, LinkChanged, LinkPolicy, LinkWatch
 from drivers.contract import LinkId, Moment, Trust
 from drivers.pace import Pace
-from drivers.probing import Burst, Outcome, ProbeKind, ProbeReply
+from drivers.probing import Burst, IcmpError, Outcome, ProbeKind, ProbeReply
 
 REPORT = Path(__file__).parents[1] / "reports" / "links-days.txt"
 LINK, BOX, HOP = LinkId("adsl1"), "192.168.1.1", "100.64.0.254"
+RESOLVERS = ("100.64.1.53", "198.51.100.53")
 TARGETS = ("192.0.2.1", "198.51.100.1", "203.0.113.1")
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 RTT_S, DEADLINE_S, DAY_S = 0.03, 0.5, 86_400.0
@@ -50,12 +51,12 @@ class Line:
         self.turn += 1
         self.send(ProbeKind.ECHO, TARGETS[self.turn % 3], lost=self.cut or self.bad(self.second))
 
-    def send(self, kind, target, *, lost):
+    def send(self, kind, target, *, lost, size=0):
         self.count += 1
         told_s = self.second + (DEADLINE_S if lost else RTT_S)
         at = Moment(NOON + timedelta(seconds=told_s), told_s, "boot-1", Trust.SYNCHRONISED)
         outcome = Outcome.LOST if lost else Outcome.REPLIED
-        reply = ProbeReply(at, LINK, kind, target, outcome, None if lost else RTT_S, self.second)
+        reply = ProbeReply(at, LINK, kind, target, outcome, None if lost else RTT_S, self.second, size=size)
         heapq.heappush(self.told, (told_s, self.count, reply))
 
     def run(self, until_s):
@@ -81,9 +82,62 @@ class Line:
                 self.pace.burst(self.second, ask.for_s)
 
 
-def cuts(count, seed):
+class RefusedLine(Line):
+    """A line behind a Linux box that says when there is no way; with all that the prober asks, in its order.
+
+    The box says so at most twice at once: `ip_error` and `icmp_ratelimit` each take a token of the same five, one comes
+    back a second, and the one is taken also where the other is then missing (net/ipv4/route.c, net/ipv4/icmp.c).
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.turn, self.syns, self.tokens, self.filled_s = -1, 0, 5.0, 0.0
+        echo = self.echo
+        dns = [(5.0, lambda at=at: self.send(ProbeKind.DNS, at, lost=self.cut)) for at in RESOLVERS]
+        rare = [(15.0, self.syn), (5.0, self.full), *dns, (6.0, self.canary)]
+        self.pace = Pace(0.0, 1.0, [self.all, echo, echo], rare, [(0.5, self.arp), (0.1, echo), (0.5, self.hop)])
+
+    def hop(self):
+        super().hop()
+        self.turn += self.turn % 3 == 1  # the next would be the last target, as the hop's is
+
+    def syn(self):
+        self.syns += 1
+        self.send(ProbeKind.SYN, TARGETS[1 + self.syns % 2], lost=self.cut)
+
+    def full(self):
+        self.send(ProbeKind.ECHO, TARGETS[0], lost=self.cut, size=1500)
+
+    def canary(self):
+        self.send(ProbeKind.CANARY, "192.0.2.80", lost=self.cut)
+
+    def send(self, kind, target, *, lost, size=0):
+        if not (lost and self.refuses()):
+            super().send(kind, target, lost=lost, size=size)
+            return
+        self.count += 1
+        told_s = self.second + 0.001
+        at = Moment(NOON + timedelta(seconds=told_s), told_s, "boot-1", Trust.SYNCHRONISED)
+        error = IcmpError("" if kind is ProbeKind.CANARY else BOX, 3, 1)
+        says = TARGETS[-1] if kind is ProbeKind.HOP else ""
+        reply = ProbeReply(
+            at, LINK, kind, target, Outcome.UNREACHABLE, None, self.second, error=error, says=says, size=size
+        )
+        heapq.heappush(self.told, (told_s, self.count, reply))
+
+    def refuses(self):
+        self.tokens, self.filled_s = min(5.0, self.tokens + self.second - self.filled_s), self.second
+        if self.tokens < 1.0:
+            return False
+        self.tokens -= 1.0
+        said = self.tokens >= 1.0
+        self.tokens -= said
+        return said
+
+
+def cuts(count, seed, line=None):
     """Cut a line at random moments; return how long each cut and each mending took to be told."""
-    line, dice = Line(), random.Random(seed)
+    line, dice = line or Line(), random.Random(seed)
     downs, backs = [], []
     line.run(10.0)
     for _ in range(count):
@@ -110,6 +164,12 @@ def test_cuts_are_told_within_four_seconds_and_their_ends_within_ten():
     assert len(downs) == len(backs) == 20
     assert 1.8 <= downs[0] <= downs[-1] <= 4.0
     assert backs[-1] <= 10.0
+
+
+def test_a_refused_line_is_told_within_a_second_whatever_the_box_spent_its_words_on():
+    downs, _ = cuts(150, seed=5, line=RefusedLine())
+    assert len(downs) == 150
+    assert downs[-1] <= 1.0
 
 
 def test_an_hour_of_bad_spells_is_no_outage_and_an_hour_of_health_nothing_at_all():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agent.rules.linkfacts import Cause, LinkPolicy
 from agent.rules.reach import Reach
-from drivers.probing import Outcome, ProbeKind
+from drivers.probing import IcmpError, Outcome, ProbeKind
 from tests.rules.probes import BOX, HOP, A, B, C, at, echo, reply
 
 REPLIED, LOST, LATE, REFUSED = Outcome.REPLIED, Outcome.LOST, Outcome.LATE, Outcome.UNREACHABLE
@@ -183,6 +185,71 @@ def test_a_target_without_a_vote_is_not_asked_about_refusals():
         echoes(reach, REFUSED, second, targets=(A,), by=HOP)
         echoes(reach, REPLIED, second, targets=(B, C))
     echoes(reach, REFUSED, 4, targets=(A, B), by=HOP)
+    assert not reach.silent()
+
+
+DNS, SYN, CANARY = ProbeKind.DNS, ProbeKind.SYN, ProbeKind.CANARY
+RESOLVER = "100.64.1.53"
+
+
+def test_what_else_the_router_refused_counts_beside_one_refused_echo():
+    for kind, target, by in ((DNS, RESOLVER, BOX), (SYN, B, BOX), (CANARY, "192.0.2.80", "")):
+        reach = reached()
+        reach.turned_away(reply(kind, target, REFUSED, 1, by=by) if by else unnamed(target))
+        assert (reach.suspects(), reach.silent()) == (kind is SYN, False)  # alone it proves nothing
+        echoes(reach, REFUSED, 1.3, targets=(A,), by=BOX)
+        assert reach.silent()
+        arp(reach, REPLIED, 1.3)
+        assert reach.where(NONE) is LINE
+        assert reach.evidence() == f"arp 1/1 02:aa, echo 0/1, icmp 3/1 from {BOX}"
+        echoes(reach, REPLIED, 2, targets=(B,))
+        assert not reach.silent()
+
+
+def unnamed(target):
+    return replace(reply(CANARY, target, REFUSED, 1), error=IcmpError("", 3, 1))
+
+
+def test_a_page_that_alone_was_refused_by_nobody_we_know_is_no_evidence():
+    reach = reached()
+    reach.turned_away(unnamed("192.0.2.80"))
+    echoes(reach, LOST, 1, targets=(A,))
+    assert (reach.suspects(), reach.silent()) == (False, False)
+    assert reach.evidence() == "arp 0/0, echo 0/1"
+
+
+def test_a_resolver_refused_by_another_router_than_the_target_are_two_faults():
+    reach = reached()
+    reach.turned_away(reply(DNS, RESOLVER, REFUSED, 1, by=HOP))
+    echoes(reach, REFUSED, 1.3, targets=(A,), by=BOX)
+    assert not reach.silent()
+    echoes(reach, REFUSED, 1.4, targets=(B,), by=BOX)
+    assert reach.silent()
+
+
+def test_a_refused_full_echo_is_a_refused_echo():
+    reach = reached()
+    reach.turned_away(echo(A, REFUSED, 1, sent=1, by=BOX, size=1500))
+    assert (reach.suspects(), reach.silent()) == (True, False)
+    reach.turned_away(reply(DNS, RESOLVER, REFUSED, 1, by=BOX))
+    assert reach.silent()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        echo(A, REFUSED, 1, by=BOX, code=4, size=1500),  # too big: this is how a way says its MTU
+        reply(DNS, RESOLVER, REFUSED, 1, by=BOX, code=13),  # forbidden by somebody's rule
+        reply(DNS, RESOLVER, REFUSED, 1, by=RESOLVER, code=1),  # the far end's own word
+        replace(reply(SYN, A, REFUSED, 1), error=IcmpError(HOP, 11, 0)),  # it died on the way
+        reply(DNS, RESOLVER, LOST, 1),
+    ],
+)
+def test_what_speaks_of_the_packet_and_not_of_the_way_is_no_refusal(said):
+    reach = reached()
+    reach.turned_away(said)
+    assert not reach.suspects()
+    echoes(reach, REFUSED, 1.3, targets=(B,), by=BOX)
     assert not reach.silent()
 
 
