@@ -17,7 +17,8 @@ import pytest
 from agent.rules.pages import AttemptCounted, PagesCounted
 from agent.rules.paper import BooksOpened
 from drivers.contract import JobState
-from tests.stories.week import MEMBERS, Week
+from tests.stories.week import Week
+from tests.stories.week_machine import MEMBERS, Work
 
 TESTS = Path(__file__).parents[1]
 CASES, SPOOL, PEERS = "stories/test_paper_cases.py", "stories/test_spool_story.py", "stories/test_printing_peers.py"
@@ -162,7 +163,7 @@ def test_19_six_hundred_jobs_while_nobody_watched_are_six_hundred_rows(tmp_path)
             name = week.spool_name()
             user, sides = ("alice", "DOMAIN\\bob", "iPhone")[number % 3], number % 7 + 1
             done = JobState.COMPLETED
-            week.job(user, sides, done, week.machine.prints(user, sides, name, colour=False, state=done))
+            week.job(user, sides, done, week.machine.prints(Work(user, sides), name, done))
         week.seen = week.machine.shows = 600
         await week.look()
         rows = [entry.fact for entry in week.ledger.entries(AttemptCounted)]
@@ -188,7 +189,7 @@ def test_43_a_clock_that_jumps_neither_loses_nor_doubles(tmp_path):
             name = week.spool_name()
             week.job(
                 "alice", 5, JobState.COMPLETED,
-                week.machine.prints("alice", 5, name, colour=False, state=JobState.COMPLETED),
+                week.machine.prints(Work("alice", 5), name, JobState.COMPLETED),
             )  # fmt: skip
             await week.look()
         rows = [entry.fact for entry in week.ledger.entries(PagesCounted)]
