@@ -189,7 +189,7 @@ def count(job: DeviceJob, whose: Owner, errand: Errand = PLAIN, *, a3_clicks: in
     if job.sides is None:
         return None
     colour = min(job.sides, job.sides_colour or 0)
-    sheets = job.sheets if job.sheets is not None else sheets_of(job.sides, job.copies, two_sided=bool(job.two_sided))
+    fewest = sheets_of(job.sides, job.copies, two_sided=bool(job.two_sided), state=job.state)
     free, why_free = free_of(errand, job.sides, job.state)
     big = large(job.media)
     return AttemptKnown(
@@ -201,7 +201,7 @@ def count(job: DeviceJob, whose: Owner, errand: Errand = PLAIN, *, a3_clicks: in
         formula=whose.formula,
         sides_mono=job.sides - colour,
         sides_colour=colour,
-        sheets=sheets,
+        sheets=fewest if job.sheets is None else job.sheets,
         low=job.sides,
         high=job.sides,
         evidence=Evidence.DEVICE,
@@ -262,7 +262,7 @@ class Claim:
             formula=self.whose.formula,
             sides_mono=mono,
             sides_colour=colour,
-            sheets=sheets_of(mono + colour, self.copies, two_sided=self.two_sided),
+            sheets=sheets_of(mono + colour, self.copies, two_sided=self.two_sided, state=self.state),
             low=mono + colour,
             high=high,
             evidence=evidence,
@@ -325,8 +325,7 @@ def unrecorded(
     """
     if errand.forecast is not None:
         errand = replace(errand, forecast=times * errand.forecast, banners=times * errand.banners)
-    told = _at_most(errand)
-    most = (job.claimed_sides or None) if told is None else told
+    most = (job.claimed_sides or None) if errand.forecast is None else _at_most(errand)
     known = replace(errand, spooled=errand.spooled or spooled_name(job))
     name = "/".join(filter(None, ("spool", spooled_name(job), turn)))
     return Claim(device, serial, name, whose, most=most, state=job.state, errand=known)

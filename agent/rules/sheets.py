@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from drivers.contract import JobState
+
 _PWG_SIZE = re.compile(r"_(\d+(?:\.\d+)?)x(\d+(?:\.\d+)?)(mm|in)$", re.ASCII)
 _LARGE_MM = 400.0  # A3 is 297 x 420, tabloid 279 x 432; B4 (364) and legal (356) are not
 
@@ -21,12 +23,12 @@ def large(media: str) -> bool:
     return max(float(found[1]), float(found[2])) * (25.4 if inches else 1.0) >= _LARGE_MM
 
 
-def sheets_of(sides: int, copies: int, *, two_sided: bool) -> int:
+def sheets_of(sides: int, copies: int, *, two_sided: bool, state: str = JobState.COMPLETED) -> int:
     """Return the fewest sheets for `sides` in `copies` equal parts, each starting on a new sheet.
 
-    Sides that make no equal parts are a job that broke off: how long its parts were nobody knows.
+    A job that broke off, or whose sides make no equal parts: how long its parts were nobody knows.
     """
     if not two_sided:
         return sides
-    whole, rest = divmod(sides, max(1, copies))
-    return -(-sides // 2) if rest else max(1, copies) * -(-whole // 2)
+    each, rest = divmod(sides, max(1, copies))
+    return max(1, copies) * -(-each // 2) if state == JobState.COMPLETED and not rest else -(-sides // 2)
