@@ -331,6 +331,11 @@ class Site:
         return config.badge_queues
 
     @property
+    def keep_h(self) -> float:
+        """Return for how long jobs wait for a badge: a queue may wait for several printers, so the least of theirs."""
+        return min((one.keep_h for name, one in self.printers.items() if self.intake(name)), default=0.0)
+
+    @property
     def services(self) -> tuple[str, ...]:
         """Return the services this site runs; the page is always one of them."""
         paper = bool(self.printers) or self.spooler is not None

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
-from agent.rules.tariff import Prices, cents
+from agent.rules.facts import FormulaId
+from agent.rules.tariff import Prices, Tariff, cents
 from agent.rules.usage import Item
 from drivers.holding import HeldJob, Leaves
 
@@ -73,3 +75,17 @@ def price(told: Forecast, prices: Prices) -> tuple[Decimal, Decimal] | None:
     fewest, most = (0, told.sides) if told.colour is None else (told.colour, told.colour)
     ends = sorted((told.sides - n) * mono + n * colour for n in (fewest, most))
     return cents(ends[0]), cents(ends[1])
+
+
+def quote(
+    told: Sequence[Forecast], tariff: Tariff | None, day: date, formula: FormulaId
+) -> tuple[Decimal, Decimal] | None:
+    """Return the least and the most that jobs cost together on `day`; None without a price, or with sides unknown."""
+    found = None if tariff is None else tariff.on(day, formula)
+    if found is None:
+        return None
+    ends = [price(one, found[1]) for one in told]
+    known = [one for one in ends if one is not None]
+    if len(known) < len(ends):
+        return None
+    return sum((one[0] for one in known), Decimal(0)), sum((one[1] for one in known), Decimal(0))

@@ -40,7 +40,7 @@ RULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "presence": ("visit-started", "visit-ended", "visit-corrected"),
         "readers": ("strangers-changed",),
-        "release": ("job-released", "job-foretold", "job-given", "job-expired", "release-refused"),
+        "release": ("job-released", "job-foretold", "job-given", "job-expired", "job-withdrawn", "release-refused"),
         "remote": ("opened-remotely", "window-opened", "window-closed"),
         "retention": ("redacted", "day-counted"),
         "settlement": ("print-settled", "sides-settled"),

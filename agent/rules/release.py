@@ -3,7 +3,8 @@
 The one idea: *presence decides*. A job leaves the stopped queue only when a member stands at the copier, and is billed
 to whoever badged. A badge lets out the jobs whose name folds to that member and those the animator gave to them; never
 a job whose name is another's, whoever claims what. What is nobody's stays, is shown to the animator, and after `keep`
-it goes, told as a fact: paper that nobody fetched in three days is wanted by nobody.
+it goes, told as a fact: paper that nobody fetched in three days is wanted by nobody. Its member may withdraw it
+before that; what was withdrawn is let out by no badge, from the moment that it is written.
 
 Where the machine cannot print nothing leaves the queue: the member would go, and the pages come out for the next one.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import ClassVar
 
 from agent.rules.facts import TIMED_DAYS, AliasId, Fact, FormulaId, MemberId, Total, total
@@ -94,6 +96,23 @@ class JobExpired(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class JobWithdrawn(Fact):
+    """A member took a held job of theirs back: it is never printed, and nobody pays for it."""
+
+    kind: ClassVar[str] = "job-withdrawn"
+    kept_for_days: ClassVar[int | None] = TIMED_DAYS
+
+    job: int
+    created_s: int
+    alias: AliasId
+    member: MemberId
+
+    def totals(self) -> tuple[Total, ...]:
+        """Count it."""
+        return (total("jobs_withdrawn", 1),)
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseRefused(Fact):
     """A badge let nothing out, because the machine cannot print."""
 
@@ -110,7 +129,7 @@ class ReleaseRefused(Fact):
         return (total("releases_refused", 1, device=self.device, why=self.why),)
 
 
-RELEASE_FACTS = (JobReleased, JobGiven, JobExpired, JobForetold)
+RELEASE_FACTS = (JobReleased, JobGiven, JobExpired, JobForetold, JobWithdrawn)
 
 
 def unproven(job: HeldJob, member: MemberId) -> bool:
@@ -127,11 +146,13 @@ class Slate:
     released: Mapping[Name, JobReleased] = field(default_factory=dict)
     expired: frozenset[Name] = frozenset()
     foretold: Mapping[Name, JobForetold] = field(default_factory=dict)
+    withdrawn: frozenset[Name] = frozenset()
 
     def after(self, facts: Iterable[Fact]) -> Slate:
         """Return the slate after more facts."""
         given, released, expired = dict(self.given), dict(self.released), set(self.expired)
         foretold = dict(self.foretold)
+        withdrawn = set(self.withdrawn)
         for fact in facts:
             match fact:
                 case JobGiven():
@@ -142,9 +163,11 @@ class Slate:
                     expired.add((fact.job, fact.created_s))
                 case JobForetold():
                     foretold[fact.job, fact.created_s] = fact
+                case JobWithdrawn():
+                    withdrawn.add((fact.job, fact.created_s))
                 case _:
                     pass
-        return Slate(given, released, frozenset(expired), foretold)
+        return Slate(given, released, frozenset(expired), foretold, frozenset(withdrawn))
 
     def owner(
         self, job: HeldJob, roster: Roster, *, same_host: Callable[[HeldJob, MemberId], bool] = unproven
@@ -182,8 +205,29 @@ class Slate:
 
 def let_out(jobs: Iterable[HeldJob], member: MemberId, slate: Slate, roster: Roster) -> tuple[HeldJob, ...]:
     """Return the jobs that the badge of `member` lets out, oldest first."""
-    mine = (job for job in jobs if slate.owner(job, roster).member == member)
+    mine = (job for job in jobs if job.name not in slate.withdrawn and slate.owner(job, roster).member == member)
     return tuple(sorted(mine, key=lambda job: (job.created_s, job.job)))
+
+
+class Withdrawal(StrEnum):
+    """What comes of a member's wish to take a held job back."""
+
+    WITHDRAWN = "withdrawn"
+    RELEASED = "released"  # it was let out to print meanwhile
+    GONE = "gone"  # it waits no more, or is not theirs: which of the two is nobody's business
+
+
+def withdraw(
+    jobs: Iterable[HeldJob], name: Name, member: MemberId, slate: Slate, roster: Roster
+) -> tuple[Withdrawal, HeldJob | None]:
+    """Judge a wish; the job is the one to be cancelled now, None if there is none (any more)."""
+    job = next((one for one in jobs if one.name == name), None)
+    out = slate.released.get(name)
+    if job is None:
+        return (Withdrawal.RELEASED if out is not None and out.member == member else Withdrawal.GONE), None
+    if not member or slate.owner(job, roster).member != member:
+        return Withdrawal.GONE, None
+    return Withdrawal.WITHDRAWN, job
 
 
 def cannot_print(reading: DeviceReading | None) -> str:

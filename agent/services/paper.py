@@ -11,6 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import drivers
+from agent.ask import answering
 from agent.config import ConfigError, PrinterConfig, out_queue
 from agent.live import LiveDevice
 from agent.rules.identity import Level
@@ -101,12 +102,12 @@ async def _wire_releases(
     releaser = await drivers.open_releaser(
         spool.kind, lambda: here.building, here.clock, here.stack, spool.server, queues
     )
-    keep = timedelta(hours=min(site.printers[name].keep_h for name in names))
-    policy = ReleasePolicy(zone, keep, _tariff(site.tariff))
+    policy = ReleasePolicy(zone, timedelta(hours=site.keep_h), _tariff(site.tariff))
     desk = ReleaseDesk(releaser, here.ledger, here.roster, here.clock, policy, here.show_release)
     here.mind("releases", desk.mind, LOST_WAIT_S)
     for one in desks.values():
         one.near = desk.near
+    await here.stack.enter_async_context(answering(here.places.run, here.service, here.clock, desk.answer))
     return {name: partial(desk.badge, way=await _way(here, name)) for name in names}
 
 

@@ -5,8 +5,10 @@ time, and their forecast is kept; so a badge costs one list of the waiting jobs 
 the same time, one fact on the disk, and the move. Who pays is a fact before the job moves: a crash between leaves a job
 that still waits, never a print without an owner. Links to the internet are not asked for anything.
 
-One coroutine does all of it in turn, for all devices of the site, but badges come first. Nothing is remembered that
-CUPS or the ledger does not keep; forecasts lost at a restart are made again.
+One coroutine does all of it in turn, for all devices of the site, but badges come first, and with them a member's wish
+to take a job back: the action `job-withdraw` with the arguments `job` ("JOB/CREATED") and `member`. So no job is both
+let out and withdrawn. A withdrawal is a fact first; what a crash kept CUPS from cancelling is cancelled at the next look.
+Nothing is remembered that CUPS or the ledger does not keep; forecasts lost at a restart are made again.
 """
 
 from __future__ import annotations
@@ -18,14 +20,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
-from decimal import Decimal
 
+from agent.ask import Answer, Request
 from agent.live import LiveGreeting, LiveHeld, LiveRelease
 from agent.memory.followed import Followed
 from agent.memory.ledger import Ledger
 from agent.rules.facts import AliasId, Fact, MemberId
 from agent.rules.folding import fold_user
-from agent.rules.forecast import WAITING, Forecast, forecast, price
+from agent.rules.forecast import WAITING, Forecast, forecast, quote
 from agent.rules.identity import Level, Proven
 from agent.rules.members import Member
 from agent.rules.paper import holder
@@ -33,11 +35,15 @@ from agent.rules.release import (
     RELEASE_FACTS,
     JobExpired,
     JobReleased,
+    JobWithdrawn,
+    Name,
     ReleaseRefused,
     Slate,
+    Withdrawal,
     cannot_print,
     let_out,
     too_old,
+    withdraw,
 )
 from agent.rules.tariff import Tariff
 from agent.stories.copier import People
@@ -47,7 +53,8 @@ from drivers.holding import HeldJob, Releaser
 log = logging.getLogger(__name__)
 
 POLL_S = 2.0  # between looks at what waits; one costs a millisecond
-BADGES = 16
+BADGES = 16  # and wishes, waiting for their turn
+WISH_S = 8.0  # how long a member waits for the answer; a wish that had no turn by then is dropped
 STALE_BADGE_S = 10.0  # whoever badged that long ago has walked away: nothing is printed for nobody
 DEVICE_S = 2.0  # how long a device may take to say that it can print
 LAST_S = 10.0
@@ -84,6 +91,13 @@ class _Badge:
     way: Way
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    job: Name
+    member: MemberId
+    answer: asyncio.Future[Withdrawal]
+
+
 class ReleaseDesk:
     """Holds what the story knows, and takes the badges. One per site, on one event loop."""
 
@@ -101,27 +115,55 @@ class ReleaseDesk:
         self._live = LiveRelease()
         self._slate = followed_slate(ledger)
         self._told: dict[tuple[int, int], Forecast] = {}
-        self._badges: deque[_Badge] = deque()
+        self._turns: deque[_Badge | _Wish] = deque()
         self._bell = asyncio.Event()
         self._held: tuple[HeldJob, ...] = ()
         self.proven = Proven()  # by badges of today; lost at a restart: then a name is a claim again
 
     def badge(self, read: BadgeRead, way: Way) -> None:
         """Take a badge. One too many is dropped: its holder badges again."""
-        if len(self._badges) < BADGES:
-            self._badges.append(_Badge(read, way))
-            self._bell.set()
+        self._queue(_Badge(read, way))
+
+    def _queue(self, turn: _Badge | _Wish) -> bool:
+        if len(self._turns) >= BADGES:
+            return False
+        self._turns.append(turn)
+        self._bell.set()
+        return True
+
+    async def answer(self, request: Request) -> Answer:
+        """Take a held job back for its member; the code is one of `Withdrawal`, or "unsure": it had no turn in time."""
+        job, _, created_s = request.arguments.get("job", "").partition("/")
+        if request.action != "job-withdraw" or not (job.isdecimal() and created_s.isdecimal()):
+            return Answer(False, f"action inconnue : {request.action}")
+        wish = _Wish(
+            (int(job), int(created_s)),
+            MemberId(request.arguments.get("member", "")),
+            asyncio.get_running_loop().create_future(),
+        )
+        if self._queue(wish):
+            with contextlib.suppress(TimeoutError):
+                came = await asyncio.wait_for(wish.answer, WISH_S)
+                return Answer(came is Withdrawal.WITHDRAWN, came.value, came.value)
+        return Answer(False, "Pas de réponse à temps : le travail attend peut-être encore.", "unsure")
 
     async def mind(self) -> None:
         """Keep looking, and obey badges, until cancelled. Raises DriverError when CUPS is lost, LedgerError."""
         try:
             while True:
-                while self._badges:
-                    await self._obey(self._badges.popleft())
+                while self._turns:
+                    await self._take_turn()
                 await self._look()
                 await self._rest()
         finally:
             self._show(replace(self._live, held=None))
+
+    async def _take_turn(self) -> None:
+        turn = self._turns.popleft()
+        if isinstance(turn, _Badge):
+            await self._obey(turn)
+        elif not turn.answer.done():
+            await self._withdraw(turn)
 
     async def _rest(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -141,13 +183,13 @@ class ReleaseDesk:
         """See what waits, let go what is too old, and look through one document that is new."""
         for queue in await self._releaser.keep_stopped():
             log.warning("the queue %s waits for badges and had been started: it is stopped again", queue)
-        held = await self._expire(await self._releaser.held())
+        held = await self._expire(await self._withdrawn(await self._releaser.held()))
         self._held = held
         names = {job.name for job in held}
         self._told = {name: told for name, told in self._told.items() if name in names}
         self._show_held(held)
         for job in held:
-            if self._badges:
+            if self._turns:
                 return self._bell.set()
             if job.name not in self._told:
                 await self._look_through(job)
@@ -163,8 +205,8 @@ class ReleaseDesk:
                 await asyncio.wait({looking, waits}, return_when=asyncio.FIRST_COMPLETED)
                 waits.cancel()
                 self._bell.clear()
-                while self._badges:
-                    await self._obey(self._badges.popleft())
+                while self._turns:
+                    await self._take_turn()
         finally:
             looking.cancel()
         try:
@@ -172,6 +214,14 @@ class ReleaseDesk:
         except DriverError as error:  # it was let out or withdrawn meanwhile, or CUPS does not hand it out: it prints
             log.info("a held job could not be looked through: %s", error)
             self._told[job.name] = Forecast(why="broken")
+
+    async def _withdrawn(self, held: tuple[HeldJob, ...]) -> tuple[HeldJob, ...]:
+        """Cancel what was taken back and still waits: a crash came between, or CUPS failed."""
+        back = self._slate.read().withdrawn
+        for job in held:
+            if job.name in back:
+                await self._releaser.discard(job)
+        return tuple(job for job in held if job.name not in back)
 
     async def _expire(self, held: tuple[HeldJob, ...]) -> tuple[HeldJob, ...]:
         """Let go what nobody came for. Only by a clock that can be believed."""
@@ -196,7 +246,7 @@ class ReleaseDesk:
     def _show_held(self, held: tuple[HeldJob, ...]) -> None:
         slate, roster = self._slate.read(), self._people.roster()
         rows = []
-        for job in held[-SHOWN:]:
+        for job in [one for one in held if one.name not in slate.withdrawn][-SHOWN:]:
             whose = slate.owner(job, roster, same_host=self._same_host)
             told = self._told.get(job.name, WAITING)
             given = slate.given.get(job.name)
@@ -214,6 +264,22 @@ class ReleaseDesk:
                 )
             )
         self._show(replace(self._live, held=tuple(rows)))
+
+    # --- a member takes a job back ------------------------------------------------------------------------------
+
+    async def _withdraw(self, wish: _Wish) -> None:
+        """Take a job back. A CUPS that fails before the fact leaves it waiting; after it, the next look cancels it."""
+        held = await self._releaser.held()
+        came, job = withdraw(held, wish.job, wish.member, self._slate.read(), self._people.roster())
+        if job is not None and job.name not in self._slate.read().withdrawn:
+            fact = JobWithdrawn(job.job, job.created_s, self._alias(job), wish.member)
+            await self._write(fact, f"{job.job}/{job.created_s}")
+            self._show_held(self._held)
+        if not wish.answer.done():
+            wish.answer.set_result(came)
+        if job is not None:
+            await self._releaser.discard(job)
+            log.info("job %d was taken back by its member", job.job)
 
     # --- a badge -----------------------------------------------------------------------------------------------
 
@@ -310,20 +376,12 @@ class ReleaseDesk:
         colours = [one.colour for one in told]
         whole = None if None in colours else sum(one for one in colours if one is not None)
         greeting = replace(greeting, sides=sum(one for one in sides if one is not None), colour=whole)
-        low, high, currency = self._price(told, member)
-        return replace(greeting, low=low, high=high, currency=currency)
-
-    def _price(self, told: list[Forecast], member: Member) -> tuple[str, str, str]:
-        """Return the least and the most the jobs can cost, before free sides; "" where there is no price."""
         tariff = self._policy.tariff
         day = self._clock.now().utc.astimezone(self._policy.zone).date()
-        found = None if tariff is None else tariff.on(day, member.formula)
-        if tariff is None or found is None:
-            return "", "", ""
-        ends = [price(one, found[1]) for one in told]
-        low = sum((one[0] for one in ends if one is not None), Decimal(0))
-        high = sum((one[1] for one in ends if one is not None), Decimal(0))
-        return str(low), str(high), tariff.currency
+        ends = quote(told, tariff, day, member.formula)
+        if tariff is None or ends is None:
+            return greeting
+        return replace(greeting, low=str(ends[0]), high=str(ends[1]), currency=tariff.currency)
 
     async def _write(self, fact: Fact, key: str) -> None:
         written = self._ledger.append(fact, self._clock.now(), key)

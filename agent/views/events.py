@@ -33,7 +33,7 @@ from agent.rules.paper import (
 )
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.readers import StrangersChanged
-from agent.rules.release import JobExpired, JobForetold, JobGiven, JobReleased, ReleaseRefused
+from agent.rules.release import JobExpired, JobForetold, JobGiven, JobReleased, JobWithdrawn, ReleaseRefused
 from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
 from agent.rules.retention import Redacted
 from agent.rules.settlement import PrintSettled, SidesSettled
@@ -171,6 +171,12 @@ def _(fact: JobGiven, words: Words, labels: Labels) -> str:
 def _(fact: JobExpired, words: Words, labels: Labels) -> str:
     del labels
     return words("event.job_expired", h=fact.held_h)
+
+
+@tell.register
+def _(fact: JobWithdrawn, words: Words, labels: Labels) -> str:
+    del labels
+    return words("event.job_withdrawn", member=fact.member)
 
 
 @tell.register

@@ -18,6 +18,7 @@ From the ledger (never reset):
   gardien_spool_tampered_total{why}                  signs of tampering: log-line|uuid|purged
   gardien_releases_refused_total{device,why}         badges that let nothing out; why: rules.reasons, silent, spooler
   gardien_jobs_expired_total                         held jobs let go because nobody came for them
+  gardien_jobs_withdrawn_total                       held jobs that their members took back
   gardien_visit_corrected_seconds_total{formula,sign} visits corrected by hand: sign added|removed
   gardien_visit_seconds_total{formula}               ended visits; `alerts.yml` records gardien_visit_minutes_total
   gardien_link_down_seconds_total{link,cause}        measured time down, by cause (cable|box|internet|...)

@@ -14,6 +14,7 @@ SPOOLED = (
     ("spool_tampered", "Signs of tampering with prints.", "why"),
     ("releases_refused", "Badges that let nothing out: the machine could not print.", "device", "why"),
     ("jobs_expired", "Held jobs let go because nobody came for them."),
+    ("jobs_withdrawn", "Held jobs that their members took back."),
 )
 
 
@@ -24,7 +25,7 @@ def spooled(
     intakes = [name for name in site.printers if site.intake(name)]
     found: dict[tuple[str, ...], float] = {("spool_gap_jobs", "yes"): 0}
     found |= {("releases_refused", name, "other"): 0 for name in intakes}
-    found |= {("jobs_expired",): 0} if intakes else {}
+    found |= {("jobs_expired",): 0, ("jobs_withdrawn",): 0} if intakes else {}
     known = {name: labels for name, _, *labels in SPOOLED}
     for (name, pairs), amount in totals.items():
         if name in known:

@@ -174,11 +174,23 @@ def test_an_outage_and_its_month_are_as_good(animator: Finger, house: LiveHouse)
     clean(page)
 
 
+def a_job_waits_for(name: str, animator: Finger, house: LiveHouse) -> None:
+    house.tell("print iPhone 3 held")
+    animator.page.goto("/impressions?lang=fr")
+    until(lambda: animator.open("/impressions") or animator.page.locator("#held-1").count() > 0, 30, "a waiting job")
+    animator.page.locator("#held-1").select_option(label=name)
+    animator.go(animator.page.locator("form[action='/impressions/attente'] button").first)
+
+
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_a_members_own_page_is_as_good(language: str, animator: Finger, browser: Browser, house: LiveHouse) -> None:
     member = Finger(browser, house.url)
     try:
         member_enters(member, animator, "m002")
+        a_job_waits_for("Bruno Lacroix", animator, house)
+        until(
+            lambda: member.open("/moi") or member.page.locator("form[action='/moi/annuler']").count() > 0, 20, "a job"
+        )
         member.page.goto(f"/moi?lang={language}")
         clean(member.page)
         refused = member.page.goto("/membres")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from agent.rules.forecast import Forecast, forecast, price
+import agent.views
+from agent.rules.facts import FormulaId
+from agent.rules.forecast import WAITING, Forecast, forecast, price, quote
 from agent.rules.tariff import Prices
 from agent.rules.usage import Item
+from agent.sitefile import read_tariff
 from drivers.holding import HeldJob, Leaves
 
 SEVEN = Leaves(7, frozenset({2}))
@@ -70,3 +75,15 @@ def test_prices_are_a_range_where_the_colour_is_unknown() -> None:
     assert price(Forecast(14, None, 14), PRICES) == (Decimal("0.70"), Decimal("3.50"))
     assert price(Forecast(why="broken"), PRICES) is None
     assert price(Forecast(0, 0, 0), PRICES) == (Decimal("0.00"), Decimal("0.00"))
+
+
+def test_jobs_together_have_a_price_only_if_each_has() -> None:
+    tariff = read_tariff(Path(agent.views.__file__).with_name("tariff-example.toml"))
+    day, formula = date(2026, 11, 24), FormulaId("subscriber")
+    two = [Forecast(15, 0), Forecast(2, 2)]
+    assert quote(two, tariff, day, formula) == (Decimal("1.25"), Decimal("1.25"))
+    assert quote([Forecast(10)], tariff, day, formula) == (Decimal("0.50"), Decimal("2.50"))
+    assert quote([*two, WAITING], tariff, day, formula) is None
+    assert quote(two, None, day, formula) is None
+    assert quote(two, tariff, day, FormulaId("ghost")) is None
+    assert quote([], tariff, day, formula) == (Decimal(0), Decimal(0))

@@ -17,11 +17,14 @@ from agent.rules.release import (
     JobForetold,
     JobGiven,
     JobReleased,
+    JobWithdrawn,
     ReleaseRefused,
     Slate,
+    Withdrawal,
     cannot_print,
     let_out,
     too_old,
+    withdraw,
 )
 from drivers.contract import DeviceId, DeviceReading, DeviceState, Moment, Trust
 from drivers.holding import HeldJob
@@ -164,6 +167,42 @@ def test_an_expired_job_is_remembered_and_counted() -> None:
     fact = JobExpired(3, 9, AliasId("a3"), MemberId(""), 72)
     assert Slate().after([fact]).expired == frozenset({(3, 9)})
     assert [(step.name, step.labels, step.amount) for step in fact.totals()] == [("jobs_expired", (), 1)]
+
+
+@pytest.mark.parametrize(
+    ("number", "member", "came"),
+    [
+        (1, ALICE, Withdrawal.WITHDRAWN),
+        (7, ALICE, Withdrawal.WITHDRAWN),
+        (2, ALICE, Withdrawal.GONE),  # another's: she is not told that it exists
+        (3, ALICE, Withdrawal.GONE),  # nobody's name
+        (3, BOB, Withdrawal.WITHDRAWN),  # given to him
+        (5, MemberId(""), Withdrawal.GONE),  # nobody takes nobody's jobs back
+        (99, ALICE, Withdrawal.GONE),
+    ],
+)
+def test_only_ones_own_waiting_jobs_are_taken_back(number: int, member: MemberId, came: Withdrawal) -> None:
+    slate = Slate().after([given(3, "m013")])
+    told, found = withdraw(JOBS, (number, 1_795_000_000 + number), member, slate, ROSTER)
+    assert told is came
+    assert (found is not None) == (came is Withdrawal.WITHDRAWN)
+    assert found is None or found.job == number
+
+
+def test_a_job_that_left_meanwhile_says_so_to_whom_it_went() -> None:
+    out = JobReleased("copieur", 3, 9, AliasId("a3"), ALICE, SUB, Level.BADGE, 5, 1, 0)
+    slate = Slate().after([out])
+    assert withdraw([], (3, 9), ALICE, slate, ROSTER) == (Withdrawal.RELEASED, None)
+    assert withdraw([], (3, 9), BOB, slate, ROSTER) == (Withdrawal.GONE, None)
+    assert withdraw([], (3, 8), ALICE, slate, ROSTER) == (Withdrawal.GONE, None)
+
+
+def test_what_was_taken_back_is_let_out_by_no_badge() -> None:
+    fact = JobWithdrawn(1, 1_795_000_001, AliasId("a1"), ALICE)
+    slate = Slate().after([fact])
+    assert numbers(let_out(JOBS, ALICE, slate, ROSTER)) == [7]
+    assert withdraw(JOBS, (1, 1_795_000_001), ALICE, slate, ROSTER)[0] is Withdrawal.WITHDRAWN  # twice is once
+    assert [(step.name, step.labels, step.amount) for step in fact.totals()] == [("jobs_withdrawn", (), 1)]
 
 
 def test_a_refusal_is_counted_by_its_reason() -> None:

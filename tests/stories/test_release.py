@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from agent.ask import Answer, Request, ask
 from agent.live import LiveGreeting, LiveHeld, LiveRelease
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.identity import Level
 from agent.rules.pages import AttemptOwned, PagesCounted
-from agent.rules.release import JobExpired, JobGiven, JobReleased, ReleaseRefused
+from agent.rules.release import JobExpired, JobGiven, JobReleased, JobWithdrawn, ReleaseRefused
 from tests.stories.appliance import Appliance, live, write_site
 
 MORNING = "2026-11-24 09:00"
@@ -165,5 +166,48 @@ def test_a_queue_that_prints_at_once_stands_beside(tmp_path: Path) -> None:
         await settled(site)
         assert prints(site) == [("m042", 2, 0)]
         assert [one.sides for one in held(site)] == [4]
+
+    live(tmp_path, write_site(tmp_path, printer=BADGE), MORNING, day)
+
+
+async def take_back(site: Appliance, job: LiveHeld, member: str) -> Answer:
+    wanted = {"job": job.name, "member": member}
+    request = Request("job-withdraw", member, "", site.clock.now().mono_s + 10, wanted)
+    return await ask(site.places.run, "paper", request, 600)
+
+
+def test_a_member_takes_a_waiting_job_back_and_nobody_pays(tmp_path: Path) -> None:
+    async def day(site: Appliance) -> None:
+        await site.do("print m042 4 held")
+        await site.do("print m042 2 held")
+        await settled(site)
+        four, two = held(site)
+        assert (await take_back(site, four, "m013")).code == "gone"  # not his
+        answer = await take_back(site, four, "m042")
+        assert (answer.done, answer.code) == (True, "withdrawn")
+        assert [one.job for one in held(site)] == [two.job]
+        assert (await take_back(site, four, "m042")).code == "gone"
+        (fact,) = site.facts(JobWithdrawn)
+        assert isinstance(fact, JobWithdrawn)
+        assert (fact.job, fact.created_s, fact.member) == (four.job, four.created_s, "m042")
+        await site.do("badge copier 04A2B3C4D5")
+        await settled(site)
+        assert prints(site) == [("m042", 2, 0)]
+        assert (await take_back(site, two, "m042")).code == "released"
+        assert len(site.facts(JobWithdrawn)) == 1
+
+    live(tmp_path, write_site(tmp_path, printer=BADGE), MORNING, day)
+
+
+def test_what_a_crash_kept_from_being_cancelled_is_cancelled_at_the_next_look(tmp_path: Path) -> None:
+    async def day(site: Appliance) -> None:
+        await site.do("print m042 4 held")
+        await settled(site)
+        (one,) = held(site)
+        fact = JobWithdrawn(one.job, one.created_s, AliasId(one.alias), MemberId("m042"))  # written, and then a crash
+        await site.ledger.append(fact, site.clock.now(), one.name)
+        await site.do("badge copier 04A2B3C4D5")
+        await settled(site)
+        assert (held(site), prints(site), greeting(site).jobs) == ((), [], 0)
 
     live(tmp_path, write_site(tmp_path, printer=BADGE), MORNING, day)

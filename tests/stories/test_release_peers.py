@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.ask import Request, ask
 from agent.rules.facts import AliasId
 from agent.rules.identity import Level
 from agent.rules.pages import AttemptOwned, Evidence, PagesCounted
-from agent.rules.release import JobForetold, JobGiven, JobReleased, ReleaseRefused
+from agent.rules.release import JobForetold, JobGiven, JobReleased, JobWithdrawn, ReleaseRefused
 from drivers.ipp import Tag, attribute
 from drivers.peers.cups import available
 from tests.drivers.corpus import LINK, RICH, pdf, pwg, sheet, text, urf
@@ -43,6 +44,24 @@ async def everybody_prints(space: Place) -> dict[str, int]:
             "bob", pdf([text(1)] * 3), "application/pdf", attribute("job-hold-until", Tag.KEYWORD, "no-hold")
         ),
     }
+
+
+async def taken_back(space: Place) -> None:
+    """Bob withdraws a job on his page: CUPS cancels it, and his badge brings nothing."""
+    number = await space.send("bob", pdf([text(1)] * 3), "application/pdf")
+    await space.until(lambda: number in {one.job for one in space.held()})
+    (mine,) = [one for one in space.held() if one.job == number]
+    wanted = {"job": mine.name, "member": space.members["bob"]}
+    now_s = space.standing.clock.now().mono_s
+    answer = await ask(space.folder / "run", "paper", Request("job-withdraw", "bob", "", now_s + 10, wanted))
+    assert answer.code == "withdrawn"
+    (fact,) = space.facts(JobWithdrawn)
+    assert isinstance(fact, JobWithdrawn)
+    assert (fact.job, fact.member) == (number, space.members["bob"])
+    await space.until(lambda: f"-{number} " not in _waiting(space))
+    space.badge(CARDS["bob"])
+    await space.until(lambda: (space.greeting() or _NONE).jobs == 0)
+    assert (space.physical(), len(space.facts(PagesCounted))) == (11, 4)
 
 
 def test_each_client_is_held_forecast_and_released_to_whom_it_is(tmp_path: Path) -> None:
@@ -88,6 +107,7 @@ def test_each_client_is_held_forecast_and_released_to_whom_it_is(tmp_path: Path)
             assert sorted((row.member, row.low, row.high) for row in rows[2:]) == [(bob, 3, 3), (bob, 3, 3)]
             assert space.physical() == 11
             assert {one.job for one in space.held()} == {jobs["windows-nobody"], jobs["nameless"]}
+            await taken_back(space)
 
     asyncio.run(main())
 
@@ -200,3 +220,7 @@ def _enable(space: Place) -> None:
 
 def _state(space: Place) -> str:
     return space.cupsd._run("lpstat", "-p", HELD)
+
+
+def _waiting(space: Place) -> str:
+    return space.cupsd._run("lpstat", "-o", HELD)

@@ -89,6 +89,12 @@ async def show(request: web.Request) -> web.Response:
     return web.Response(text=html, content_type="text/html")
 
 
+def release_now(request: web.Request) -> LiveRelease | None:
+    """Return what the paper service last showed of waiting jobs; None if it is silent or does not know."""
+    paper = _paper(request)
+    return None if paper is None else paper.release
+
+
 def _paper(request: web.Request) -> Picture | None:
     """Return what the paper service last showed; None if it is silent."""
     paper = read_pictures(request.app[PLACES].run).get("paper")

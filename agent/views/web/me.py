@@ -19,6 +19,7 @@ from agent.views.exports import absences_until, in_time
 from agent.views.own import KINDS, Own, OwnFold, of_the_month
 from agent.views.portable import Identity, archive
 from agent.views.web.asking import lasting, local_now, tariff_of
+from agent.views.web.counter import devices_of
 from agent.views.web.entry import address_of
 from agent.views.web.gate import (
     CALLER,
@@ -37,6 +38,7 @@ from agent.views.web.gate import (
 )
 from agent.views.web.members import formulas
 from agent.views.web.poster import address
+from agent.views.web.waiting import rows
 from agent.views.words import money
 
 CODE_LASTS = timedelta(hours=24)
@@ -122,6 +124,8 @@ async def _show_me(request: web.Request) -> web.StreamResponse:
         title="me.title",
         person=person,
         formula=formulas(request).get(person.formula, person.formula),
+        waits=bool(devices_of(request.app[GATE].site)),
+        waiting=rows(request, person.id, person.formula),
         visits=list(reversed(own.visits))[:SHOWN],
         paper=list(reversed(own.paper))[:SHOWN],
         devices={name: one.label or name for name, one in request.app[GATE].site.printers.items()},

@@ -52,6 +52,7 @@ from agent.views.web import (
     restarted,
     visitors,
     visits,
+    waiting,
     wall,
 )
 from agent.views.web.gate import CLOCK, GATE, LEDGER, PLACES, ROSTER, Gate, frame, language, needs
@@ -78,6 +79,7 @@ PAGES: tuple[Callable[[web.Application], None], ...] = (
     reporting.routes,
     hours.routes,
     me.routes,
+    waiting.routes,
     poster.routes,
     certificate.routes,
     door.routes,
