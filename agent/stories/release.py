@@ -7,7 +7,7 @@ that still waits, never a print without an owner. Links to the internet are not 
 
 One coroutine does all of it in turn, for all devices of the site, but badges come first, and with them a member's wish
 to take a job back: the action `job-withdraw` with the arguments `job` ("JOB/CREATED") and `member`. So no job is both
-let out and withdrawn. A withdrawal is a fact first; what a crash kept CUPS from cancelling is cancelled at the next look.
+let out and withdrawn. A withdrawal is a fact first; what a crash left in CUPS is cancelled at the next look.
 Nothing is remembered that CUPS or the ledger does not keep; forecasts lost at a restart are made again.
 """
 

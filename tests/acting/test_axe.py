@@ -187,10 +187,10 @@ def test_a_members_own_page_is_as_good(language: str, animator: Finger, browser:
     member = Finger(browser, house.url)
     try:
         member_enters(member, animator, "m002")
-        a_job_waits_for("Bruno Lacroix", animator, house)
-        until(
-            lambda: member.open("/moi") or member.page.locator("form[action='/moi/annuler']").count() > 0, 20, "a job"
-        )
+        waits = member.page.locator("form[action='/moi/annuler']")
+        if not waits.count():  # it is there from the other language's turn
+            a_job_waits_for("Bruno Lacroix", animator, house)
+        until(lambda: member.open("/moi") or waits.count() > 0, 20, "a job")
         member.page.goto(f"/moi?lang={language}")
         clean(member.page)
         refused = member.page.goto("/membres")

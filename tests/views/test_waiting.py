@@ -1,4 +1,4 @@
-"""A member's own waiting jobs on `/moi`, and taking one back: the real paper service answers, on a simulated building."""
+"""A member's own waiting jobs on `/moi`, and taking one back: the real paper service answers, in a simulated place."""
 
 from __future__ import annotations
 
