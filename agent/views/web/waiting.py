@@ -23,6 +23,11 @@ from agent.views.web.gate import GATE, Role, account_of, back, form, needs, word
 from agent.views.words import Words, money
 
 SHOWN = 30
+SAID = {
+    Withdrawal.WITHDRAWN.value: "me.waiting.withdrawn",
+    Withdrawal.RELEASED.value: "me.waiting.released",
+    Withdrawal.GONE.value: "me.waiting.gone",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +92,4 @@ async def take_back(request: web.Request) -> web.StreamResponse:
     """Take a waiting job back, for the member of this session."""
     wanted = {"job": (await form(request)).get("job", "")[:40], "member": account_of(request).id}
     answer = await asked(request, "paper", "job-withdraw", wanted)
-    known = answer.code in {one.value for one in Withdrawal}
-    return back(request, "/moi", f"me.waiting.{answer.code}" if known else "me.waiting.unsure")
+    return back(request, "/moi", SAID.get(answer.code, "me.waiting.unsure"))
