@@ -73,7 +73,8 @@ class AlarmBook:
         """Wait until something was added, or a while."""
         self._news.clear()
         try:
-            await asyncio.wait_for(self._news.wait(), LOOK_AGAIN_S)
+            async with asyncio.timeout(LOOK_AGAIN_S):
+                await self._news.wait()
         except TimeoutError:
             return
 

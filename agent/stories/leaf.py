@@ -79,7 +79,8 @@ async def _wake(door: Door, lock: Lock) -> None:
         due = [at_s for at_s in (door.leaf.wakes_at, door.faults.wakes_at) if at_s is not None]
         wait_s = max(0.001, min(due) - door.clock.now().mono_s) if due else None
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(door.changed.wait(), wait_s)
+            async with asyncio.timeout(wait_s):
+                await door.changed.wait()
         door.changed.clear()
         at = door.clock.now()
         await _settle(door, lock, door.leaf.wake(at), at)

@@ -167,7 +167,8 @@ class ReleaseDesk:
 
     async def _rest(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._bell.wait(), POLL_S)
+            async with asyncio.timeout(POLL_S):
+                await self._bell.wait()
         self._bell.clear()
 
     def _show(self, live: LiveRelease) -> None:

@@ -119,7 +119,8 @@ class RemoteDesk:
             return
         wait = None if window is None else max(0.0, window.ends_s - self._door.clock.now().mono_s)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), wait)
+            async with asyncio.timeout(wait):
+                await self._changed.wait()
         self._changed.clear()
 
     async def _feed(self, hold_s: float) -> None:
@@ -130,7 +131,8 @@ class RemoteDesk:
             await self._rest()
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), hold_s + REST_S)
+            async with asyncio.timeout(hold_s + REST_S):
+                await self._changed.wait()
 
     # --- requests --------------------------------------------------------------------------------------------
 
