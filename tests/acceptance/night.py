@@ -301,7 +301,7 @@ class Night(Page):
         return facts(self.ledger, *kinds)
 
     def booked(self) -> int:
-        prints = sum(fact.sides_mono + fact.sides_colour for fact in self.facts("attempt-owned"))
+        prints = sum(fact.sides_mono + fact.sides_colour for fact in self.facts("attempt-known"))
         return prints + sum(fact.mono + fact.colour for fact in self.facts("copies-metered", "prints-unmatched"))
 
     def on_paper(self) -> int:

@@ -84,7 +84,7 @@ def every_side_is_counted_once(night: Night) -> str:
             copied[side["colour"]] += 1
         else:
             on_paper[jobs[side["job"]]["uuid"], side["colour"]] += 1
-    rows = night.facts("attempt-owned")
+    rows = night.facts("attempt-known")
     booked: Counter[tuple[str, bool]] = Counter()
     for row in rows:
         uuid = row.attempt.split("/")[-1]

@@ -114,7 +114,7 @@ def test_a_cupsd_that_vanishes(tmp_path: Path) -> None:
         until(lambda: night.booked() == 13, 40, what="the job after CUPS came back")
         until(lambda: night.metric("gardien_driver_working", service="paper", driver="spooler") == 1, 15)
         night.settle()
-        rows = [(fact.member, fact.sides_mono) for fact in night.facts("attempt-owned")]
+        rows = [(fact.member, fact.sides_mono) for fact in night.facts("attempt-known")]
         assert rows == [("m042", 2), ("m042", 8)]
         assert [fact.mono for fact in night.facts("copies-metered")] == [3]
         assert [fact.now for fact in night.facts("link-changed")] == ["up", "up"]
@@ -160,7 +160,7 @@ def test_a_full_disk_and_space_again(tmp_path: Path, small_disk: Path) -> None:
         until(lambda: night.metric("gardien_ledger_fault", service="door") == 0, 10, what="the fault's end")
         night.settle()
         assert decisions(night) == expected
-        assert [(fact.member, fact.sides_mono) for fact in night.facts("attempt-owned")] == [("m042", 3)]
+        assert [(fact.member, fact.sides_mono) for fact in night.facts("attempt-known")] == [("m042", 3)]
         assert "down" in [fact.now for fact in night.facts("link-changed") if fact.link == "adsl2"]
         done = gardien("--site", night.site, "--state", night.state, "ledger", "verify")
         assert done.returncode == 0, done.stdout

@@ -71,8 +71,8 @@ def lp_prints_fifteen_sides_on_nine_sheets(demo: Demo) -> None:
         capture_output=True,
         timeout=30,
     )
-    until(lambda: demo.facts("attempt-owned"), 40, what="the job in the ledger")
-    (row,) = demo.facts("attempt-owned")
+    until(lambda: demo.facts("attempt-known"), 40, what="the job in the ledger")
+    (row,) = demo.facts("attempt-known")
     assert (row.member, row.sides_mono, row.sides_colour, row.sheets) == ("m042", 15, 0, 9)
     assert (row.low, row.high, row.evidence, row.state) == (15, 15, "device", "completed")
     labels = {"device": "copieur", "formula": "subscriber", "kind": "print"}
@@ -258,6 +258,6 @@ def test_without_root_the_links_are_simulated_and_all_the_rest_is_real() -> None
             demo.prompt("badge door 04A2B3C4D5")
             until(lambda: len(relay_moves(demo.record)) == 2, 8)
             demo.prompt("print m042 5 two-sided x3")
-            until(lambda: [(row.sides_mono, row.sheets) for row in demo.facts("attempt-owned")] == [(15, 9)], 40)
+            until(lambda: [(row.sides_mono, row.sheets) for row in demo.facts("attempt-known")] == [(15, 9)], 40)
             assert demo.stop() == 0
         until(lambda: not processes(place), 5)

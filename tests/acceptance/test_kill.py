@@ -108,6 +108,6 @@ def test_a_killed_demo_leaves_nothing_that_the_next_one_minds(tmp_path: Path) ->
         assert not left & set(processes(str(tmp_path))), "the next demo lives beside what the killed one left"
         until(lambda: [link["health"] for link in demo.seen()["links"]] == ["up", "up"], 60)
         demo.prompt("print m042 2")
-        until(lambda: [fact.sides_mono for fact in demo.facts("attempt-owned")] == [2], 30)
+        until(lambda: [fact.sides_mono for fact in demo.facts("attempt-known")] == [2], 30)
         assert demo.stop() == 0
     until(lambda: not processes(str(tmp_path)), 5, what=f"the end of {processes(str(tmp_path))}")

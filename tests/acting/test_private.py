@@ -103,7 +103,7 @@ def live_a_little(person: Finger, house: LiveHouse) -> None:
     assert house.peers.cups is not None
     for user in (USER, STRANGER):
         house.peers.cups.print_pdf(user, 2, title=TITLE)
-    until(lambda: len(house.facts("attempt-owned")) == 2, 40, "the prints")
+    until(lambda: len(house.facts("attempt-known")) == 2, 40, "the prints")
     person.open("/visites")
     person.press(f"Arrivée, {MEMBER}")
     person.press(f"Départ, {MEMBER}")

@@ -60,7 +60,7 @@ class Watch(threading.Thread):
     def run(self) -> None:
         with sqlite3.connect(f"file:{self._ledger}?mode=ro", uri=True) as db:
             while not self.ended.is_set():
-                (count,) = db.execute("SELECT count(*) FROM content WHERE kind = 'attempt-owned'").fetchone()
+                (count,) = db.execute("SELECT count(*) FROM content WHERE kind = 'attempt-known'").fetchone()
                 now = time.monotonic()
                 self.rows += [now] * (count - len(self.rows))
                 if self.job and self.job not in self.completed and self._state() == COMPLETED:
@@ -161,7 +161,7 @@ async def backlog(folder: Path, space: tuple[Ledger, RosterStore], cupsd: CupsPe
     ledger = sqlite3.connect(f"file:{folder / 'ledger.db'}?mode=ro", uri=True)
 
     def rows() -> int:
-        return int(ledger.execute("SELECT count(*) FROM content WHERE kind = 'attempt-owned'").fetchone()[0])
+        return int(ledger.execute("SELECT count(*) FROM content WHERE kind = 'attempt-known'").fetchone()[0])
 
     known, start, processor, waited = rows(), time.monotonic(), time.process_time(), Timed.waited_s
     printer = IppPrinter(SystemClock(), DEVICE, uri, timeout_s=60.0)
