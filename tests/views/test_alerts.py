@@ -23,6 +23,7 @@ ALERTS = {
     "GardienSpoolGap",
     "GardienJobsStuck",
     "GardienMetersSilent",
+    "GardienCopyControlLost",
     "GardienCopiesUnattributed",
     "GardienReleaseRefused",
     "GardienJobsExpired",
