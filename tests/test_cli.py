@@ -149,3 +149,23 @@ def test_a_site_file_is_checked_from_any_folder(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(main, ["check", "sites/site.toml"])
     assert done.exit_code == 0, done.output
+
+
+def test_a_shared_account_is_made_used_ended_and_erased(site: Path) -> None:
+    call(site, "member", "add", "Ada", "--formula", "abonné")
+    assert call(site, "payer", "add", "Fête", "--formula", "occasionnel").output == "p:001\n"
+    assert call(site, "payer", "add", "fete", "--formula", "occasionnel").exit_code == 1
+    assert call(site, "payer", "add", "X", "--formula", "dragon").exit_code == 2
+    assert call(site, "payer", "allow", "p:001", "m001").exit_code == 0
+    assert call(site, "payer", "allow", "p:001", "m009").exit_code == 1
+    assert call(site, "payer", "list").output == "p:001  occasional    Fête  (m001)\n"
+    assert call(site, "payer", "deny", "p:001", "m001").exit_code == 0
+    assert call(site, "payer", "change", "p:001", "--name", "Foire", "--formula", "abonné").exit_code == 0
+    assert call(site, "payer", "end", "p:001", "30/11/2026").exit_code == 0
+    assert call(site, "payer", "list").output == "p:001  subscriber   → 2026-11-30  Foire  (personne)\n"
+    assert call(site, "payer", "erase", "p:001").exit_code == 0
+    assert call(site, "payer", "end", "p:001").exit_code == 1
+    assert call(site, "payer", "list").output == ""
+    exported = call(site, "ledger", "export").output
+    assert "payer-erased" in exported
+    assert "Foire" not in exported

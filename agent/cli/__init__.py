@@ -51,9 +51,9 @@ def main(context: click.Context, site: str | None, state: str | None, run_: str 
 
 @cache
 def _load() -> None:
-    from agent.cli import accounts, bookings, books, links, memory, paper, people, running, why
+    from agent.cli import accounts, bookings, books, links, memory, paper, payers, people, running, why
 
-    for module in (running, memory, people, accounts, paper, books, links, why):
+    for module in (running, memory, people, payers, accounts, paper, books, links, why):
         for command in module.COMMANDS:
             main.add_command(command)
     paper.paper.add_command(books.balance)

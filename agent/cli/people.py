@@ -41,9 +41,11 @@ def opened_roster(where: Where) -> Iterator[RosterStore]:
         fail(str(error), EXIT_IO)
 
 
-def _formula(where: Where, text: str) -> FormulaId:
+def formula_of(where: Where, text: str) -> FormulaId:
+    """Return the formula that was typed, by its id or what people call it."""
     from agent.rules.facts import FormulaId
-    from agent.rules.members import fold_text, formula_words
+    from agent.rules.folding import fold_text
+    from agent.rules.members import formula_words
 
     labels = {FormulaId(name): config.label for name, config in where.site().formulas.items()}
     found = formula_words(labels).get(fold_text(text))
@@ -52,7 +54,8 @@ def _formula(where: Where, text: str) -> FormulaId:
     return found
 
 
-def _day(text: str | None) -> date | None:
+def day_of(text: str | None) -> date | None:
+    """Return the day that was typed, as Excel or ISO 8601 writes it; None if none was."""
     from agent.rules.members import read_day
 
     if text is None:
@@ -113,7 +116,9 @@ def member_add(where: Where, name: str, formula: str, since: str | None, identit
     today = SystemClock().now().utc.astimezone(ZoneInfo(where.site().site.timezone)).date()
     with opened_roster(where) as store:
         given = MemberId(identity) if identity else None
-        made = store.add_member(name, _formula(where, formula), actor=ACTOR, since=_day(since) or today, member=given)
+        made = store.add_member(
+            name, formula_of(where, formula), actor=ACTOR, since=day_of(since) or today, member=given
+        )
     click.echo(made)
 
 
@@ -126,7 +131,7 @@ def member_end(where: Where, identity: str, day: str | None) -> None:
     from agent.rules.facts import MemberId
 
     with opened_roster(where) as store:
-        store.end_member(MemberId(identity), _day(day), actor=ACTOR)
+        store.end_member(MemberId(identity), day_of(day), actor=ACTOR)
 
 
 @member.command("erase")

@@ -33,7 +33,7 @@ from agent.memory.account_tables import (
 from agent.memory.codec import LedgerError
 from agent.memory.database import WriteLock, connect, make_file, transaction
 from agent.rules.access import SESSION_LASTS, Role
-from agent.rules.members import fold_text
+from agent.rules.folding import fold_text
 from agent.rules.patience import Slowness, Tries, failed, looked_at, wait_s
 from drivers.contract import Clock
 

@@ -72,7 +72,7 @@ class KeptList:
         """
         if self._key is None:
             return False
-        body = _json.dumps(Kept(replace(roster, aliases={}), at)).encode()
+        body = _json.dumps(Kept(replace(roster, aliases={}, payers={}), at)).encode()
         data = self._signature(body).encode() + b"\n" + body
         for place in self._places:
             if self._held.get(place) is not roster and self._write(place, data):

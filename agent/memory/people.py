@@ -20,8 +20,9 @@ from functools import partial
 
 from agent.memory.codec import encode
 from agent.rules.facts import AliasId, CardKey, FormulaId, MemberId
+from agent.rules.folding import fold_text
 from agent.rules.identity import nobodys
-from agent.rules.members import ID, LineFault, MemberFile, MemberRow, RosterChanged, fold_text
+from agent.rules.members import ID, LineFault, MemberFile, MemberRow, RosterChanged
 from drivers.contract import CardNumber, Moment
 
 LONGEST = 200  # characters of a print name that are kept

@@ -1,4 +1,4 @@
-"""The roster: people, their formulas, cards and print names; its `calendar` and its `visitors` beside them.
+"""The roster: people, their formulas, cards and print names; `calendar`, `visitors` and `payers` beside them.
 
 Editable and erasable, unlike the ledger: this is the one place where names are. `roster.db` holds them, `roster.key`
 beside it the key of the card hashes (HMAC-SHA256, RFC 2104): without the key a copied database opens no door and
@@ -19,8 +19,6 @@ import contextlib
 import hashlib
 import hmac
 import logging
-import os
-import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -34,9 +32,11 @@ from typing import Self, TypeVar
 
 from agent.memory.bookings import Bookings
 from agent.memory.calendar import Calendar
+from agent.memory.cardkey import card_hashing_key
 from agent.memory.codec import LedgerError, RosterLostError, decode, moment
 from agent.memory.database import WriteLock, connect, identity, insist, make_file, transaction, truncate_log
 from agent.memory.ledger import Ledger
+from agent.memory.payers import Payers
 from agent.memory.people import (
     LONGEST,
     Change,
@@ -56,7 +56,6 @@ from drivers.contract import CardNumber, Clock
 
 __all__ = ["ImportReport", "Person", "RosterError", "RosterStore"]
 
-KEY_BYTES = 32
 SETTLE_S = 10.0  # how long closing waits for the ledger
 
 T = TypeVar("T")
@@ -88,6 +87,7 @@ class RosterStore:
         self.calendar = Calendar(self._changing, self._read)
         self.visitors = VisitorPool(self._changing, self._read)
         self.bookings = Bookings(self._changing, self._read, self.card_key)
+        self.payers = Payers(self._changing, self._read, self._forget)
 
     @classmethod
     def open(cls, folder: Path, ledger: Ledger, clock: Clock) -> Self:
@@ -104,7 +104,7 @@ class RosterStore:
                     (cards,) = db.execute(
                         "SELECT (SELECT count(*) FROM card) + (SELECT count(*) FROM visitor)"
                     ).fetchone()
-                    key = _key(folder / "roster.key", cards)
+                    key = card_hashing_key(folder / "roster.key", cards)
                 reader = undo.enter_context(contextlib.closing(connect(path, query_only=True)))
             except (sqlite3.Error, OSError) as error:
                 raise LedgerError(f"the roster {path} cannot be opened: {error}") from error
@@ -259,14 +259,16 @@ class RosterStore:
         """Forget somebody: name, cards and print names are gone; the id stays in the facts and is never used again."""
         with self._changing(actor) as change:
             change.find(member)
-            change.db.execute("DELETE FROM card WHERE member = ?", (member,))
-            change.db.execute("DELETE FROM alias WHERE member = ?", (member,))
-            for held in ("planned", "booking"):
-                change.db.execute(f"DELETE FROM {held} WHERE member = ?", (member,))  # noqa: S608  (two words of ours)
+            for held in ("card", "alias", "planned", "booking", "payer_user"):
+                change.db.execute(f"DELETE FROM {held} WHERE member = ?", (member,))  # noqa: S608  (words of ours)
             change.db.execute("UPDATE visitor SET host = NULL WHERE host = ?", (member,))
             change.db.execute("DELETE FROM member WHERE id = ?", (member,))
             change.db.execute("INSERT INTO erased VALUES (?)", (member,))
             change.tell("member-erased", member)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let what was erased leave the roster's log too."""
         with self._writing, self._lock.held():
             if not truncate_log(self._db):
                 log.warning("a reader holds the roster's log: the erased name leaves it with the next checkpoint")
@@ -380,21 +382,3 @@ class RosterStore:
                 self._db.executemany("DELETE FROM outbox WHERE key = ?", ((key,) for key in written))
         for key in done:
             del self._handed[key]
-
-
-def _key(path: Path, cards: int) -> bytes:
-    """Return the key of the card hashes, making it once, whole or not at all. Raises LedgerError, OSError."""
-    if not path.exists():
-        if cards:
-            raise LedgerError(f"{path} is missing, and {cards} cards need it: restore it from the backup")
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        with aside.open("wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        aside.chmod(0o640)
-        aside.replace(path)
-    key = path.read_bytes()
-    if len(key) != KEY_BYTES:
-        raise LedgerError(f"{path} is damaged: it holds {len(key)} bytes instead of {KEY_BYTES}")
-    return key

@@ -13,11 +13,12 @@ from datetime import UTC, date, datetime
 from agent.memory.codec import LedgerError
 from agent.memory.people import read_people
 from agent.rules.bookings import Alarm, Booking, BookingId, Lockdown
-from agent.rules.facts import AliasId, CardKey, MemberId
+from agent.rules.facts import AliasId, CardKey, FormulaId, MemberId
 from agent.rules.folding import fold_user
 from agent.rules.hours import DAYS, WeeklyHours
 from agent.rules.identity import nobodys
 from agent.rules.members import Alias, Card, Member, Roster, VisitorCard
+from agent.rules.payers import Payer
 
 STEPS = (
     """
@@ -103,6 +104,20 @@ CREATE TABLE lockdown (    -- one row while nobody enters
     until  TEXT
 ) STRICT;
 """,
+    """
+CREATE TABLE payer (       -- a shared account: pays for paper, and is nobody
+    id      TEXT PRIMARY KEY,
+    name    TEXT NOT NULL,
+    folded  TEXT NOT NULL UNIQUE,
+    formula TEXT NOT NULL,
+    until   TEXT            -- last day it pays, included; NULL: open
+) STRICT;
+CREATE TABLE payer_user (  -- who may have it pay
+    payer  TEXT NOT NULL REFERENCES payer,
+    member TEXT NOT NULL REFERENCES member,
+    PRIMARY KEY (payer, member)
+) STRICT;
+""",
 )
 FORMAT = len(STEPS)
 
@@ -143,9 +158,10 @@ def load_roster(db: sqlite3.Connection) -> Roster:
         }
         hours = read_week(db)
         bookings, lockdown = read_bookings(db), _lockdown(db)
+        payers = _payers(db)
     finally:
         db.execute("ROLLBACK")
-    return Roster(version, members, cards, aliases, closures, hours, visitors, bookings, lockdown)
+    return Roster(version, members, cards, aliases, closures, hours, visitors, bookings, lockdown, payers)
 
 
 def read_bookings(db: sqlite3.Connection) -> tuple[Booking, ...]:
@@ -176,6 +192,23 @@ def _aliases(db: sqlite3.Connection) -> dict[str, Alias]:
         owner = None if member is None or nobodys(written) else MemberId(member)
         found.setdefault(fold_user(written), Alias(AliasId(alias), owner))
     return found
+
+
+def _payers(db: sqlite3.Connection) -> dict[MemberId, Payer]:
+    users: dict[str, set[MemberId]] = {}
+    for payer, member in db.execute("SELECT payer, member FROM payer_user"):
+        users.setdefault(payer, set()).add(MemberId(member))
+    rows = db.execute("SELECT id, folded, formula, until FROM payer ORDER BY id")
+    return {
+        MemberId(one): Payer(
+            MemberId(one),
+            FormulaId(formula),
+            until and date.fromisoformat(until),
+            frozenset(users.get(one, ())),
+            folded,
+        )
+        for one, folded, formula, until in rows
+    }
 
 
 def read_week(db: sqlite3.Connection) -> WeeklyHours | None:

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.rules.facts import AliasId
-from agent.rules.members import LineFault, cells_of, decoded, fold_text
+from agent.rules.folding import fold_text
+from agent.rules.members import LineFault, cells_of, decoded
 from agent.rules.pages import Owner
 from agent.rules.paper import CopiesByHand
 

@@ -11,7 +11,6 @@ import csv
 import difflib
 import io
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -20,8 +19,9 @@ from typing import ClassVar
 
 from agent.rules.bookings import Booking, Lockdown
 from agent.rules.facts import AliasId, CardKey, Fact, FormulaId, MemberId
-from agent.rules.folding import fold_user
+from agent.rules.folding import fold_text, fold_user
 from agent.rules.hours import WeeklyHours
+from agent.rules.payers import Payer
 from drivers.contract import CardNumber
 
 
@@ -75,6 +75,12 @@ class Roster:
     visitors: Mapping[CardKey, VisitorCard] = field(default_factory=dict)
     bookings: tuple[Booking, ...] = ()
     lockdown: Lockdown | None = None
+    payers: Mapping[MemberId, Payer] = field(default_factory=dict)
+
+    def formula_of(self, who: MemberId) -> FormulaId | None:
+        """Return the formula of whoever pays, a member or a shared account; None if there is no such."""
+        known = self.members.get(who) or self.payers.get(who)
+        return None if known is None else known.formula
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,13 +215,6 @@ def read_members(data: bytes, formulas: Mapping[str, FormulaId] = FORMULAS) -> M
     rows = tuple(reader.row(line, cells) for line, cells in rest)
     faults = [*reader.faults, *_repeated(rows)]
     return MemberFile(frozenset(columns), rows, tuple(sorted(faults, key=lambda fault: fault.line)))
-
-
-def fold_text(text: str) -> str:
-    """Fold a header or a formula: case, accents, spaces and the kind of apostrophe do not matter."""
-    plain = unicodedata.normalize("NFKD", text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")).casefold()
-    bare = "".join(sign for sign in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(sign))
-    return " ".join(bare.replace("_", " ").split()).strip(" .:°*")
 
 
 def card_number(text: str) -> CardNumber | None:

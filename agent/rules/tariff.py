@@ -10,6 +10,7 @@ a formula without a price stops the statement and is named. We write statements 
 - A member's minutes of one day are added, then rounded up to `hour_step_min`; the day cap applies to each day, the
   month cap to the month. What the caps take off stands as a line of its own.
 - Free sides are used up in the order of the days, prints before copies on one day. An A3 side is one side.
+- A shared account pays each side: free sides, and what goes by the month, come with a membership.
 - A3, and sides that share a sheet, cost as other sides do unless the tariff gives them a price of their own.
 - Banners and what was printed again because something of ours died are the site's own, without a price.
 - A print that is not certain counts with `low`, mono first, and is marked.
@@ -27,6 +28,7 @@ from typing import ClassVar
 
 from agent.rules.facts import Fact, FormulaId, MemberId
 from agent.rules.members import Member
+from agent.rules.payers import is_payer
 from agent.rules.usage import MONO, ORDER, PLAINER, Item, Usage
 
 
@@ -246,6 +248,8 @@ class _Account:
 
     def _price_days(self, monthly: Prices) -> None:
         quota = {True: monthly.free_mono_sides, False: monthly.free_colour_sides}
+        if is_payer(self.member):
+            quota = {True: 0, False: 0}
         for use in self.days:
             since, prices = self._prices(use.day, use.formula)
             visit = use.item is Item.VISIT

@@ -16,6 +16,7 @@ from agent.memory.calendar import Calendar
 from agent.memory.codec import RosterLostError
 from agent.memory.kept import KeptList
 from agent.memory.ledger import Entry, Ledger, LedgerError
+from agent.memory.payers import Payers
 from agent.memory.people import Change
 from agent.memory.roster import RosterStore
 from agent.memory.visitors import VisitorPool
@@ -35,6 +36,7 @@ class LostRoster(RosterStore):
         self.calendar = Calendar(self._changing, self._read)
         self.visitors = VisitorPool(self._changing, self._read)
         self.bookings = Bookings(self._changing, self._read, self.card_key)
+        self.payers = Payers(self._changing, self._read, lambda: None)
 
     def roster(self) -> Roster:
         """Raise RosterLostError: nobody is known."""

@@ -31,6 +31,7 @@ from agent.rules.paper import (
     PanelRead,
     PrintsUnmatched,
 )
+from agent.rules.payers import PAYERS
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.readers import StrangersChanged
 from agent.rules.release import JobExpired, JobForetold, JobGiven, JobReleased, JobWithdrawn, ReleaseRefused
@@ -283,7 +284,7 @@ def _(fact: VisitEnded, words: Words, labels: Labels) -> str:
 def _(fact: RosterChanged, words: Words, labels: Labels) -> str:
     if fact.action in CALENDAR:
         return words("event.calendar")
-    action = fact.action if fact.action in PEOPLE else "other"
+    action = fact.action if fact.action in {*PEOPLE, *PAYERS} else "other"
     formula = f" ({labels.formula(fact.formula, words)})" if fact.action == "member-added" and fact.formula else ""
     return words(f"event.roster.{action}", formula=formula)
 

@@ -31,6 +31,7 @@ OF_THE_ANIMATOR = (
     "/membres",
     "/membres/importer",
     "/membres/visiteurs",
+    "/membres/comptes",
     "/membre/m001",
     "/membre/m001/effacer",
     "/visites",

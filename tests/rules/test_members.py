@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.rules.facts import FormulaId
-from agent.rules.folding import fold_user
-from agent.rules.members import MemberFile, card_number, fold_text, formula_words, read_day, read_members
+from agent.rules.folding import fold_text, fold_user
+from agent.rules.members import MemberFile, card_number, formula_words, read_day, read_members
 from drivers.contract import CardNumber
 
 EXCEL = (

@@ -29,6 +29,7 @@ PAGES = (
     "/internet",
     "/membres",
     "/membres/visiteurs",
+    "/membres/comptes",
     "/membre/m001",
     "/visites",
     "/porte",

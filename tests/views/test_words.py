@@ -24,6 +24,7 @@ from agent.rules.leaving import Doubt
 from agent.rules.linkfacts import CAUSES, Cause, Health
 from agent.rules.members import PEOPLE
 from agent.rules.pages import Evidence, Free
+from agent.rules.payers import PAYERS
 from agent.rules.presence import PROPOSED, Reason
 from agent.rules.readers import Pattern
 from agent.rules.reasons import REASON_KEYS
@@ -84,7 +85,7 @@ FAMILIES: set[str] = {
     *(f"correction.{why}" for why in Reason),
     *(f"grant.{rule}" for rule in (*GRANTS, "other")),
     "rule.no-card",
-    *(f"event.roster.{action}" for action in (*PEOPLE, "other")),
+    *(f"event.roster.{action}" for action in (*PEOPLE, *PAYERS, "other")),
     *(f"counters.way_{way}" for way in COPIES),
     *(f"counters.panel_{why}" for why in ("first", "counted", "fell", "short")),
     *(f"counters.invoice_{verdict}" for verdict in ("open", "same", "more", "less")),

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from agent.memory.accounts import AccountError
 from agent.rules.access import Acted, Role
-from agent.rules.members import fold_text
+from agent.rules.folding import fold_text
 from agent.rules.patience import ACCOUNT, ADDRESS, Slowness
 from agent.views.web.gate import (
     CALLER,

@@ -19,8 +19,8 @@ from aiohttp import web
 from agent.memory.ledger import LedgerError
 from agent.memory.roster import Person, RosterError, RosterStore
 from agent.rules.facts import FormulaId, MemberId
-from agent.rules.folding import fold_user
-from agent.rules.members import LineFault, Roster, fold_text, formula_words, read_day, read_members
+from agent.rules.folding import fold_text, fold_user
+from agent.rules.members import LineFault, Roster, formula_words, read_day, read_members
 from agent.views.web.cards import said
 from agent.views.web.gate import (
     CLOCK,
