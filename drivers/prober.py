@@ -3,8 +3,8 @@
 The one idea: routes lie when a link dies, frames do not. Every probe is a complete Ethernet frame (RFC 894), addressed
 to the MAC that *this* link's gateway gave by ARP (RFC 826) and written to *this* interface; what comes back counts only
 if it comes from that MAC. No routing table, rule or firewall of the host takes part, so two boxes may stand on one
-LAN, with one address, and still each be probed alone (`gateway_mac`). Only the canary and the rate check are TCP of the
-kernel's, bound to the interface; they are left out where two boxes share it.
+LAN, with one address, and still each be probed alone (`gateway_mac`). Only pages (the canary, the rate check) are read
+by the kernel's TCP where a link has its interface for itself; where two boxes share it, by ours (`drivers.pinnedtcp`).
 
 Slow and polite when healthy, ten times a second when asked (`contract.Burst`); `drivers.probing.ProbePlan` says what is
 sent. Each probe has exactly one fate, told at its reply or its deadline. The deadline follows what the target needed
@@ -15,17 +15,20 @@ LATE. Nothing blocks, there are no threads.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
 
 from drivers import canary
+from drivers.boundtcp import BoundTcp
 from drivers.contract import Clock, DriverError, LinkId, Moment
-from drivers.flights import Flight, Flights, Patience, Strays, meaning, round_trip, stepped_s
+from drivers.flights import Flight, Flights, Patience, Strays, meaning, round_trip
 from drivers.frames import Heard, Sort, read_frame
 from drivers.hop import HopFinder
 from drivers.pace import Act, Pace
+from drivers.pinnedtcp import PinnedTcp
 from drivers.probing import (
     CANARY_S,
     DNS_S,
@@ -41,21 +44,20 @@ from drivers.probing import (
     ProbePlan,
     ProbeReply,
     RateMeasured,
-    WireReading,
 )
+from drivers.selfwatch import SelfWatch
 from drivers.wire import BROADCAST, Frames, Wire, mac_of
 
 QUEUE_LIMIT = 4096  # fates nobody has read
 BURST_S, BURST_BOX_S = 0.1, 0.5  # in a burst: an echo, and ARP with HOP
 TOGETHER_S = 0.02  # probes that leave within it share one look at the carrier, which takes a lock of the kernel's
-STARVED_S, STEPPED_S = 0.25, 0.5  # then the reading comes at once, before the fates it spoils
 
 
 class _Round:
     """The probes of one run of `replies`: sends what is due, matches what comes back, tells each fate once."""
 
-    def __init__(self, prober: ScapyProber, wire: Wire) -> None:
-        self._prober, self._plan, self._wire = prober, prober.plan, wire
+    def __init__(self, prober: ScapyProber, wire: Wire, road: canary.Road) -> None:
+        self._prober, self._plan, self._wire, self._road = prober, prober.plan, wire, road
         self._loop = asyncio.get_running_loop()
         self._sights: asyncio.Queue[LinkSight | DriverError] = asyncio.Queue()  # bounded by `_say`
         self._timer: asyncio.TimerHandle | None = None
@@ -74,7 +76,7 @@ class _Round:
         self._hop = HopFinder()
         self._turns: Counter[ProbeKind] = Counter()
         now = prober.clock.now()
-        self._read_at, self._dropped, self._starved_s, self._foreign = now, 0, 0.0, 0
+        self._self = SelfWatch(prober.link, wire, now)
         self._pace = self._paced(now.mono_s)
 
     def _paced(self, now_s: float) -> Pace:
@@ -82,7 +84,7 @@ class _Round:
         targets = [self._ask_target for _ in plan.targets]
         rare: list[tuple[float, Act]] = [(SYN_S, self._ask_syn), (FULL_S, self._ask_full)]
         rare += [(DNS_S, partial(self._launch, ProbeKind.DNS, resolver)) for resolver in plan.resolvers]
-        if plan.canary is not None and not self._pinned:
+        if plan.canary is not None:
             rare.append((CANARY_S, self._ask_canary))
         # the echo before the hop: a Linux box sends two refusals and then one in 2 s (ip_error and icmp_ratelimit)
         hard = [(BURST_BOX_S, self._ask_arp), (BURST_S, self._ask_target), (BURST_BOX_S, self._ask_hop)]
@@ -136,9 +138,9 @@ class _Round:
 
     def _tick(self) -> None:
         now = self._prober.clock.now()
-        self._starved_s = max(self._starved_s, now.mono_s - self._planned_s)
+        starved = self._self.woken(now.mono_s - self._planned_s)
         self._drain()  # whatever arrived while the loop was busy was in time
-        if self._starved_s > STARVED_S:
+        if starved:
             self._read(now)
         for act in self._pace.due(now.mono_s):
             act()
@@ -239,13 +241,13 @@ class _Round:
             if heard is not None:
                 self._hear(heard, self._prober.clock.now(), stamp)
             else:
-                self._foreign += 1
+                self._self.foreign += 1
 
     def _hear(self, heard: Heard, now: Moment, stamp: float) -> None:
         flight = self._flights.answered_by(heard)
         if flight is None:
             if heard.sort is not Sort.ARP or heard.target == self._frames.gateway:
-                self._foreign += 1
+                self._self.foreign += 1
                 self._prober.strays.foreign += 1
             return
         rtt_s, kernel = round_trip(flight, now, stamp)
@@ -301,16 +303,11 @@ class _Round:
             self._held.clear()
         if flight.kind is ProbeKind.HOP:
             self._hop.lost(flight.ttl)
-        self._spoiled(now)
+        if self._self.spoiled(now):
+            self._read(now)
         self._tell(flight, now, Outcome.LOST)
         if again and self._carries(now):
             self._launch(ProbeKind.ARP, flight.target)
-
-    def _spoiled(self, now: Moment) -> None:
-        """Before a loss is told, say whether it may be our own."""
-        self._dropped += self._wire.dropped()
-        if self._dropped or abs(stepped_s(self._read_at, now)) > STEPPED_S:
-            self._read(now)
 
     def _tell(
         self,
@@ -335,38 +332,23 @@ class _Round:
 
     def _read(self, now: Moment) -> None:
         """Say how the interface is, and how far we trust ourselves since the last time."""
-        wire, was = self._wire, self._read_at
-        received, sent = wire.counters() or (None, None)
-        self._say(
-            WireReading(
-                at=now,
-                link=self._prober.link,
-                carrier=self._carries(now),
-                address=wire.address(),
-                gateway_mac=(self._pinned or self._box).hex(":"),
-                gateway_age_s=None if self._box_at_s is None else now.mono_s - self._box_at_s,
-                received_bytes=received,
-                sent_bytes=sent,
-                dropped=self._dropped + wire.dropped(),
-                stepped_s=stepped_s(was, now),
-                starved_s=self._starved_s,
-                foreign=self._foreign,
-                window_s=now.mono_s - was.mono_s,
-            )
-        )
-        self._read_at, self._dropped, self._starved_s, self._foreign = now, 0, 0.0, 0
+        self._self.foreign += self._road.strays
+        self._prober.strays.foreign += self._road.strays
+        self._road.strays = 0
+        box, carrier = self._pinned or self._box, self._carries(now)
+        self._say(self._self.reading(now, carrier=carrier, box=box, box_at_s=self._box_at_s))
 
     def _ask_canary(self) -> None:
-        if self._wire.carries():
+        if self._wire.carries() and not self._road.busy:
             self._start(self._fetch())
 
     async def _fetch(self) -> None:
         assert self._plan.canary is not None
-        told = await canary.probe(self._prober.clock, self._prober.link, self._wire.interface, self._plan.canary)
+        told = await canary.probe(self._prober.clock, self._prober.link, self._road, self._plan.canary)
         self._guarded(partial(self._say, told))
 
     async def _check_rate(self, ask: CheckRate) -> None:
-        rate, cost, why = await canary.rate(self._wire, self._plan, ask)
+        rate, cost, why = await canary.rate(self._wire, self._road, self._plan.rate, ask)
         now = self._prober.clock.now()
         self._guarded(partial(self._say, RateMeasured(now, self._prober.link, rate, cost, why)))
 
@@ -389,8 +371,8 @@ class ScapyProber:
 
     async def replies(self) -> AsyncIterator[LinkSight]:
         """Yield every sight until closed. Raises DriverError when the interface or the permission is missing."""
-        with Wire(self.interface) as wire:
-            self._round = _Round(self, wire)
+        with Wire(self.interface) as wire, self._road(wire) as road:
+            self._round = _Round(self, wire, road)
             try:
                 self._round.start()
                 while True:
@@ -398,3 +380,12 @@ class ScapyProber:
             finally:
                 self._round.stop()
                 self._round = None
+
+    @contextlib.contextmanager
+    def _road(self, wire: Wire) -> Iterator[canary.Road]:
+        """Give pages their way: through one box of several, or over an interface of their own."""
+        if self.plan.gateway_mac:
+            with PinnedTcp(self.interface, mac_of(self.plan.gateway_mac), wire.address) as road:
+                yield road
+        else:
+            yield BoundTcp(self.interface)
