@@ -1,21 +1,23 @@
-"""Paper nobody was known for, and whose the animator says it was: an attribution is a fact of its own.
+"""Paper, and whose the animator says it was: an attribution is a fact of its own.
 
 The one idea: a fact is never edited. An attribution says whose the paper was (`was`) and whose it is now, numbers
 itself (`turn`) so that two hands at once cannot both be second, and can itself be taken back. What it takes away is
 counted apart from what it adds: the summaries are signed pairs, and no counter ever falls. When it counts is judged
-by `rules.months`. Pure: it reads no clock.
+by `rules.months`. Paper nobody was known for goes to anybody; a member's own goes to a shared account (`rules.payers`)
+and back, and never to another member. Pure: it reads no clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import ClassVar
 
 from agent.rules.facts import TIMED_DAYS, AliasId, Fact, FormulaId, MemberId, Total, total
-from agent.rules.pages import PagesCounted
+from agent.rules.pages import AttemptCounted, PagesCounted, paid
 from agent.rules.paper import CopiesCounted
+from agent.rules.payers import is_payer
 from agent.rules.settlement import PrintSettled, settled
 
 NOBODY = MemberId("")
@@ -52,6 +54,22 @@ class PagesAttributed(Fact):
                 total("sides_moved_away", sides, **labels, formula=old),
                 total("sides_moved_here", sides, **labels, formula=new),
             ]
+            rows += _per_member(self.was, self.member, "print", colour, sides)
+        return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class PagesMoved(PagesAttributed):
+    """A print attempt was said to be somebody's: as before, where nobody pays some of its sides."""
+
+    kind: ClassVar[str] = "pages-moved"
+
+    free: int = 0  # of its sides, mono first
+
+    def totals(self) -> tuple[Total, ...]:
+        """Move all sides by formula, and for billing those that are paid."""
+        rows = [step for step in PagesAttributed.totals(self) if not step.name.startswith("member_")]
+        for colour, sides in paid(self.sides_mono, self.sides_colour, self.free).items():
             rows += _per_member(self.was, self.member, "print", colour, sides)
         return tuple(rows)
 
@@ -100,12 +118,12 @@ def _per_member(was: MemberId, member: MemberId, kind: str, colour: str, sides: 
         yield total("member_sides_moved_here", sides, member=member, kind=kind, colour=colour)
 
 
-# --- paper: whose it is now ----------------------------------------------------------------------------------
+# --- whose it is now -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """One print attempt or one row of copies that was nobody's when it was counted, and whose it is by now."""
+    """One print attempt or one row of copies, and whose it is by now."""
 
     key: str  # of the ledger's row
     at: datetime
@@ -122,12 +140,13 @@ class Slip:
         return self.counted.mono + self.counted.colour
 
     def give(self, member: MemberId, formula: FormulaId, actor: str) -> PagesAttributed | CopiesAttributed | None:
-        """Say whose it is; None if it is theirs already."""
-        if member == self.member:
-            return None
+        """Say whose it is; None if it is theirs already, or may not go there."""
         fact, turn = self.counted, self.turn + 1
+        if member == self.member or (fact.member and member != fact.member and not is_payer(member)):
+            return None
         if isinstance(fact, PagesCounted):
-            return PagesAttributed(
+            free = fact.free if isinstance(fact, AttemptCounted) else 0
+            said = PagesAttributed(
                 attempt=fact.attempt,
                 device=fact.device,
                 turn=turn,
@@ -140,6 +159,9 @@ class Slip:
                 sides_colour=fact.sides_colour,
                 sheets=fact.sheets,
                 actor=actor,
+            )
+            return (
+                PagesMoved(**{one.name: getattr(said, one.name) for one in fields(said)}, free=free) if free else said
             )
         return CopiesAttributed(
             row=self.key,
@@ -171,7 +193,7 @@ def slip_name(fact: Fact, key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Slips:
-    """The paper nobody was known for, folded from the facts. `after` gives the next value."""
+    """All paper there is, folded from the facts. `after` gives the next value."""
 
     by_name: Mapping[str, Slip] = field(default_factory=dict)  # "print:ATTEMPT", "copy:KEY"; the oldest first
 
@@ -181,9 +203,9 @@ class Slips:
         for fact, key, at in rows:
             name = slip_name(fact, key)
             if isinstance(fact, PagesCounted | CopiesCounted):
-                new = Slip(key, at, fact)
+                new = Slip(key, at, fact, fact.member, fact.formula)
                 doubtful = isinstance(fact, PagesCounted) and fact.low < fact.high
-                if not fact.member and (new.sides or doubtful):
+                if new.sides or doubtful:
                     slips[name] = new
             elif isinstance(fact, PrintSettled) and name in slips:
                 was = slips[name].counted

@@ -17,7 +17,7 @@ RULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "access": ("acted", "box-restarted"),
         "alarms": ("alarm-raised", "alarm-told"),
-        "attribution": ("pages-attributed", "copies-attributed"),
+        "attribution": ("pages-attributed", "pages-moved", "copies-attributed"),
         "bookings": ("booking-used", "day-opened-by-badge"),
         "door": ("entry-decided", "latch-moved", "door-changed"),
         "health": ("service-started", "service-absent", "driver-changed"),
@@ -58,6 +58,7 @@ SUCCESSORS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "attempt-owned": ("attempt-known",),
         "copies-counted": ("copies-metered", "copies-by-hand"),
         "print-settled": ("sides-settled",),
+        "pages-attributed": ("pages-moved",),
     }
 )
 

@@ -1,10 +1,10 @@
-"""Paper nobody was known for, and the animator's word about it.
+"""Whose paper was, as the animator says: of what nobody was known for, and of a member's that a shared account pays.
 
 The one idea: every word is answered only once it is committed. Two hands that attribute the same job at once write
 the same turn of it: the ledger takes one, and the other is told. Lives in the web service, on its event loop;
 `answer` is its handler for the action `paper-give` with the arguments `paper` (a name of `rules.attribution.Slips`),
-`member` ("" = nobody) and `always` ("1": the print name is theirs from now on); and for `paper-settle` with `attempt`,
-`sides`, `colour` and `why` (`rules.review`).
+`member` (or a shared account; "" = nobody) and `always` ("1": the print name is theirs from now on); and for
+`paper-settle` with `attempt`, `sides`, `colour` and `why` (`rules.review`).
 """
 
 from __future__ import annotations
@@ -56,7 +56,11 @@ class PaperBook:
             fact = await self.give(given.get("paper", ""), MemberId(given.get("member", "")), request.actor)
             if fact is None:
                 return Answer(False, "Ce papier n'est pas connu, ou c'est déjà écrit ainsi.", "nothing")
-            if given.get("always") == "1" and fact.member and isinstance(fact, PagesAttributed):
+            if (
+                given.get("always") == "1"
+                and isinstance(fact, PagesAttributed)
+                and fact.member in self._people.roster().members
+            ):
                 self._always(fact, request.actor)
         except RosterError as error:
             return Answer(True, f"Attribué ; mais le nom d'impression ne l'est pas : {error.fr}", "not-always")
@@ -96,11 +100,11 @@ class PaperBook:
     async def give(self, paper: str, member: MemberId, actor: str) -> PagesAttributed | CopiesAttributed | None:
         """Say whose a piece of paper is; None if there is no such, or it is theirs already. Raises LedgerError."""
         async with self._turn:
-            known = self._people.roster().members.get(member)
+            known = self._people.roster().formula_of(member)
             slip = self._slips.read().by_name.get(paper)
             if slip is None or (known is None and member != NOBODY):
                 return None
-            fact = slip.give(member, known.formula if known else FormulaId(""), actor)
+            fact = slip.give(member, known or FormulaId(""), actor)
             if fact is not None:
                 await self._written(fact, f"{paper}:{fact.turn}")
             return fact

@@ -13,7 +13,7 @@ from functools import singledispatch
 from agent.config import Site
 from agent.rules.access import BoxRestarted
 from agent.rules.alarms import AlarmRaised, AlarmState, AlarmTold
-from agent.rules.attribution import CopiesAttributed, PagesAttributed
+from agent.rules.attribution import CopiesAttributed, PagesAttributed, PagesMoved
 from agent.rules.door import DoorChanged, EntryDecided, EntryRule
 from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceAbsent, ServiceStarted
@@ -354,6 +354,7 @@ def _(fact: WindowClosed, words: Words, labels: Labels) -> str:
     return words(f"event.window_{fact.why}")
 
 
+@tell.register(PagesMoved)
 @tell.register
 def _(fact: PagesAttributed, words: Words, labels: Labels) -> str:
     name, sides = labels.device(fact.device), fact.sides_mono + fact.sides_colour

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.rules.attribution import NOBODY, CopiesAttributed, PagesAttributed, Slip, Slips, slip_name
+from agent.rules.attribution import NOBODY, CopiesAttributed, PagesAttributed, PagesMoved, Slip, Slips, slip_name
 from agent.rules.facts import AliasId, Fact, FormulaId, MemberId, Total
-from agent.rules.pages import Evidence, PagesCounted
+from agent.rules.pages import AttemptCounted, Evidence, Free, PagesCounted
 from agent.rules.paper import CopiesCounted, PrintsUnmatched
 from agent.rules.settlement import PrintSettled, Why
 
@@ -38,10 +38,10 @@ def signed(*steps: tuple[Total, ...]) -> Counter[tuple[str, ...]]:
     return sums
 
 
-def test_only_what_is_nobodys_waits() -> None:
+def test_all_paper_is_known_with_whose_it_was_counted() -> None:
     found = slips(JOB, replace(JOB, attempt="mine", member=ANNE), COPIES, PrintsUnmatched("c", "S1", 1, 2, 0, 9, 9))
-    assert list(found.by_name) == ["print:S1/7/u", "copy:k2"]
-    assert [one.sides for one in found.by_name.values()] == [15, 5]
+    assert list(found.by_name) == ["print:S1/7/u", "print:mine", "copy:k2"]
+    assert [(one.sides, one.member) for one in found.by_name.values()] == [(15, ""), (15, "m042"), (5, "")]
     assert slips(replace(JOB, sides_mono=0, sides_colour=0), replace(COPIES, mono=0, colour=0)).by_name == {}
 
 
@@ -142,3 +142,35 @@ def test_an_uncertain_print_waits_and_is_given_with_the_sides_it_was_settled_at(
     fact = waiting.give(MemberId("m1"), FormulaId("occasional"), "a1")
     assert isinstance(fact, PagesAttributed)
     assert fact.sides_mono == 7
+
+
+FEAST = MemberId("p:001")
+
+
+def test_a_members_own_goes_to_a_shared_account_and_back_and_to_nobody_else() -> None:
+    found = slips(replace(JOB, member=ANNE, formula=OCC)).by_name["print:S1/7/u"]
+    assert found.give(BOB, SUB, "a1") is None
+    assert found.give(NOBODY, NONE, "a1") is None
+    fact = found.give(FEAST, SUB, "a1")
+    assert fact == PagesAttributed("S1/7/u", "copieur", 1, AliasId("a9"), ANNE, OCC, FEAST, SUB, 12, 3, 8, "a1")
+    paid_by = Slip("k0", AT, found.counted, FEAST, SUB, 1)
+    assert paid_by.give(BOB, SUB, "a1") is None
+    back = paid_by.give(ANNE, OCC, "a1")
+    assert isinstance(back, PagesAttributed)
+    assert (back.turn, back.was, back.member) == (2, FEAST, ANNE)
+    copies = slips(replace(COPIES, member=ANNE, formula=OCC)).by_name["copy:k0"].give(FEAST, SUB, "a1")
+    assert copies == CopiesAttributed("k0", "copieur", 2, 1, ANNE, OCC, FEAST, SUB, 4, 1, "a1")
+
+
+def test_what_nobody_pays_moves_on_no_bill() -> None:
+    values = {one.name: getattr(JOB, one.name) for one in fields(JOB)}
+    job = AttemptCounted(**{**values, "member": ANNE, "formula": OCC}, free=2, why_free=Free.BANNER)
+    fact = slips(job).by_name["print:S1/7/u"].give(FEAST, SUB, "a1")
+    assert isinstance(fact, PagesMoved)
+    assert (fact.sides_mono, fact.sides_colour, fact.free) == (12, 3, 2)
+    sums = signed(tuple(one for one in job.totals() if one.name != "free_sides"), fact.totals())
+    assert sums["member_sides", "mono", "print", "m042"] == 0
+    assert sums["member_sides", "mono", "print", "p:001"] == 10
+    assert sums["member_sides", "colour", "print", "p:001"] == 3
+    assert sums["sides", "mono", "copieur", "subscriber", "print"] == 12
+    assert sums["sides", "mono", "copieur", "occasional", "print"] == 0

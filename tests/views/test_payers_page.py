@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from agent.rules.access import Acted
+from agent.rules.attribution import CopiesAttributed, PagesAttributed
 from agent.rules.facts import FormulaId, MemberId
+from agent.sitefile import read_tariff
+from agent.views.exports import month_statement
 from tests.views.acting import act, acting_house, facts
 from tests.views.hand import Hand, browse
 from tests.views.scenes import House
@@ -78,3 +81,34 @@ def test_nobody_else_sees_one(home: House) -> None:
         assert page.path == "/premiere-fois"
 
     browse(home, story)
+
+
+def test_what_is_nobodys_and_what_was_a_members_is_paid_by_one(home: House) -> None:
+    feast = home.roster.payers.add("Fête de juin", FormulaId("subscriber"), actor="test")
+
+    async def story(hand: Hand) -> None:
+        page = await hand.open("/impressions")
+        page = await hand.send(page.form("/impressions/attribuer", paper="print:a2"), member=feast)
+        assert "C'est attribué : Fête de juin." in page.text
+        copied = page.form("/impressions/attribuer", paper="copy:copies-counted:70")
+        page = await hand.send(copied, member=feast)
+        assert "C'est attribué : Fête de juin." in page.text
+        stolen = page.form("/impressions/attribuer", paper="print:a1")
+        page = await hand.send(stolen, member="m013")  # a member's print goes to no other member
+        assert "Rien n'a changé" in page.text
+
+    act(home, story)
+    paid = [(one.kind, one.was, one.member) for one in facts(home, PagesAttributed, CopiesAttributed)]
+    assert paid == [("pages-attributed", "", "p:001"), ("copies-attributed", "m007", "p:001")]
+    tariff = read_tariff(Path(home.site.tariff))
+    made = month_statement(home.ledger, home.roster.roster(), tariff, home.site.site, "2026-11")
+    lines = [
+        (line.item.value, line.quantity, line.free, str(line.amount)) for line in made.lines if line.member == feast
+    ]
+    assert lines == [
+        ("print-mono", 20, 0, "1.00"),
+        ("print-colour", 6, 0, "1.50"),
+        ("copy-mono", 4, 0, "0.20"),
+    ]
+    mine = [(line.item.value, line.quantity) for line in made.lines if line.member == "m007" and line.unit == "side"]
+    assert mine == [("print-mono", 4)]

@@ -13,6 +13,8 @@ from aiohttp import web
 from agent.ask import Answer, AskError, Request, ask
 from agent.config import ConfigError
 from agent.memory.roster import Person
+from agent.rules.folding import fold_text
+from agent.rules.payers import ANIMATOR, usable
 from agent.rules.tariff import Tariff
 from agent.sitefile import read_tariff
 from agent.views.web.gate import CLOCK, GATE, PLACES, ROSTER, account_of
@@ -67,6 +69,20 @@ def current(request: web.Request) -> dict[str, Person]:
         for name, one in people(request).items()
         if one.since <= today and (one.until is None or today <= one.until)
     }
+
+
+def open_payers(request: web.Request) -> dict[str, str]:
+    """Return the names of the shared accounts that pay today, by id, in the order of their names."""
+    roster = request.app[ROSTER]
+    open_ = usable(roster.roster().payers, ANIMATOR, local_now(request).date())
+    rows = [(one, name) for one, name in roster.payers.names().items() if one in open_]
+    return dict(sorted(rows, key=lambda row: fold_text(row[1])))
+
+
+def called(request: web.Request) -> dict[str, str]:
+    """Return what everybody is called who may pay: members, and shared accounts."""
+    members = {name: one.name for name, one in people(request).items()}
+    return members | {str(payer): name for payer, name in request.app[ROSTER].payers.names().items()}
 
 
 @cache

@@ -17,7 +17,7 @@ from aiohttp import web
 from agent.memory.followed import Followed
 from agent.memory.ledger import Entry, LedgerError
 from agent.memory.open_books import followed_doubts, followed_slips
-from agent.rules.attribution import Slip, Slips
+from agent.rules.attribution import Slip, Slips, slip_name
 from agent.rules.facts import AliasId
 from agent.rules.incidents import Area
 from agent.rules.pages import AttemptCounted, AttemptOwned, PagesCounted
@@ -28,7 +28,7 @@ from agent.views.events import Labels
 from agent.views.lately import lately
 from agent.views.sentences import Saying
 from agent.views.web import held
-from agent.views.web.asking import asked, current, local_now, people
+from agent.views.web.asking import asked, called, current, local_now, open_payers
 from agent.views.web.gate import CLOCK, GATE, LEDGER, ROSTER, Role, back, form, needs, page, words_of
 from agent.views.web.watch import WATCH
 from agent.views.words import Words, capital
@@ -49,6 +49,10 @@ class Job:
     what: str
     whose: str
     proof: str  # who says so; "" for copies: the counters do
+    paper: str  # its name, where a shared account may pay it or pays it: then whose it is, and whose it was
+    member: str
+    own: str
+    own_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +100,7 @@ async def show_paper(request: web.Request) -> web.StreamResponse:
     """Show the devices, the books, today's jobs and what nobody is known for."""
     watch, t = request.app[WATCH], words_of(request)
     say = Saying(watch.site, watch.look(), t.language)
-    teller = _Teller(
-        t, local_now(request), {name: one.name for name, one in people(request).items()}, Labels.of(watch.site)
-    )
+    teller = _Teller(t, local_now(request), called(request), Labels.of(watch.site))
     try:
         slips, doubts = request.app[FOLLOWED].read(), request.app[DOUBTS].read()
         midnight = teller.now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -111,7 +113,7 @@ async def show_paper(request: web.Request) -> web.StreamResponse:
     users = {alias.id: user for user, alias in request.app[ROSTER].roster().aliases.items()}
     newest_first = list(slips.by_name.items())[::-1]
     waiting = [(name, slip) for name, slip in newest_first if not slip.member and slip.sides]
-    given = [(name, slip) for name, slip in newest_first if slip.member]
+    given = [(name, slip) for name, slip in newest_first if slip.member and slip.turn]
     held_rows, held_theirs = held.rows(request, t, teller.names)
     return page(
         request,
@@ -130,6 +132,7 @@ async def show_paper(request: web.Request) -> web.StreamResponse:
         waiting=[teller.waiting(name, slip, users) for name, slip in waiting[:SLIPS]],
         given=[teller.waiting(name, slip, users) for name, slip in given[:SLIPS]],
         members=current(request),
+        payers=open_payers(request),
     )
 
 
@@ -145,11 +148,13 @@ class _Teller:
     def job(self, entry: Entry, slips: Slips) -> Job | None:
         """Say one job of today; None for an attempt that put nothing on paper."""
         fact = entry.fact
+        name = slip_name(fact, entry.key)
+        slip = slips.by_name.get(name)
         if isinstance(fact, PagesCounted):
-            sides, slip = fact.sides_mono + fact.sides_colour, slips.by_name.get(f"print:{fact.attempt}")
+            sides = fact.sides_mono + fact.sides_colour
         else:
             assert isinstance(fact, CopiesCounted)
-            sides, slip = fact.mono + fact.colour, slips.by_name.get(f"copy:{entry.key}")
+            sides = fact.mono + fact.colour
         if not sides:
             return None
         member = slip.member if slip is not None else fact.member
@@ -157,10 +162,19 @@ class _Teller:
         if isinstance(fact, AttemptCounted) and fact.free:
             free = "review.free" if fact.free == sides else f"review.free_{fact.why_free}"
             proof = f"{proof}, {self.t(free, n=fact.free)}"
-        if isinstance(fact, AttemptOwned) and fact.member and slip is None:
+        if isinstance(fact, AttemptOwned) and fact.member and (slip is None or not slip.turn):
             proof = f"{proof} · {self.t(f'whose.{fact.level}')}"
         whose = self.name(member) or self.t("impressions.nobody")
-        return Job(self.time(entry.at.utc), self.what(fact), whose, proof)
+        return Job(
+            self.time(entry.at.utc),
+            self.what(fact),
+            whose,
+            proof,
+            name if fact.member and slip is not None else "",
+            member,
+            fact.member,
+            self.name(fact.member),
+        )
 
     def waiting(self, name: str, slip: Slip, users: Mapping[AliasId, str]) -> Waiting:
         """Say one piece of paper to be given to somebody."""
@@ -212,16 +226,16 @@ async def settle(request: web.Request) -> web.StreamResponse:
 
 @needs(Role.ANIMATOR)
 async def give(request: web.Request) -> web.StreamResponse:
-    """Give a piece of paper to a member, or take it back."""
+    """Give a piece of paper to a member or a shared account, or take it back."""
     fields = await form(request)
     member = fields.get("member", "")
     if member == "-":
         member = ""
-    elif member not in people(request):
+    elif member not in called(request):
         return back(request, "/impressions", "impressions.choose")
     wanted = {"paper": fields.get("paper", ""), "member": member, "always": fields.get("always", "")}
     answer = await asked(request, "web", "paper-give", wanted)
     if answer.code == "given":
-        name = people(request)[member].name if member else words_of(request)("impressions.nobody")
+        name = called(request)[member] if member else words_of(request)("impressions.nobody")
         return back(request, "/impressions", "impressions.given", name=name)
     return back(request, "/impressions", SAID.get(answer.code, "impressions.not_written"))
