@@ -124,10 +124,18 @@ class GpiodChip:
         return self._requests[line].get_value(line) is Value.ACTIVE
 
     def peek(self, line: int) -> bool | None:
-        """See `Chip`. The kernel tells root alone, in debugfs: " gpio-529 (GPIO17 |gardien ) out hi"."""
+        """See `Chip`. Of an owned line the kernel tells root alone, in debugfs: " gpio-529 (GPIO17 |gardien ) out hi".
+
+        Of a line nobody owns it tells nothing there: that one is asked for as it is (no direction flag of the uAPI, so
+        that it goes on as it was), read and given back. Who claims it in that instant is told EBUSY and tries again.
+        """
         with contextlib.suppress(OSError):
-            said = DEBUGFS.read_text(encoding="ascii", errors="replace")
-            return _level_of(said, self._chip.get_info().name, line)
+            if self._chip.get_line_info(line).used:
+                said = DEBUGFS.read_text(encoding="ascii", errors="replace")
+                return _level_of(said, self._chip.get_info().name, line)
+            as_it_is = gpiod.LineSettings(direction=Direction.AS_IS)
+            with self._chip.request_lines({line: as_it_is}, consumer=CONSUMER) as request:
+                return request.get_value(line) is Value.ACTIVE
         return None
 
     def write(self, line: int, *, high: bool) -> None:

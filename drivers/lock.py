@@ -28,6 +28,7 @@ RELEASE_S = 1.0  # contract: a release is confirmed within one second, or fails
 START_S = 10.0  # a slow board needs two seconds for Python and gpiozero
 END_S = 1.0  # a latch told to end locks in milliseconds; then it is killed
 ALIVE_S = 0.25
+REST_S = 0.05  # somebody may be reading the line that a dead latch left: it is asked for a few times
 MISSED = 4  # unanswered signs of life after which a latch counts as hung
 STARTS = 5  # latches in a row that never got ready: give up, and let the supervisor wait
 CHANGES = 256  # bound of the queue to the story
@@ -173,7 +174,7 @@ class GpioLock:
         """Drive the dead latch's line inactive: the kernel may have left it as it was."""
         chip, line, active_high = self._line
         with contextlib.suppress(DriverError):  # the next latch meets the same fault, and says so
-            rest_line(chip, line, active_high=active_high, wait_s=0.0)
+            rest_line(chip, line, active_high=active_high, wait_s=REST_S)
 
     def _lost(self) -> None:
         self._ready.clear()

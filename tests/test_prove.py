@@ -18,12 +18,12 @@ from agent.rules.door import DoorChanged, Passage
 from agent.rules.facts import FormulaId, MemberId
 from agent.rules.hours import WeeklyHours
 from agent.rules.presence import Reason, VisitCorrected, VisitEvidence, VisitStarted
-from agent.services.prove import hindrance
+from agent.services.prove import FAULTS, hindrance, prove
 from agent.sitefile import read_site
 from drivers.chips import _level_of
 from drivers.clock import SystemClock
 from drivers.contract import Moment, Trust
-from drivers.peers.board import Board
+from drivers.peers.board import Board, BoardChip
 
 pytestmark = pytest.mark.peers
 
@@ -70,13 +70,49 @@ def test_every_fault_is_struck_and_the_report_written(tmp_path: Path, strike: st
         released = [change for change in board.record(17) if change.high is (strike == "emission")]
         resting = board.level(17) is (strike != "emission")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    (report,) = (tmp_path / "state").glob("door-prove-*.txt")
-    text = report.read_text(encoding="utf-8")
-    assert text.count("  réussi\n") == 7
+    text = reported(tmp_path)
+    assert text.count("  réussi\n") == 10
     assert f"Serrure : {strike}" in text
     assert "RÉUSSI" in text
-    assert len(released) == 7
+    assert "Ligne à la fin de la preuve : au repos" in text
+    assert len(released) == 8
     assert resting
+
+
+def reported(folder: Path) -> str:
+    (report,) = (folder / "state").glob("door-prove-*.txt")
+    return report.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("persist", "kept"), [(True, "persistance"), (False, "retombe à son tirage")])
+def test_the_report_says_what_the_kernel_does_with_a_line_nobody_owns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, persist: bool, kept: str
+) -> None:
+    (tmp_path / "state").mkdir()
+    orphaned = [fault for fault in FAULTS if fault.rest_after]
+    monkeypatch.setattr("agent.services.prove.FAULTS", orphaned)
+    with Board(tmp_path / "board", persist=persist) as board:
+        file = site_file(tmp_path, board.chip)
+        assert prove(read_site(file), file, Places(tmp_path / "state", tmp_path / "run"), print)[1]
+    assert kept in reported(tmp_path)
+
+
+def test_a_line_that_unlocks_without_its_box_is_found_and_a_service_that_cannot_start_is_told(tmp_path: Path) -> None:
+    """The pull goes the wrong way; and another program holds the line, so that no latch gets it."""
+    (tmp_path / "state").mkdir()
+    with Board(tmp_path / "board", pulls={17: "up"}) as board:
+        site_file(tmp_path, board.chip)
+        chip = BoardChip(board.path)
+        chip.claim_input(17, "up", edges=False)
+        done = run(tmp_path)
+        chip.close()
+    assert done.returncode == 1
+    text = reported(tmp_path)
+    unowned = next(row for row in text.splitlines() if row.startswith("ligne sans propriétaire"))
+    assert unowned.endswith("LIBÉRÉE (permis : au repos)  ÉCHEC")
+    assert "une résistance vers le repos" in text
+    assert "INTERROMPU : le service de porte n'a pas démarré" in text
+    assert "cannot be claimed" in text
 
 
 def test_it_waits_for_people(tmp_path: Path) -> None:

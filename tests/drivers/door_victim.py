@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import sys
 
 from drivers.clock import SystemClock
@@ -20,4 +21,5 @@ async def main(chip: str, line: str, level: str, hold_s: str, cap_s: str) -> Non
             print("released", active_at.mono_s, flush=True)
 
 
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it dies of SIGSEGV too
 asyncio.run(main(*sys.argv[1:]))

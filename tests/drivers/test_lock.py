@@ -158,7 +158,12 @@ def test_the_relay_is_off_at_most_250_ms_after_the_door_service_dies(
 ) -> None:
     with emulated(tmp_path, level, persist=persist) as board:
         dice = random.Random(f"{how}{persist}{level}")
-        assert max(strike(board, level, how, dice) for _ in range(3)) <= 0.25
+        crashes = (
+            how,
+            how,
+            signal.SIGSEGV if how is signal.SIGKILL else how,
+        )  # what kills us for want of memory is KILL
+        assert max(strike(board, level, crash, dice) for crash in crashes) <= 0.25
 
 
 @ON_EVERY_BOARD
