@@ -98,7 +98,8 @@ class IppPrinter:
 
     A look takes the newest `records` ended jobs, and as many more, up to 5000, as it takes to reach one that the look
     before had said: so the first one, and one after a long silence, tells all. With `records` 0 no job is asked for,
-    only how the device is: a question that stays small however much it remembers. `timeout_s` bounds a whole look.
+    only how the device is, and only once, so that it is never `settled`: a question that stays small however much the
+    device remembers. `timeout_s` bounds a whole look.
     """
 
     def __init__(
@@ -138,13 +139,13 @@ class IppPrinter:
         """Hold nothing between looks: nothing to close."""
 
     def _look(self, wire: _Wire) -> DeviceReading:
-        """Ask the four questions and put the answers together. Blocks, on a thread of its own."""
+        """Ask the questions and put the answers together. Blocks, on a thread of its own."""
         try:
             before = wire.printer()
             said = self._said[1] if self._said[0] == serial_of(before) else frozenset()
             ended = wire.jobs("completed", self._records, said) if self._records else {}
             waiting = wire.jobs("not-completed", self._records, frozenset()) if self._records else {}
-            after = wire.printer()
+            after = wire.printer() if self._records else before
         finally:
             wire.close()
         serial, state, counters = serial_of(after), state_of(after), counters_of(after)
@@ -153,7 +154,7 @@ class IppPrinter:
         self._said = (serial, frozenset(ended))
         jobs = tuple(self._job(serial, number, record) for number, record in sorted((waiting | ended).items()))
         working = any(job.state in _WORKING for job in jobs)  # a job only held or pending there prints nothing yet
-        still = state_of(before) is state is DeviceState.IDLE and not working
+        still = bool(self._records) and state_of(before) is state is DeviceState.IDLE and not working
         return DeviceReading(
             at=self._clock.now(),
             device=self._device,

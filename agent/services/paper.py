@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -92,7 +92,7 @@ async def _wire_foretelling(here: Standing, desks: dict[str, Desk]) -> None:
 
 async def _wire_releases(
     here: Standing, zone: ZoneInfo, desks: dict[str, Desk]
-) -> dict[str, Callable[[BadgeRead], None]]:
+) -> dict[str, Callable[[BadgeRead], Awaitable[None]]]:
     """Have badges let jobs out, where queues wait for one; return what to do with a badge, by device."""
     site, spool = here.site, here.site.spooler
     names = [name for name in site.printers if site.intake(name)]

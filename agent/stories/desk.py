@@ -20,6 +20,7 @@ from drivers.contract import BadgeRead, CardReader, DriverError, JobState, Spool
 from drivers.spooling import SpoolAttempt
 
 BADGES = 16  # waiting at one desk
+PRINTS_FIRST_S = 0.5  # how long the books wait for what a badge lets out
 
 Payer = Callable[[int, int], pages.Owner | None]  # (job-id, time-at-creation) -> who badged for that job
 Expected = Callable[[int, int], pages.Errand]  # (job-id, time-at-creation) -> what was counted in its documents
@@ -115,13 +116,16 @@ class Desk:
 
 
 async def mind_copier_reader(
-    reader: CardReader, desk: Desk, release: Callable[[BadgeRead], None] | None = None
+    reader: CardReader, desk: Desk, release: Callable[[BadgeRead], Awaitable[None]] | None = None
 ) -> None:
     """Lay every badge of the reader beside a copier on its desk; what waits for one is let out first.
 
+    The clerk's look asks the device for its records: a member who waits for paper comes before it, within a limit.
     Raises DriverError when the reader is lost.
     """
     async for read in reader.badges():
         if release is not None:
-            release(read)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PRINTS_FIRST_S):
+                    await release(read)
         desk.badge(read)

@@ -89,6 +89,7 @@ class ReleasePolicy:
 class _Badge:
     read: BadgeRead
     way: Way
+    served: asyncio.Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +121,11 @@ class ReleaseDesk:
         self._held: tuple[HeldJob, ...] = ()
         self.proven = Proven()  # by badges of today; lost at a restart: then a name is a claim again
 
-    def badge(self, read: BadgeRead, way: Way) -> None:
-        """Take a badge. One too many is dropped: its holder badges again."""
-        self._queue(_Badge(read, way))
+    async def badge(self, read: BadgeRead, way: Way) -> None:
+        """Take a badge, and return once it had its turn. One too many is dropped: its holder badges again."""
+        served = asyncio.Event()
+        if self._queue(_Badge(read, way, served)):
+            await served.wait()
 
     def _queue(self, turn: _Badge | _Wish) -> bool:
         if len(self._turns) >= BADGES:
@@ -161,7 +164,10 @@ class ReleaseDesk:
     async def _take_turn(self) -> None:
         turn = self._turns.popleft()
         if isinstance(turn, _Badge):
-            await self._obey(turn)
+            try:
+                await self._obey(turn)
+            finally:
+                turn.served.set()
         elif not turn.answer.done():
             await self._withdraw(turn)
 
@@ -332,7 +338,8 @@ class ReleaseDesk:
     async def _ask(self, way: Way) -> DeviceReading | None:
         """Ask the device itself, now; None if it does not say."""
         try:
-            return await asyncio.wait_for(way.printer.read(), DEVICE_S)
+            async with asyncio.timeout(DEVICE_S):  # not wait_for: in Python 3.11 that may swallow a cancellation
+                return await way.printer.read()
         except (DriverError, TimeoutError):
             return None
 

@@ -139,6 +139,7 @@ def test_a_look_that_wants_no_records_says_how_the_device_is_and_asks_for_nothin
 
     reading = asyncio.run(story())
     assert (reading.jobs, reading.state, reading.reasons) == ((), DeviceState.IDLE, ("media-jam-error",))
+    assert not reading.settled  # it was asked once: nobody knows whether its counters stand still
 
 
 def test_another_machine_in_its_place_has_another_serial_and_its_own_counters(tmp_path):

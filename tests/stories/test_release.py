@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.ask import Answer, Request, ask
@@ -11,6 +13,9 @@ from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.identity import Level
 from agent.rules.pages import AttemptOwned, PagesCounted
 from agent.rules.release import JobExpired, JobGiven, JobReleased, JobWithdrawn, ReleaseRefused
+from agent.stories.desk import Desk, mind_copier_reader
+from drivers.contract import BadgeRead, CardNumber, ReaderId
+from drivers.virtual import VirtualClock, VirtualLoop
 from tests.stories.appliance import Appliance, live, write_site
 
 MORNING = "2026-11-24 09:00"
@@ -211,3 +216,25 @@ def test_what_a_crash_kept_from_being_cancelled_is_cancelled_at_the_next_look(tm
         assert (held(site), prints(site), greeting(site).jobs) == ((), [], 0)
 
     live(tmp_path, write_site(tmp_path, printer=BADGE), MORNING, day)
+
+
+def test_what_a_badge_lets_out_comes_before_the_books_look_but_does_not_hold_them_up() -> None:
+    loop = VirtualLoop()
+    clock = VirtualClock(loop, datetime(2026, 11, 24, 8, 0, tzinfo=UTC))
+    read = BadgeRead(clock.now(), ReaderId("copier"), CardNumber("04A2B3C4D5"))
+    laid: list[float] = []
+
+    class One:
+        async def badges(self) -> AsyncIterator[BadgeRead]:
+            yield read
+
+    class Noted(Desk):
+        def badge(self, read: BadgeRead) -> None:
+            del read
+            laid.append(round(loop.time() - began, 3))
+
+    for takes_s in (0.2, 3600.0):
+        began = loop.time()
+        loop.run_until_complete(mind_copier_reader(One(), Noted(), lambda _: asyncio.sleep(takes_s)))  # noqa: B023
+    loop.close()
+    assert laid == [0.2, 0.5]
