@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from agent.rules.door import DoorPolicy
+from drivers.probing import BoxCounters
 
 COPIES = ("counters", "panel", "codes", "connector")  # how walk-up copies are counted: see PrinterConfig.copies
 # what a name is worth without a badge: as the client writes it; from a host that a badge proved today; by a password
@@ -61,6 +62,7 @@ class LinkConfig:
     targets: tuple[str, ...] = ()  # IPv4 addresses of different operators
     interval_s: float = 1.0  # one round of probes (gateway, first hop and every target) per interval
     gateway_mac: str = ""  # two boxes on one interface: which of them is this link's, "02:aa:bb:cc:dd:ee"
+    box_counters: BoxCounters | None = None  # where the box counts its line's bytes; none: it is not asked
     resolver: str = ""  # the DNS server this link's box hands out; "": not asked
     line: str = ""  # what it is, one of LINES; "": not said. Its remedies follow
     down_mbit_s: float = 0.0  # what the contract says; 0: not said

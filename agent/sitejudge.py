@@ -186,6 +186,19 @@ def _judge_hours(site: Site) -> Iterator[Fault]:
             yield Fault(("hours", day), 'horaire illisible ; écrivez par exemple monday = ["09:00-18:00"]', str(error))
 
 
+def _judge_box_counters(path: Keys, link: LinkConfig) -> Iterator[Fault]:
+    asked = link.box_counters
+    if asked is None:
+        return
+    if not re.fullmatch(r"[!-~]{1,64}", asked.community):
+        yield Fault(
+            (*path, "community"),
+            "attend le mot de passe en lecture (« community ») de la box, par exemple public",
+            "expects the box's read-only community, for example public",
+        )
+    yield from within((*path, "if_index"), asked.if_index, 1, 2**31 - 1)
+
+
 def _judge_link(path: Keys, link: LinkConfig) -> Iterator[Fault]:
     yield from one_of((*path, "kind"), link.kind, ("scapy", "sim"))
     yield from within((*path, "interval_s"), link.interval_s, 0.2, 300)
@@ -202,6 +215,7 @@ def _judge_link(path: Keys, link: LinkConfig) -> Iterator[Fault]:
         yield Fault(
             (*path, "gateway_mac"), "attend par exemple 02:aa:bb:cc:dd:ee", "expects for example 02:aa:bb:cc:dd:ee"
         )
+    yield from _judge_box_counters((*path, "box_counters"), link)
     addresses = (("gateway", link.gateway), ("resolver", link.resolver))
     for key, value in (*addresses, *(("targets", target) for target in link.targets)):
         if value:

@@ -1,8 +1,9 @@
 """Reads the frames that answer a link probe, and patches the ones that ask. Pure: bytes in, values out.
 
-Ethernet II (RFC 894), ARP replies (RFC 826), ICMP echo replies and the errors that quote a probe (RFC 792), DNS answers
-over UDP (RFC 1035 section 4), and the first answer to a TCP SYN (RFC 9293 section 3.5). IP options in a reply are
-stepped over; our own frames have none. What is cut short, or of another kind, answers nothing.
+Ethernet II (RFC 894), ARP replies (RFC 826), ICMP echo replies and the errors that quote a probe (RFC 792), answers of
+DNS over UDP (RFC 1035 section 4) and of SNMP (`drivers.boxcount` reads these), and the first answer to a TCP SYN (RFC
+9293 section 3.5). IP options in a reply are stepped over; our own frames have none. What is cut short, or of another
+kind, answers nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from drivers.probing import IcmpError
 ECHO_SEQUENCE, ECHO_CHECKSUM = 40, 36  # offsets in our own frames: Ethernet 14, IP 20, ICMP
 DNS_ID, UDP_CHECKSUM = 42, 40  # ... UDP
 TCP_SEQUENCE, TCP_CHECKSUM = 38, 50  # ... TCP
-ARP_TYPE, IP_TYPE, ICMP, TCP, UDP = 0x0806, 0x0800, 1, 6, 17
+ARP_TYPE, IP_TYPE, ICMP, TCP, UDP, SNMP_PORT = 0x0806, 0x0800, 1, 6, 17, 161
 RCODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
 MOST_RECORDS = 16
 
@@ -30,6 +31,7 @@ class Sort(StrEnum):
     ERROR = "error"  # an ICMP error about a probe of ours
     DNS = "dns"
     TCP = "tcp"
+    SNMP = "snmp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Heard:
     error: IcmpError | None = None
     refused: bool = False  # a TCP reset; a DNS rcode that is not 0
     says: tuple[str, ...] = ()  # DNS: addresses, or the rcode
+    body: bytes = b""  # SNMP: the message
 
 
 def read_frame(frame: bytes) -> Heard | None:
@@ -97,17 +100,23 @@ def _read_tcp(frame: bytes, at: int) -> Heard | None:
     )
 
 
-def _read_dns(frame: bytes, at: int) -> Heard | None:
+def _read_udp(frame: bytes, at: int) -> Heard | None:
     source, port = struct.unpack_from("!HH", frame, at)
+    if source == SNMP_PORT:
+        return Heard(Sort.SNMP, frame[6:12], address_at(frame, 26), port, protocol=UDP, body=frame[at + 8 :])
+    return _read_dns(frame, at, port) if source == 53 else None
+
+
+def _read_dns(frame: bytes, at: int, port: int) -> Heard | None:
     number, flags, questions, records = struct.unpack_from("!HHHH", frame, at + 8)
-    if source != 53 or not flags & 0x8000 or questions != 1:
+    if not flags & 0x8000 or questions != 1:
         return None
     rcode = flags & 15
     says = (RCODES.get(rcode, f"rcode {rcode}"),) if rcode else _addresses(frame[at + 8 :], records)
     return Heard(Sort.DNS, frame[6:12], address_at(frame, 26), port, number, UDP, refused=bool(rcode), says=says)
 
 
-_READERS = {ICMP: _read_icmp, TCP: _read_tcp, UDP: _read_dns}
+_READERS = {ICMP: _read_icmp, TCP: _read_tcp, UDP: _read_udp}
 
 
 def _addresses(message: bytes, records: int) -> tuple[str, ...]:

@@ -20,12 +20,13 @@ import secrets
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from typing import Self
+from typing import Protocol, Self
 
-from drivers.canary import PORT, Delivered, TurnedAway, request_for
+from drivers.boundtcp import BoundTcp
+from drivers.canary import PORT, Delivered, Road, TurnedAway, request_for
 from drivers.contract import DriverError
 from drivers.frames import ICMP, TCP, read_frame
-from drivers.probing import Page
+from drivers.probing import Page, ProbePlan
 from drivers.segments import Conversation, Ended, Ends
 from drivers.sockfilter import BYTE, BYTE_X, EQUAL, HALF, HALF_X, HEADER, NOTHING, RETURN, Line, attach
 
@@ -34,6 +35,25 @@ NOT_READY, TAGGED, PROVEN = 1 << 3, 1 << 4, 1 << 7  # linux/if_packet.h TP_STATU
 LARGEST = 1 << 16  # bytes of a frame: the kernel may have put several segments together
 BUFFER = 1 << 18  # bytes, doubled by the kernel: a whole window of full frames with their bookkeeping
 BURST = 64  # frames read before the loop has its turn
+
+
+class Link(Protocol):
+    """What is asked of `drivers.wire.Wire`."""
+
+    interface: str
+
+    def address(self) -> str:
+        """Return our IPv4 address, "" if there is none now."""
+
+
+@contextlib.contextmanager
+def road_of(link: Link, plan: ProbePlan) -> Iterator[Road]:
+    """Give pages their way: through one box of several, or over an interface of their own. Raises DriverError."""
+    if plan.gateway_mac:
+        with PinnedTcp(link.interface, bytes.fromhex(plan.gateway_mac.replace(":", "")), link.address) as road:
+            yield road
+    else:
+        yield BoundTcp(link.interface)
 
 
 class PinnedTcp:

@@ -15,20 +15,19 @@ LATE. Nothing blocks, there are no threads.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 
 from drivers import canary
-from drivers.boundtcp import BoundTcp
+from drivers.boxcount import BoxCount
 from drivers.contract import Clock, DriverError, LinkId, Moment
 from drivers.flights import Flight, Flights, Patience, Strays, meaning, round_trip
 from drivers.frames import Heard, Sort, read_frame
 from drivers.hop import HopFinder
 from drivers.pace import Act, Pace
-from drivers.pinnedtcp import PinnedTcp
+from drivers.pinnedtcp import road_of
 from drivers.probing import (
     CANARY_S,
     DNS_S,
@@ -40,6 +39,7 @@ from drivers.probing import (
     CheckRate,
     LinkSight,
     Outcome,
+    Page,
     ProbeKind,
     ProbePlan,
     ProbeReply,
@@ -72,6 +72,7 @@ class _Round:
         self._flights = Flights(wire.ident, wire.port, self._plan.targets[-1])
         self._held: list[tuple[int, Flight]] = []  # what waits for the box's MAC
         self._number = secrets.randbelow(1 << 16)
+        self._count = BoxCount(self._plan.box_counters) if self._plan.box_counters else None
         self._patience = Patience()
         self._hop = HopFinder()
         self._turns: Counter[ProbeKind] = Counter()
@@ -85,7 +86,7 @@ class _Round:
         rare: list[tuple[float, Act]] = [(SYN_S, self._ask_syn), (FULL_S, self._ask_full)]
         rare += [(DNS_S, partial(self._launch, ProbeKind.DNS, resolver)) for resolver in plan.resolvers]
         if plan.canary is not None:
-            rare.append((CANARY_S, self._ask_canary))
+            rare.append((CANARY_S, partial(self._ask_canary, plan.canary)))
         # the echo before the hop: a Linux box sends two refusals and then one in 2 s (ip_error and icmp_ratelimit)
         hard = [(BURST_BOX_S, self._ask_arp), (BURST_S, self._ask_target), (BURST_BOX_S, self._ask_hop)]
         return Pace(now_s, plan.interval_s, [self._ask_all, *targets[1:]], rare, hard)
@@ -167,6 +168,10 @@ class _Round:
             self._box, self._box_at_s = b"", None
         if self._frames.gateway:
             self._launch(ProbeKind.ARP, self._frames.gateway)
+        if self._count is not None and self._carrier:
+            macs, addresses = (self._wire.mac, self._pinned or self._box), (self._frames.source, self._frames.gateway)
+            for frame in self._count.due(self._prober.clock.now().mono_s, macs, addresses, self._wire.port):
+                self._wire.send(frame, -1)
 
     def _ask_all(self) -> None:
         """Three at once: a wake-up costs more than a probe."""
@@ -244,6 +249,8 @@ class _Round:
                 self._self.foreign += 1
 
     def _hear(self, heard: Heard, now: Moment, stamp: float) -> None:
+        if heard.sort is Sort.SNMP and self._count is not None and self._count.hear(heard, now.mono_s):
+            return
         flight = self._flights.answered_by(heard)
         if flight is None:
             if heard.sort is not Sort.ARP or heard.target == self._frames.gateway:
@@ -335,20 +342,28 @@ class _Round:
         self._self.foreign += self._road.strays
         self._prober.strays.foreign += self._road.strays
         self._road.strays = 0
-        box, carrier = self._pinned or self._box, self._carries(now)
-        self._say(self._self.reading(now, carrier=carrier, box=box, box_at_s=self._box_at_s))
+        box, carrier, counted = self._pinned or self._box, self._carries(now), None
+        if self._count is not None:
+            counted = self._count.totals(now.mono_s)
+        elif not self._pinned:
+            counted = self._wire.counters()
+        self._say(self._self.reading(now, carrier=carrier, box=box, box_at_s=self._box_at_s, counted=counted))
 
-    def _ask_canary(self) -> None:
+    def counters(self) -> tuple[int, int] | None:
+        """See `canary.Meter`: what the box says of its line, else what our interface saw."""
+        counted = None if self._count is None else self._count.totals(self._prober.clock.now().mono_s)
+        return counted or self._wire.counters()
+
+    def _ask_canary(self, page: Page) -> None:
         if self._wire.carries() and not self._road.busy:
-            self._start(self._fetch())
+            self._start(self._fetch(page))
 
-    async def _fetch(self) -> None:
-        assert self._plan.canary is not None
-        told = await canary.probe(self._prober.clock, self._prober.link, self._road, self._plan.canary)
+    async def _fetch(self, page: Page) -> None:
+        told = await canary.probe(self._prober.clock, self._prober.link, self._road, page)
         self._guarded(partial(self._say, told))
 
     async def _check_rate(self, ask: CheckRate) -> None:
-        rate, cost, why = await canary.rate(self._wire, self._road, self._plan.rate, ask)
+        rate, cost, why = await canary.rate(self, self._road, self._plan.rate, ask)
         now = self._prober.clock.now()
         self._guarded(partial(self._say, RateMeasured(now, self._prober.link, rate, cost, why)))
 
@@ -371,7 +386,7 @@ class ScapyProber:
 
     async def replies(self) -> AsyncIterator[LinkSight]:
         """Yield every sight until closed. Raises DriverError when the interface or the permission is missing."""
-        with Wire(self.interface) as wire, self._road(wire) as road:
+        with Wire(self.interface) as wire, road_of(wire, self.plan) as road:
             self._round = _Round(self, wire, road)
             try:
                 self._round.start()
@@ -380,12 +395,3 @@ class ScapyProber:
             finally:
                 self._round.stop()
                 self._round = None
-
-    @contextlib.contextmanager
-    def _road(self, wire: Wire) -> Iterator[canary.Road]:
-        """Give pages their way: through one box of several, or over an interface of their own."""
-        if self.plan.gateway_mac:
-            with PinnedTcp(self.interface, mac_of(self.plan.gateway_mac), wire.address) as road:
-                yield road
-        else:
-            yield BoundTcp(self.interface)

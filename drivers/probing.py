@@ -87,8 +87,8 @@ class WireReading:
     address: str  # our own IPv4 address on it, "" if it has none now
     gateway_mac: str  # the box that probes go through; "" while none has answered
     gateway_age_s: float | None  # since that box last answered an ARP; None if never
-    received_bytes: int | None  # by the interface since it exists; all hosts' traffic only if we are the router
-    sent_bytes: int | None
+    received_bytes: int | None  # by the interface since it exists: all hosts' traffic only if we are the router; or by
+    sent_bytes: int | None  # the box's line since we ask it. None: nobody tells; two boxes share our interface
     dropped: int  # frames for us that the kernel threw away since the last reading (packet(7) PACKET_STATISTICS)
     stepped_s: float  # the wall clock moved by this against the monotonic one since the last reading
     starved_s: float  # the longest that a wake-up of ours was late since the last reading
@@ -140,6 +140,14 @@ FULL = 1500  # bytes of an IP packet that fills an Ethernet frame (RFC 894)
 
 
 @dataclass(frozen=True, slots=True)
+class BoxCounters:
+    """Where a box counts its line's bytes: SNMP version 2c, read only (IF-MIB, RFC 2863)."""
+
+    community: str  # its read-only community
+    if_index: int  # ifIndex of its WAN interface
+
+
+@dataclass(frozen=True, slots=True)
 class ProbePlan:
     """What is asked of one link, and how often. Where nothing is given, that kind is not asked.
 
@@ -157,6 +165,7 @@ class ProbePlan:
     answers: tuple[str, ...] = ()  # its known addresses; one of them must be in an answer. None: any will do
     canary: Page | None = None
     rate: Page | None = None  # at least 1 MiB
+    box_counters: BoxCounters | None = None  # the box's, in place of our interface's
 
 
 Ask = Burst | CheckRate

@@ -22,9 +22,6 @@ class Interface(Protocol):
     def address(self) -> str:
         """Return its address, "" if it has none."""
 
-    def counters(self) -> tuple[int, int] | None:
-        """Return the bytes received and sent."""
-
     def dropped(self) -> int:
         """Return how many frames were thrown away since it was last asked."""
 
@@ -47,9 +44,11 @@ class SelfWatch:
         self._dropped += self._interface.dropped()
         return bool(self._dropped) or abs(stepped_s(self._at, now)) > STEPPED_S
 
-    def reading(self, now: Moment, *, carrier: bool, box: bytes, box_at_s: float | None) -> WireReading:
+    def reading(
+        self, now: Moment, *, carrier: bool, box: bytes, box_at_s: float | None, counted: tuple[int, int] | None
+    ) -> WireReading:
         """Say how the interface is and how we are, and count anew. `box`: the MAC that probes go through."""
-        received, sent = self._interface.counters() or (None, None)
+        received, sent = counted or (None, None)
         told = WireReading(
             at=now,
             link=self._link,

@@ -209,7 +209,8 @@ class Wire:
             f" or (icmp[0] = 0 and icmp[4:2] = {self.ident})"
             f" or ((icmp[0] = 3 or icmp[0] = 11) and icmp[17] = 1 and icmp[32:2] = {self.ident})"
             f" or ((icmp[0] = 3 or icmp[0] = 11) and icmp[17] != 1 and icmp[28:2] = {self.port})"
-            f" or (udp src port 53 and udp dst port {self.port}) or (tcp src port 443 and tcp dst port {self.port})"
+            f" or ((udp src port 53 or udp src port 161) and udp dst port {self.port})"
+            f" or (tcp src port 443 and tcp dst port {self.port})"
         )
 
     def _number_stamps(self) -> None:

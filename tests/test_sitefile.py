@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config import DEFAULT_FORMULAS, DEFAULT_HOURS, AlertsConfig, ConfigError
+from agent.services.links import plan_of
 from agent.sitefile import read_site
+from drivers.probing import BoxCounters
 
 MINIMAL = '[site]\nname = "Bureau nomade"\ncode = "rousses"\n'
 
@@ -104,6 +106,9 @@ device = "/dev/ttyUSB0"
         (MINIMAL + "[web]\nkey = 'site.key'\n", "4", "key ne sert à rien sans certificate"),
         (MINIMAL + "[web]\nhosts = ['https://gardien.example.org']\n", "5", "n'est pas un nom"),
         (MINIMAL + "[formulas.nomade]\naccess = 'hour'\n", "5", "vouliez-vous dire « hours »"),
+        (MINIMAL + "[links.a]\nkind = 'sim'\nbox_counters = { community = '', if_index = 4 }\n", "6", "public"),
+        (MINIMAL + "[links.a]\nkind = 'sim'\nbox_counters = { community = 'p', if_index = 0 }\n", "6", "hors de"),
+        (MINIMAL + "[links.a]\nkind = 'sim'\nbox_counters = { community = 'p' }\n", "6", "if_index"),
         (MINIMAL + "[printers.c]\nkind = 'ipp'\n", "4", "ipp://"),
         (MINIMAL + "[printers.c]\nkind = 'sim'\nqueues = ['q']\n", "6", "[spooler]"),
         (MINIMAL + "[door.lock]\nkind = 'sim'\ncap_s = 3\nhold_s = 4\n", "7", "hors de"),
@@ -113,6 +118,14 @@ device = "/dev/ttyUSB0"
 def test_one_fault_one_line_one_remedy(tmp_path: Path, text: str, line: str, word: str) -> None:
     faults = faults_of(tmp_path, text)
     assert any(fault.startswith(f"{line}:") and word in fault for fault in faults), faults
+
+
+def test_a_boxs_counters_reach_the_plan_of_its_link(tmp_path: Path) -> None:
+    file = tmp_path / "site.toml"
+    link = "[links.a]\nkind = 'sim'\nbox_counters = { community = 'public', if_index = 4 }\n"
+    file.write_text(MINIMAL + link, encoding="utf-8")
+    site = read_site(file)
+    assert plan_of(site.links["a"], site.internet).box_counters == BoxCounters("public", 4)
 
 
 def test_a_certificate_stands_where_the_site_file_says(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def plan_of(link: LinkConfig, known: InternetConfig) -> ProbePlan:
         answers=known.answers,
         canary=_page(known.canary, known.canary_at, known.canary_says),
         rate=_page(known.rate, known.rate_at, ""),
+        box_counters=link.box_counters,
     )
 
 

@@ -8,13 +8,14 @@ mute, send garbage, go round in circles, or give text where a count is due. Neve
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 Oid = tuple[int, ...]
 
 INTEGER, OCTETS, NULL, OBJECT, SEQUENCE = 0x02, 0x04, 0x05, 0x06, 0x30
-COUNTER, GAUGE, TICKS = 0x41, 0x42, 0x43
+COUNTER, GAUGE, TICKS, COUNTER64 = 0x41, 0x42, 0x43, 0x46
 NO_OBJECT, END_OF_VIEW = 0x80, 0x82
 GET, NEXT, RESPONSE, BULK = 0xA0, 0xA1, 0xA2, 0xA5
 NO_SUCH_NAME = 2
@@ -121,10 +122,10 @@ class Agent(asyncio.DatagramProtocol):
         self.port = 0
         self._wire: asyncio.DatagramTransport | None = None
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen."""
-        loop = asyncio.get_running_loop()
-        self._wire, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(host, port))
+    async def start(self, host: str = "127.0.0.1", port: int = 0, at: socket.socket | None = None) -> None:
+        """Listen, or go on from a bound socket."""
+        loop, address = asyncio.get_running_loop(), None if at else (host, port)
+        self._wire, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=address, sock=at)
         self.port = self._wire.get_extra_info("sockname")[1]
 
     def stop(self) -> None:

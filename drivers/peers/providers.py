@@ -172,11 +172,14 @@ class Providers:
         return entering(self.site)
 
     @contextlib.contextmanager
-    def inside(self) -> Iterator[None]:
-        """Put the calling thread at the site for a while: sockets opened now belong there for ever (setns(2))."""
+    def inside(self, box: str = "") -> Iterator[None]:
+        """Put the calling thread at the site, or on the box of a link, for a while.
+
+        Sockets opened now belong there for ever (setns(2)).
+        """
         home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            enter(NETNS / self.site)
+            enter(NETNS / (self._provider(box).namespace if box else self.site))
             try:
                 yield
             finally:
