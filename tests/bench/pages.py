@@ -29,7 +29,18 @@ from drivers.contract import Moment, Trust
 from tests.views.hand import hand_at, site_of
 from tests.views.scenes import House, house, pictures
 
-PATHS = ("/", "/membres", "/membre/m001", "/visites", "/porte", "/impressions", "/horaires", "/compte", "/ecran")
+PATHS = (
+    "/",
+    "/membres",
+    "/membre/m001",
+    "/visites",
+    "/porte",
+    "/impressions",
+    "/internet",
+    "/horaires",
+    "/compte",
+    "/ecran",
+)
 DAYS, MEMBERS, TIMES = 90, 50, 15
 FORMULAS = (FormulaId("subscriber"), FormulaId("occasional"))
 NOBODY = (MemberId(""), FormulaId(""))
