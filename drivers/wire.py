@@ -51,8 +51,10 @@ def _bare_scapy() -> Iterator[None]:
 
 
 with _bare_scapy():
-    from scapy.arch.linux import L2Socket
     from scapy.config import conf
+
+    conf.ipv6_enabled = False  # nobody is probed over it: its layer stays out
+    from scapy.arch.linux import L2Socket
     from scapy.error import Scapy_Exception
     from scapy.layers import inet
     from scapy.layers.inet import IP

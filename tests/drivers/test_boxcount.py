@@ -148,7 +148,7 @@ def test_garbage_raises_nothing_but_a_value_error(noise, cut):
             said = answer(message, ASKED, 0x41424344)
         except ValueError:
             continue
-        assert said in (None, (7, 8, 32))
+        assert said is None or (said[2] == 32 and 0 <= min(said) <= max(said) < 2**32)
 
 
 # --- over the wires: two boxes with one address, ---------------------------------------
