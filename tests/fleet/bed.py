@@ -26,7 +26,15 @@ CACHE = REPO / ".cache"
 BOX, HOST, FAR = "192.0.2.1", "192.0.2.2", "198.51.100.1"  # RFC 5737: the provider's box, the building, the far side
 BARE = ("systemd", "systemd-sysv", "udev", "dbus", "openssh-server", "python3", "python3-apt", "iproute2")
 PAPER = ("python3-cups", "cups-daemon", "cups-client", "cups-filters", "poppler-utils", "ghostscript", "avahi-daemon")
-LATER = ("python3-venv", "openssl", "libpcap0.8", *PAPER, "systemd-timesyncd")  # what the role will install
+LATER = (
+    "python3-venv",
+    "openssl",
+    "libpcap0.8",
+    *PAPER,
+    "libnss-myhostname",
+    "systemd-timesyncd",
+)  # what the role will install
+SILENT = "198.51.100.53"  # a resolver that answers nobody
 _numbers = itertools.count()
 
 
@@ -167,6 +175,8 @@ def _furnish(root: Path, folder: Path) -> None:
     (root / "root/.ssh").mkdir(mode=0o700, exist_ok=True)
     (root / "root/.ssh/authorized_keys").write_bytes((folder / "key.pub").read_bytes())
     (root / "etc/hostname").write_text("building\n", encoding="ascii")
+    (root / "etc/resolv.conf").unlink(missing_ok=True)
+    (root / "etc/resolv.conf").write_text(f"nameserver {SILENT}\n", encoding="ascii")  # both links are down
     (root / "etc/systemd/network").mkdir(exist_ok=True)
     (root / "etc/systemd/network/10-host0.network").write_text(
         f"[Match]\nName=host0\n[Network]\nAddress={HOST}/30\nGateway={BOX}\nLinkLocalAddressing=no\n", encoding="ascii"
