@@ -64,6 +64,11 @@ def answer(message: bytes, asked: BoxCounters, number: int) -> tuple[int, int, i
     return None
 
 
+def _next(number: int) -> int:
+    """Return the next request-id: positive, and always of four bytes, as an INTEGER of 32 bits is written."""
+    return 0x40000000 | (number + 1) & 0x3FFFFFFF
+
+
 def _index(number: int) -> bytes:
     septets = [number & 0x7F]
     while number := number >> 7:
@@ -100,7 +105,7 @@ class BoxCount:
 
     def __init__(self, asked: BoxCounters) -> None:
         self._asked = asked
-        self._number = 0x40000000 | secrets.randbits(30)
+        self._number = _next(secrets.randbits(30))
         self._ends = b"", ""  # of the box that was asked: MAC and address
         self._due_s = self._heard_s = float("-inf")
         self._last: tuple[int, int, int] | None = None  # what it said, and since when it says so
@@ -114,7 +119,7 @@ class BoxCount:
             return []
         self._ends = macs[1], addresses[1]
         self._due_s = now_s + EVERY_S
-        self._number = 0x40000000 | (self._number + 1)
+        self._number = _next(self._number)
         return [_frame(macs, addresses, port, question(self._asked, self._number))]
 
     def hear(self, heard: Heard, now_s: float) -> bool:
@@ -125,7 +130,7 @@ class BoxCount:
             said = answer(heard.body, self._asked, self._number)
         except ValueError:
             return False
-        self._number = 0x40000000 | (self._number + 1)  # once
+        self._number = _next(self._number)  # once
         if said is not None:
             self._count(said, now_s)
         return True

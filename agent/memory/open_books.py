@@ -1,4 +1,4 @@
-"""What the ledger says by now of visits, and of paper nobody was known for: of the last two months, corrections done.
+"""What the ledger says by now of visits and of paper, and whose it is: of the last two months, corrections done.
 
 Older ones are let go: nobody remembers them, and their month was issued long ago.
 """
@@ -52,7 +52,7 @@ def followed_sightings(ledger: Ledger) -> Followed[Sightings]:
 
 
 def followed_slips(ledger: Ledger, clock: Clock) -> Followed[Slips]:
-    """Return the paper that was nobody's when it was counted, kept up."""
+    """Return the paper that was counted, and whose it is by now, kept up."""
     return Followed(
         ledger,
         (PagesCounted, CopiesCounted, PagesAttributed, CopiesAttributed, PrintSettled),

@@ -122,6 +122,14 @@ def test_a_box_that_falls_silent_has_no_counters():
     assert box.told[-1] is not None
 
 
+def test_the_numbers_of_questions_go_round_and_stay_of_four_bytes(monkeypatch):
+    monkeypatch.setattr("drivers.boxcount.secrets.randbits", lambda bits: 2**bits - 4)
+    box = Box()
+    for second in range(6):
+        assert box.at(float(second), 2000 * second, 100 * second)
+    assert box.rates()[1:] == [(2000, 100)] * 4
+
+
 def test_it_asks_once_a_second_and_only_a_box_that_is_known():
     count = BoxCount(ASKED)
     assert count.due(0.0, (MACS[0], b""), ADDRESSES, 40000) == []
