@@ -149,7 +149,8 @@ class _Note:
         name = f"{queue}-{job}-{created}-{os.getpid()}"
         seen = {"queue": queue, "job": job, "created": created, "user": self._argv[2], "copies": self._argv[4]}
         seen |= {"device_job": self.device_job, "code": self.code}
-        aside = os.open(f".{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+        aside = os.open(f".{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.fchmod(aside, 0o640)  # cupsd starts its backends with a umask that would leave it to lp alone
         self._began = self._began or os.fstat(aside).st_mtime  # the file system's time: no other clock is asked
         seen |= {"began": self._began, "heard": os.getppid() == self._cupsd}  # else CUPS died, and will send it again
         with open(aside, "w", encoding="utf-8") as out:

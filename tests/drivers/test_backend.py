@@ -65,6 +65,14 @@ def test_an_attempt_is_noted_with_the_devices_number_and_without_the_title(tmp_p
     assert "secret" not in "".join(file.read_text() for file in path.attempts.iterdir())
 
 
+def test_the_note_can_be_read_by_the_group_under_the_umask_that_cupsd_gives_its_backends(tmp_path):
+    path = PrintPath(tmp_path, "exit 0")
+    with path.start(umask=0o077) as run:
+        assert run.wait(10) == 0
+    (file,) = path.attempts.glob("*.json")
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
 @pytest.mark.parametrize("code", [0, 1, 4, 6])
 def test_the_exit_code_is_the_real_backends(tmp_path, code):
     path = PrintPath(tmp_path, f"exit {code}")
