@@ -15,7 +15,7 @@ from agent.stories.leaf import mind_latch, mind_leaf, mind_senses
 from agent.stories.remote import RemoteDesk, Strike
 from drivers.contract import InputId, Inputs, LatchState
 
-LOST_WAIT_S = 2.0  # a reader that comes back is heard again this soon
+LOST_WAIT_S = 1.5  # a reader that comes back is heard again this soon: with the wait's jitter, within 2 s
 
 
 async def wire(here: Standing) -> None:

@@ -30,6 +30,7 @@ from drivers.copying import CopyControl
 log = logging.getLogger(__name__)
 
 LOST_WAIT_S = 10.0  # a device or spooler that comes back is looked at again this soon
+READER_WAIT_S = 1.5  # a reader that comes back is heard again this soon: with the wait's jitter, within 2 s
 
 
 async def wire(here: Standing) -> None:
@@ -50,7 +51,8 @@ async def wire(here: Standing) -> None:
         if reader.at in desks:
             opened = here.open_reader(name)
             release = releases.get(reader.at)
-            here.mind(f"readers.{name}", partial(mind_copier_reader, opened, desks[reader.at], release), LOST_WAIT_S)
+            heard = partial(mind_copier_reader, opened, desks[reader.at], release)
+            here.mind(f"readers.{name}", heard, READER_WAIT_S)
     spool = here.site.spooler
     if spool is not None:
         by_queue = {queue: desks[name] for name, config in here.site.printers.items() for queue in config.queues}

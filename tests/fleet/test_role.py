@@ -1,28 +1,19 @@
-"""The role, applied for real: from a bare Debian to a building that is kept, by its own units with all their fences.
-
-Links: real probes over the wire to the namespace. Paper: CUPS's own daemon, our IPP copier in the namespace as "the
-copier on the local network". Door: a serial reader on a pty in the container, a board whose recorder stands outside.
-"""
+"""The role, applied for real: from a bare Debian to a building that is kept, by its own units with all their fences."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from drivers.peers.board import Board
 from drivers.peers.cups import pdf
-from tests.fleet.bed import BOX, FAR, REPO, Building, Play, building
+from tests.fleet.bed import building
+from tests.fleet.morez import READER, RELAY, WHOLE, Deployed, board, eventually, fetch, hold_card
 
 pytestmark = [
     pytest.mark.soak,
@@ -31,51 +22,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("systemd-nspawn") is None, reason="no systemd-nspawn: run ./dev fleet"),
 ]
 
-RELAY = 17
 CARD = "0A00123456"
-
-WHOLE = f"""
-tariff = "tariff.toml"
-
-[site]
-name = "La Cordée Morez"
-code = "morez"
-
-[links.adsl1]
-kind = "scapy"
-label = "Orange"
-interface = "host0"
-gateway = "{BOX}"
-targets = ["{FAR}"]
-
-[spooler]
-kind = "cups"
-
-[printers.copieur]
-kind = "ipp"
-label = "le copieur"
-uri = "ipp://{BOX}:8631/ipp/print"
-queues = ["copieur"]
-poll_s = 2.0
-
-[door]
-key_box = "à droite de la porte"
-night_phone = "03 84 00 00 00"
-
-[door.lock]
-kind = "gpio"
-chip = "board:/var/lib/gardien/board"
-line = {RELAY}
-hold_s = 1.0
-
-[readers.porte]
-kind = "serial"
-at = "door"
-device = "/run/gardien/reader"
-
-[web]
-listen = "0.0.0.0:8080"
-"""
 
 DOOR_ONLY = """
 [site]
@@ -96,88 +43,7 @@ at = "door"
 device = "/run/gardien/reader"
 """
 
-# A reader in the building: a terminal of its own, which a card is held to after the driver had time to find it.
-HOLD_CARD = f"""
-import os, shutil, time
-from pathlib import Path
-from drivers.peers.readers import ReaderPeer
-path = Path("/run/gardien/reader")
-with ReaderPeer(path) as reader:
-    shutil.chown(os.path.realpath(path), group="gardien")
-    os.chmod(os.path.realpath(path), 0o660)
-    time.sleep(6)
-    reader.present("{CARD}")
-    time.sleep(3)
-"""
-
-
 CODE = re.compile(r"animator: [0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}")
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """A building after its first run."""
-
-    here: Building
-    board: Board
-    site_file: Path
-    dry: Play
-    first: Play
-    left_by_dry: str
-
-
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    folder = tmp_path_factory.mktemp("morez")
-    site_file = folder / "morez.toml"
-    site_file.write_text(WHOLE, encoding="utf-8")
-    shutil.copy(REPO / "ansible/sites/tariff.toml", folder)
-    with building(folder) as here, LocalCopier(here), board(here) as pins:
-        dry = here.play("morez", site_file, "--check", "--diff")
-        left = here.do("ls -d /opt/gardien /etc/gardien /etc/systemd/system/gardien* /usr/sbin/cupsd 2>/dev/null; true")
-        first = here.play("morez", site_file)
-        yield Deployed(here, pins, site_file, dry, first, left)
-
-
-class LocalCopier:
-    """Our IPP copier on the building's wire, for as long as the block runs."""
-
-    def __init__(self, here: Building) -> None:
-        self._command = [*here.inside, sys.executable, "-m", "drivers.peers.copier", "--host", BOX, "--port", "8631"]
-        self._command += ["--state", str(here.folder / "copier")]
-
-    def __enter__(self) -> None:
-        self._process = subprocess.Popen(self._command, cwd=REPO, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline().startswith(b"ipp://")
-
-    def __exit__(self, *exc: object) -> None:
-        self._process.terminate()
-        self._process.communicate(timeout=20)
-
-
-@contextlib.contextmanager
-def board(here: Building) -> Iterator[Board]:
-    """A board whose file lies in the building and whose recorder stands outside; open as udev opens /dev/gpiochipN."""
-    path = here.root / "var/lib/gardien/board"
-    path.parent.mkdir(exist_ok=True)
-    with Board(path) as pins:
-        path.chmod(0o666)
-        yield pins
-
-
-def eventually(here: Building, command: str, wanted: str, within_s: float = 20) -> None:
-    until = time.monotonic() + within_s
-    while wanted not in (said := here.do(command, may_fail=True)):
-        assert time.monotonic() < until, said
-        time.sleep(0.3)
-
-
-FETCH = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080{}', timeout=5).read().decode())"
-
-
-def fetch(path: str) -> str:
-    return f'python3 -c "{FETCH.format(path)}"'
 
 
 def test_a_dry_run_on_a_bare_host_is_green_and_touches_nothing(deployed: Deployed) -> None:
@@ -250,8 +116,7 @@ def test_the_month_can_be_stated_with_the_tariff_the_site_names(deployed: Deploy
 def test_a_card_opens_the_door(deployed: Deployed) -> None:
     member = deployed.here.do("gardien member add 'Une Abonnée' --formula subscriber").split()[-1]
     deployed.here.do(f"gardien card give {member} {CARD}")
-    (deployed.here.root / "srv/hold_card.py").write_text(HOLD_CARD, encoding="utf-8")
-    deployed.here.do("cd /srv && /opt/gardien/venv/bin/python hold_card.py")
+    hold_card(deployed.here, READER, CARD)
     pulses = [change for change in deployed.board.record(RELAY) if change.high]
     assert len(pulses) == 1
 
