@@ -120,6 +120,8 @@ class LiveHeld:
     sides: int | None  # forecast
     colour: int | None
     why: str = ""  # why nobody can tell; "waiting": not looked through yet
+    payer: str = ""  # the shared account that is to pay; "": whoever badges
+    charge: str = ""  # rules.payers.Charge: whether it would, for that member; "" where no shared account is to pay
 
     @property
     def name(self) -> str:

@@ -29,6 +29,7 @@ class HeldJob:
     documents: int = 1  # without those
     size_bytes: int = 0
     authenticated: bool = False  # its queue asked for the password of `user`
+    account: str = ""  # job-account-id (PWG 5100.7): what the client says is to pay, any text
 
     @property
     def name(self) -> tuple[int, int]:

@@ -44,6 +44,7 @@ ATTRIBUTES = [
     "page-set",
     "print-color-mode",
     "ColorModel",
+    "job-account-id",
     "job-impressions-completed",  # not in CUPS's cache: naming it makes CUPS load an old job whole
 ]
 
@@ -143,6 +144,7 @@ def _held(job: int, row: Mapping[str, object], asking: frozenset[str]) -> HeldJo
         documents=max(0, _whole(row.get("number-of-documents"), 1) - sum(banners)),
         size_bytes=_whole(row.get("job-k-octets"), 0) * 1024,
         authenticated=queue in asking,
+        account=str(row.get("job-account-id") or ""),
     )
 
 

@@ -38,6 +38,7 @@ RULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "panel-read",
             "meters-read",
         ),
+        "payers": ("job-charged", "charge-refused"),
         "presence": ("visit-started", "visit-ended", "visit-corrected"),
         "readers": ("strangers-changed",),
         "release": ("job-released", "job-foretold", "job-given", "job-expired", "job-withdrawn", "release-refused"),

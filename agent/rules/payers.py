@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import ClassVar
 
-from agent.rules.facts import FormulaId, MemberId
+from agent.rules.facts import TIMED_DAYS, AliasId, Fact, FormulaId, MemberId
 from agent.rules.folding import fold_text
 
 MARK = "p:"
@@ -45,6 +46,37 @@ class Charge(StrEnum):
     UNKNOWN = "unknown"  # there is none, or it was erased
     ENDED = "ended"
     NOT_NAMED = "not-named"  # it does not name that member
+    GONE = "gone"  # the job waits no more, or is not theirs: which of the two is nobody's business
+
+
+@dataclass(frozen=True, slots=True)
+class JobCharged(Fact):
+    """Somebody said that a shared account pays for a held job, or its owner again."""
+
+    kind: ClassVar[str] = "job-charged"
+    kept_for_days: ClassVar[int | None] = TIMED_DAYS
+
+    job: int
+    created_s: int
+    turn: int  # 1, 2, ...
+    alias: AliasId
+    payer: MemberId  # "": whoever badges for it
+    member: MemberId  # who chose it for a job of theirs; "": the animator
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRefused(Fact):
+    """A badge left jobs where they wait: the shared account that was to pay for them does not pay for that member."""
+
+    kind: ClassVar[str] = "charge-refused"
+    kept_for_days: ClassVar[int | None] = TIMED_DAYS
+
+    device: str
+    member: MemberId
+    payer: MemberId  # of the first of them
+    why: Charge
+    jobs: int
 
 
 def is_payer(who: str) -> bool:

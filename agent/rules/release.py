@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
@@ -22,6 +22,7 @@ from agent.rules.folding import fold_user
 from agent.rules.identity import Level, level, nobodys
 from agent.rules.members import Roster
 from agent.rules.pages import PLAIN, Errand, Owner, owner
+from agent.rules.payers import ANIMATOR, Charge, JobCharged, may_pay, meant
 from agent.rules.reasons import read_reason
 from drivers.contract import DeviceReading, DeviceState
 from drivers.holding import HeldJob
@@ -129,7 +130,7 @@ class ReleaseRefused(Fact):
         return (total("releases_refused", 1, device=self.device, why=self.why),)
 
 
-RELEASE_FACTS = (JobReleased, JobGiven, JobExpired, JobForetold, JobWithdrawn)
+RELEASE_FACTS = (JobReleased, JobGiven, JobExpired, JobForetold, JobWithdrawn, JobCharged)
 
 
 def unproven(job: HeldJob, member: MemberId) -> bool:
@@ -147,11 +148,12 @@ class Slate:
     expired: frozenset[Name] = frozenset()
     foretold: Mapping[Name, JobForetold] = field(default_factory=dict)
     withdrawn: frozenset[Name] = frozenset()
+    charged: Mapping[Name, JobCharged] = field(default_factory=dict)
 
     def after(self, facts: Iterable[Fact]) -> Slate:
         """Return the slate after more facts."""
         given, released, expired = dict(self.given), dict(self.released), set(self.expired)
-        foretold = dict(self.foretold)
+        foretold, charged = dict(self.foretold), dict(self.charged)
         withdrawn = set(self.withdrawn)
         for fact in facts:
             match fact:
@@ -165,9 +167,11 @@ class Slate:
                     foretold[fact.job, fact.created_s] = fact
                 case JobWithdrawn():
                     withdrawn.add((fact.job, fact.created_s))
+                case JobCharged():
+                    charged[fact.job, fact.created_s] = fact
                 case _:
                     pass
-        return Slate(given, released, frozenset(expired), foretold, frozenset(withdrawn))
+        return Slate(given, released, frozenset(expired), foretold, frozenset(withdrawn), charged)
 
     def owner(
         self, job: HeldJob, roster: Roster, *, same_host: Callable[[HeldJob, MemberId], bool] = unproven
@@ -207,6 +211,33 @@ def let_out(jobs: Iterable[HeldJob], member: MemberId, slate: Slate, roster: Ros
     """Return the jobs that the badge of `member` lets out, oldest first."""
     mine = (job for job in jobs if job.name not in slate.withdrawn and slate.owner(job, roster).member == member)
     return tuple(sorted(mine, key=lambda job: (job.created_s, job.job)))
+
+
+def payer_of(job: HeldJob, member: MemberId, slate: Slate, roster: Roster, day: date) -> tuple[MemberId, Charge]:
+    """Return who pays when `member` badges for a job, and whether they do.
+
+    A shared account that somebody chose, else one that the client named (job-account-id, PWG 5100.7; what names none
+    is a word of the client's own), else the member. What the animator chose it pays for whoever badges.
+    """
+    said = slate.charged.get(job.name)
+    if said is None:
+        payer, asks = meant(roster.payers, job.account) or MemberId(""), member
+    else:
+        payer, asks = said.payer, member if said.member else ANIMATOR
+    if not payer:
+        return member, Charge.CHARGED
+    return payer, may_pay(roster.payers.get(payer), asks, day)
+
+
+def charge(
+    jobs: Iterable[HeldJob], name: Name, by: MemberId, payer: MemberId, slate: Slate, roster: Roster, day: date
+) -> tuple[Charge, HeldJob | None]:
+    """Judge a wish that `payer` ("": whoever badges) pays; `by` a member or ANIMATOR. The job is None if refused."""
+    job = next((one for one in jobs if one.name == name and name not in slate.withdrawn), None)
+    if job is None or (by != ANIMATOR and slate.owner(job, roster).member != by):
+        return Charge.GONE, None
+    came = may_pay(roster.payers.get(payer), by, day) if payer else Charge.CHARGED
+    return came, job if came is Charge.CHARGED else None
 
 
 class Withdrawal(StrEnum):

@@ -5,10 +5,10 @@ time, and their forecast is kept; so a badge costs one list of the waiting jobs 
 the same time, one fact on the disk, and the move. Who pays is a fact before the job moves: a crash between leaves a job
 that still waits, never a print without an owner. Links to the internet are not asked for anything.
 
-One coroutine does all of it in turn, for all devices of the site, but badges come first, and with them a member's wish
-to take a job back: the action `job-withdraw` with the arguments `job` ("JOB/CREATED") and `member`. So no job is both
-let out and withdrawn. A withdrawal is a fact first; what a crash left in CUPS is cancelled at the next look.
-Nothing is remembered that CUPS or the ledger does not keep; forecasts lost at a restart are made again.
+One coroutine does all of it in turn, for all devices of the site, but badges come first, and with them a wish to take a
+job back or to have a shared account pay for it (`stories.wishes`): no job is both let out and withdrawn. A withdrawal
+is a fact first; what a crash left in CUPS is cancelled at the next look. Nothing is remembered that CUPS or the ledger
+does not keep; forecasts lost at a restart are made again.
 """
 
 from __future__ import annotations
@@ -17,36 +17,39 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, timedelta, tzinfo
 
 from agent.ask import Answer, Request
 from agent.live import LiveGreeting, LiveHeld, LiveRelease
 from agent.memory.followed import Followed
 from agent.memory.ledger import Ledger
-from agent.rules.facts import AliasId, Fact, MemberId
+from agent.rules.facts import AliasId, Fact, FormulaId, MemberId
 from agent.rules.folding import fold_user
-from agent.rules.forecast import WAITING, Forecast, forecast, quote
+from agent.rules.forecast import WAITING, Forecast, forecast
 from agent.rules.identity import Level, Proven
 from agent.rules.members import Member
 from agent.rules.paper import holder
+from agent.rules.payers import Charge, ChargeRefused, JobCharged, is_payer
 from agent.rules.release import (
     RELEASE_FACTS,
     JobExpired,
     JobReleased,
     JobWithdrawn,
-    Name,
     ReleaseRefused,
     Slate,
-    Withdrawal,
     cannot_print,
+    charge,
     let_out,
+    payer_of,
     too_old,
     withdraw,
 )
 from agent.rules.tariff import Tariff
 from agent.stories.copier import People
+from agent.stories.greeting import greeting
+from agent.stories.wishes import UNSURE, Wish, answered, wished
 from drivers.contract import BadgeRead, Clock, DeviceId, DeviceReading, DriverError, Printer, Trust
 from drivers.holding import HeldJob, Releaser
 
@@ -54,7 +57,6 @@ log = logging.getLogger(__name__)
 
 POLL_S = 2.0  # between looks at what waits; one costs a millisecond
 BADGES = 16  # and wishes, waiting for their turn
-WISH_S = 8.0  # how long a member waits for the answer; a wish that had no turn by then is dropped
 STALE_BADGE_S = 10.0  # whoever badged that long ago has walked away: nothing is printed for nobody
 DEVICE_S = 2.0  # how long a device may take to say that it can print
 LAST_S = 10.0
@@ -92,13 +94,6 @@ class _Badge:
     served: asyncio.Event
 
 
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    job: Name
-    member: MemberId
-    answer: asyncio.Future[Withdrawal]
-
-
 class ReleaseDesk:
     """Holds what the story knows, and takes the badges. One per site, on one event loop."""
 
@@ -116,7 +111,7 @@ class ReleaseDesk:
         self._live = LiveRelease()
         self._slate = followed_slate(ledger)
         self._told: dict[tuple[int, int], Forecast] = {}
-        self._turns: deque[_Badge | _Wish] = deque()
+        self._turns: deque[_Badge | Wish] = deque()
         self._bell = asyncio.Event()
         self._held: tuple[HeldJob, ...] = ()
         self.proven = Proven()  # by badges of today; lost at a restart: then a name is a claim again
@@ -127,7 +122,7 @@ class ReleaseDesk:
         if self._queue(_Badge(read, way, served)):
             await served.wait()
 
-    def _queue(self, turn: _Badge | _Wish) -> bool:
+    def _queue(self, turn: _Badge | Wish) -> bool:
         if len(self._turns) >= BADGES:
             return False
         self._turns.append(turn)
@@ -135,20 +130,11 @@ class ReleaseDesk:
         return True
 
     async def answer(self, request: Request) -> Answer:
-        """Take a held job back for its member; the code is one of `Withdrawal`, or "unsure": it had no turn in time."""
-        job, _, created_s = request.arguments.get("job", "").partition("/")
-        if request.action != "job-withdraw" or not (job.isdecimal() and created_s.isdecimal()):
+        """Grant a wish about a held job (`stories.wishes`)."""
+        wish = wished(request)
+        if wish is None:
             return Answer(False, f"action inconnue : {request.action}")
-        wish = _Wish(
-            (int(job), int(created_s)),
-            MemberId(request.arguments.get("member", "")),
-            asyncio.get_running_loop().create_future(),
-        )
-        if self._queue(wish):
-            with contextlib.suppress(TimeoutError):
-                came = await asyncio.wait_for(wish.answer, WISH_S)
-                return Answer(came is Withdrawal.WITHDRAWN, came.value, came.value)
-        return Answer(False, "Pas de réponse à temps : le travail attend peut-être encore.", "unsure")
+        return await answered(wish) if self._queue(wish) else UNSURE
 
     async def mind(self) -> None:
         """Keep looking, and obey badges, until cancelled. Raises DriverError when CUPS is lost, LedgerError."""
@@ -169,7 +155,7 @@ class ReleaseDesk:
             finally:
                 turn.served.set()
         elif not turn.answer.done():
-            await self._withdraw(turn)
+            await (self._withdraw(turn) if turn.payer is None else self._charge(turn, turn.payer))
 
     async def _rest(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -251,12 +237,13 @@ class ReleaseDesk:
         return self._people.alias(job.user).id
 
     def _show_held(self, held: tuple[HeldJob, ...]) -> None:
-        slate, roster = self._slate.read(), self._people.roster()
+        slate, roster, today = self._slate.read(), self._people.roster(), self._today()
         rows = []
         for job in [one for one in held if one.name not in slate.withdrawn][-SHOWN:]:
             whose = slate.owner(job, roster, same_host=self._same_host)
             told = self._told.get(job.name, WAITING)
             given = slate.given.get(job.name)
+            payer, charged = payer_of(job, whose.member, slate, roster, today)
             rows.append(
                 LiveHeld(
                     job=job.job,
@@ -268,13 +255,18 @@ class ReleaseDesk:
                     sides=told.sides,
                     colour=told.colour,
                     why=told.why,
+                    payer=payer if is_payer(payer) else "",
+                    charge=charged.value if is_payer(payer) else "",
                 )
             )
         self._show(replace(self._live, held=tuple(rows)))
 
-    # --- a member takes a job back ------------------------------------------------------------------------------
+    def _today(self) -> date:
+        return self._clock.now().utc.astimezone(self._policy.zone).date()
 
-    async def _withdraw(self, wish: _Wish) -> None:
+    # --- wishes: a member takes a job back, somebody says who pays ----------------------------------------------
+
+    async def _withdraw(self, wish: Wish) -> None:
         """Take a job back. A CUPS that fails before the fact leaves it waiting; after it, the next look cancels it."""
         held = await self._releaser.held()
         came, job = withdraw(held, wish.job, wish.member, self._slate.read(), self._people.roster())
@@ -287,6 +279,19 @@ class ReleaseDesk:
         if job is not None:
             await self._releaser.discard(job)
             log.info("job %d was taken back by its member", job.job)
+
+    async def _charge(self, wish: Wish, payer: MemberId) -> None:
+        """Write down who pays for a job."""
+        held, slate, roster = await self._releaser.held(), self._slate.read(), self._people.roster()
+        came, job = charge(held, wish.job, wish.member, payer, slate, roster, self._today())
+        if job is not None:
+            said = slate.charged.get(job.name)
+            turn = 1 if said is None else said.turn + 1
+            fact = JobCharged(job.job, job.created_s, turn, self._alias(job), payer, wish.member, wish.actor)
+            await self._write(fact, f"{job.job}/{job.created_s}/{turn}")
+            self._show_held(held)
+        if not wish.answer.done():
+            wish.answer.set_result(came)
 
     # --- a badge -----------------------------------------------------------------------------------------------
 
@@ -308,16 +313,29 @@ class ReleaseDesk:
             raise
         finally:
             seen = await reading
-        here = [job for job in held if job.queue in way.intake]
-        mine = let_out(here, member.id, self._slate.read(), self._people.roster())
+        slate, roster = self._slate.read(), self._people.roster()
+        mine = let_out((job for job in held if job.queue in way.intake), member.id, slate, roster)
         why = cannot_print(seen)
         if not mine:
             return self._greet(way, LiveGreeting(read.at.utc))
         if why:
             return await self._refuse(way, member, read, why, len(mine))
-        out = [job for job in mine if await self._let_out(job, way, member)]
+        bills = [(job, *payer_of(job, member.id, slate, roster, day)) for job in mine]
+        paid = [(job, payer) for job, payer, came in bills if came is Charge.CHARGED]
+        out = [job for job, payer in paid if await self._let_out(job, way, payer)]
         self._prove(out, member, day)
-        return self._greet(way, self._greeting(read.at.utc, out, member))
+        left = [(payer, came) for _, payer, came in bills if came is not Charge.CHARGED]
+        if left:
+            return await self._leave(way, member, read, left)
+        told = [self._told.get(job.name, WAITING) for job in out]
+        own = all(payer == member.id for _, payer in paid)
+        return self._greet(way, greeting(read.at.utc, told, self._policy.tariff if own else None, day, member.formula))
+
+    async def _leave(self, way: Way, member: Member, read: BadgeRead, left: Sequence[tuple[MemberId, Charge]]) -> None:
+        """Leave jobs where they wait, for their payer does not pay; others may have come out."""
+        key = f"{read.reader}:{read.at.boot}:{read.at.mono_s:.6f}"
+        await self._write(ChargeRefused(way.device, member.id, *left[0], jobs=len(left)), key)
+        self._greet(way, LiveGreeting(read.at.utc, jobs=len(left), refused="payer"))
 
     def _prove(self, out: list[HeldJob], member: Member, day: date) -> None:
         """Remember for today which hosts sent jobs under this member's own names."""
@@ -343,7 +361,7 @@ class ReleaseDesk:
         except (DriverError, TimeoutError):
             return None
 
-    async def _let_out(self, job: HeldJob, way: Way, member: Member) -> bool:
+    async def _let_out(self, job: HeldJob, way: Way, payer: MemberId) -> bool:
         """Say who pays, then move it. False: somebody else was quicker, or CUPS refused; it still waits."""
         told = self._told.get(job.name, WAITING)
         fact = JobReleased(
@@ -351,8 +369,8 @@ class ReleaseDesk:
             job=job.job,
             created_s=job.created_s,
             alias=self._alias(job),
-            member=member.id,
-            formula=member.formula,
+            member=payer,
+            formula=self._people.roster().formula_of(payer) or FormulaId(""),
             level=Level.BADGE,
             sides=told.sides,
             colour=told.colour,
@@ -371,25 +389,6 @@ class ReleaseDesk:
         key = f"{read.reader}:{read.at.boot}:{read.at.mono_s:.6f}"
         await self._write(ReleaseRefused(way.device, member.id, why, jobs), key)
         self._greet(way, LiveGreeting(read.at.utc, jobs=jobs, refused=why))
-
-    def _greeting(self, at: datetime, out: list[HeldJob], member: Member) -> LiveGreeting:
-        """Sum up what was let out: sides and price only if all of it is known."""
-        told = [self._told.get(job.name, WAITING) for job in out]
-        if not out:
-            return LiveGreeting(at, refused="spooler")
-        greeting = LiveGreeting(at, jobs=len(out))
-        sides = [one.sides for one in told]
-        if None in sides:
-            return greeting
-        colours = [one.colour for one in told]
-        whole = None if None in colours else sum(one for one in colours if one is not None)
-        greeting = replace(greeting, sides=sum(one for one in sides if one is not None), colour=whole)
-        tariff = self._policy.tariff
-        day = self._clock.now().utc.astimezone(self._policy.zone).date()
-        ends = quote(told, tariff, day, member.formula)
-        if tariff is None or ends is None:
-            return greeting
-        return replace(greeting, low=str(ends[0]), high=str(ends[1]), currency=tariff.currency)
 
     async def _write(self, fact: Fact, key: str) -> None:
         written = self._ledger.append(fact, self._clock.now(), key)

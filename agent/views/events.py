@@ -31,7 +31,7 @@ from agent.rules.paper import (
     PanelRead,
     PrintsUnmatched,
 )
-from agent.rules.payers import PAYERS
+from agent.rules.payers import PAYERS, ChargeRefused, JobCharged
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.readers import StrangersChanged
 from agent.rules.release import JobExpired, JobForetold, JobGiven, JobReleased, JobWithdrawn, ReleaseRefused
@@ -166,6 +166,18 @@ def _(fact: JobForetold, words: Words, labels: Labels) -> str:
 def _(fact: JobGiven, words: Words, labels: Labels) -> str:
     del labels
     return words("event.job_given", member=fact.member) if fact.member else words("event.job_given_back")
+
+
+@tell.register
+def _(fact: JobCharged, words: Words, labels: Labels) -> str:
+    del labels
+    return words("event.job_charged", payer=fact.payer) if fact.payer else words("event.job_uncharged")
+
+
+@tell.register
+def _(fact: ChargeRefused, words: Words, labels: Labels) -> str:
+    name = labels.device(fact.device)
+    return words("event.charge_refused", name=name, payer=fact.payer, n=fact.jobs, member=fact.member)
 
 
 @tell.register

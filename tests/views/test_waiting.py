@@ -16,6 +16,7 @@ from agent.config import SpoolerConfig
 from agent.live import held_jobs, read_pictures
 from agent.rules.access import Role
 from agent.rules.facts import FormulaId, MemberId
+from agent.rules.payers import JobCharged
 from agent.rules.release import JobWithdrawn
 from agent.services import paper
 from agent.services.standing import Standing
@@ -172,3 +173,47 @@ def test_where_nothing_waits_for_a_badge_there_is_no_such_list(tmp_path: Path) -
                 assert "votre badge" not in plain(await come_in(hand, anne))
 
         asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_a_member_has_a_shared_account_pay_and_the_animator_too(home: House) -> None:
+    anne, bob = two_people(home)
+    feast = home.roster.payers.add("Fête de juin", FormulaId("occasional"), actor="cli")
+    home.roster.payers.name_user(feast, anne, actor="cli")
+
+    async def story(hand: Hand, building: SimBuilding) -> None:
+        for line in ("print anne 4 held", "print bob 9 held", "print iPhone 11 held"):
+            building.obey(parse(line))
+        await until(lambda: {one.sides for one in held_jobs(home.places.run)} == {4, 9, 11})
+        page = await come_in(hand, anne)
+        choosing = page.form("/moi/payeur")
+        page = await hand.send(choosing, payer=feast)
+        assert "C'est noté : payé par Fête de juin quand vous badgez." in plain(page)
+        await until(lambda: [one.payer for one in held_jobs(home.places.run) if one.member == anne] == [feast])
+        assert "Payé par Fête de juin." in plain(await hand.open("/moi"))
+        page = await hand.send(choosing, None, payer="p:009")
+        assert "Ce compte partagé n'existe plus : choisissez qui paie." in plain(page)
+        home.roster.payers.remove_user(feast, anne, actor="cli")
+        page = await hand.send(choosing, None, payer=feast)
+        assert "Vous ne pouvez pas faire payer" in plain(page)
+        page = await hand.send(page.form("/moi/payeur"), payer="")
+        assert "C'est noté : ce travail est à votre compte." in plain(page)
+        hand.session.cookie_jar.clear()
+        page = await come_in(hand, bob)  # it does not name him: there is nothing to choose
+        assert "Fête" not in page.text
+        assert [one for one in page.forms if one.action == "/moi/payeur"] == []
+        hand.session.cookie_jar.clear()
+        await hand.claim()
+        page = await hand.open("/impressions")
+        page = await hand.send(page.form("/impressions/attente/payeur"), payer=feast)
+        assert "C'est noté : payé par Fête de juin." in plain(page)
+        home.roster.payers.erase(feast, actor="cli")
+        page = await hand.send(page.form("/impressions/attente/payeur"), None, payer=feast)
+        assert "Ce compte partagé n'existe plus" in plain(page)
+
+    live(home, story)
+    facts = [entry.fact for entry in home.ledger.entries(JobCharged)]
+    assert [(fact.job, fact.turn, fact.payer, fact.member) for fact in facts if isinstance(fact, JobCharged)] == [
+        (1, 1, "p:001", anne),
+        (1, 2, "", anne),
+        (3, 1, "p:001", ""),
+    ]

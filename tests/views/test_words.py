@@ -24,7 +24,7 @@ from agent.rules.leaving import Doubt
 from agent.rules.linkfacts import CAUSES, Cause, Health
 from agent.rules.members import PEOPLE
 from agent.rules.pages import Evidence, Free
-from agent.rules.payers import PAYERS
+from agent.rules.payers import PAYERS, Charge
 from agent.rules.presence import PROPOSED, Reason
 from agent.rules.readers import Pattern
 from agent.rules.reasons import REASON_KEYS
@@ -67,11 +67,12 @@ FAMILIES: set[str] = {
     *(f"{section}.{by}" for section in ("proposed", "taken") for by in PROPOSED),
     *(f"me.item.{item}" for item in Item if not item.startswith(("unattributed", "overhead"))),
     *(f"review.{why}" for why in BY_HAND),
+    *(f"charge.{came}" for came in (*Charge, "unsure")),
     *(f"whose.{level}" for level in Owned),
     *(f"review.free_{why}" for why in Free if why),
     *(f"review.proof_{evidence}" for evidence in Evidence),
     *(f"colour.{name}" for name in ("black", "cyan", "magenta", "yellow")),
-    *(f"refusal.{why}" for why in ("card", "spooler", "silent", "other")),
+    *(f"refusal.{why}" for why in ("card", "spooler", "silent", "payer", "other")),
     *(f"reason.{name}" for name in (*REASONS[1:], "none")),
     *(f"holiday.{name}" for name in (*HOLIDAYS, "other")),
     *(f"event.link_{word}" for word in ("up", "unknown", "out", "bad")),

@@ -130,7 +130,7 @@ def _answered(last: LiveGreeting, name: str, t: Words) -> Greeting:
     if last.refused == "card":
         return Greeting(Level.WATCH, t("copieur.card"), t("copieur.card_more"))
     if last.refused:
-        more = t("copieur.refused_more", n=last.jobs)
+        more = t("copieur.payer_more" if last.refused == "payer" else "copieur.refused_more", n=last.jobs)
         return Greeting(Level.DOWN, capital(refusal(t, name, last.refused)), more)
     if not last.jobs:
         return Greeting(Level.WATCH, t("copieur.none"), t("copieur.none_more"))

@@ -14,11 +14,17 @@ from aiohttp import web
 
 from agent.live import held_jobs
 from agent.rules.identity import Level, nobodys
-from agent.views.web.asking import asked, local_now, people
+from agent.rules.payers import Charge
+from agent.views.web.asking import asked, called, local_now, people
 from agent.views.web.gate import GATE, PLACES, ROSTER, Role, back, form, needs, words_of
 from agent.views.words import Words
 
 SAID = {"given": "held.given", "not-always": "impressions.not_always", "nothing": "held.nothing"}
+SAID_OF_PAYER = {
+    Charge.GONE.value: "held.nothing",
+    Charge.UNKNOWN.value: "charge.unknown",
+    Charge.ENDED.value: "charge.unknown",
+}
 SHOWN = 30
 
 
@@ -33,12 +39,15 @@ class HeldRow:
     learnt: bool  # that name can be given to somebody for good
     member: str
     name: str
+    payer: str  # the shared account that is to pay; "" none
+    payer_name: str
 
 
 def routes(app: web.Application) -> None:
     """Add the way to say whose a waiting job is, where jobs wait."""
     if any(app[GATE].site.intake(name) for name in app[GATE].site.printers):
         app.router.add_post("/impressions/attente", give)
+        app.router.add_post("/impressions/attente/payeur", charge)
 
 
 def rows(request: web.Request, t: Words, names: Mapping[str, str]) -> tuple[list[HeldRow], int]:
@@ -54,7 +63,8 @@ def rows(request: web.Request, t: Words, names: Mapping[str, str]) -> tuple[list
         what = t("held.unknown") if one.sides is None else t("held.sides", n=one.sides)
         user = next((name for alias, name in users.items() if alias == one.alias), "")
         learnt = bool(user) and not nobodys(user)
-        found.append(HeldRow(one.name, time, what, user, learnt, one.member, names.get(one.member, one.member)))
+        name, payer = names.get(one.member, one.member), names.get(one.payer, one.payer)
+        found.append(HeldRow(one.name, time, what, user, learnt, one.member, name, one.payer, payer))
     return sorted(found, key=lambda row: bool(row.member))[:SHOWN], theirs
 
 
@@ -73,3 +83,15 @@ async def give(request: web.Request) -> web.StreamResponse:
         name = people(request)[member].name if member else words_of(request)("impressions.nobody")
         return back(request, "/impressions", "held.given", name=name)
     return back(request, "/impressions", SAID.get(answer.code, "impressions.not_written"))
+
+
+@needs(Role.ANIMATOR)
+async def charge(request: web.Request) -> web.StreamResponse:
+    """Say that a shared account pays for a waiting job, or whoever badges for it."""
+    fields = await form(request)
+    payer = fields.get("payer", "")[:40]
+    answer = await asked(request, "paper", "job-charge", {"job": fields.get("paper", "")[:40], "payer": payer})
+    if answer.code == Charge.CHARGED:
+        name = called(request).get(payer, payer) or words_of(request)("charge.whoever")
+        return back(request, "/impressions", "charge.held_charged", name=name)
+    return back(request, "/impressions", SAID_OF_PAYER.get(answer.code, "impressions.not_written"))

@@ -38,7 +38,7 @@ from agent.views.web.gate import (
 )
 from agent.views.web.members import formulas
 from agent.views.web.poster import address
-from agent.views.web.waiting import rows
+from agent.views.web.waiting import payers, rows
 from agent.views.words import money
 
 CODE_LASTS = timedelta(hours=24)
@@ -126,6 +126,7 @@ async def _show_me(request: web.Request) -> web.StreamResponse:
         formula=formulas(request).get(person.formula, person.formula),
         waits=bool(devices_of(request.app[GATE].site)),
         waiting=rows(request, person.id, person.formula),
+        payers=payers(request, person.id),
         visits=list(reversed(own.visits))[:SHOWN],
         paper=list(reversed(own.paper))[:SHOWN],
         devices={name: one.label or name for name, one in request.app[GATE].site.printers.items()},

@@ -14,12 +14,13 @@ from datetime import UTC, datetime, timedelta
 from aiohttp import web
 
 from agent.live import LiveHeld
-from agent.rules.facts import FormulaId
+from agent.rules.facts import FormulaId, MemberId
 from agent.rules.forecast import Forecast, quote
+from agent.rules.payers import Charge, usable
 from agent.rules.release import Withdrawal
 from agent.views.web.asking import asked, local_now, tariff_of
 from agent.views.web.counter import devices_of, release_now
-from agent.views.web.gate import GATE, Role, account_of, back, form, needs, words_of
+from agent.views.web.gate import GATE, ROSTER, Role, account_of, back, form, needs, words_of
 from agent.views.words import Words, money
 
 SHOWN = 30
@@ -39,12 +40,15 @@ class Mine:
     what: str
     price: str  # "" where nobody can tell
     until: str
+    payer: str  # the shared account that is to pay; "" none
+    pays: str  # in words: that it does, or why not; "" none
 
 
 def routes(app: web.Application) -> None:
     """Add the way to take a job back, where jobs wait."""
     if devices_of(app[GATE].site):
         app.router.add_post("/moi/annuler", take_back)
+        app.router.add_post("/moi/payeur", choose_payer)
 
 
 def rows(request: web.Request, member: str, formula: FormulaId) -> list[Mine] | None:
@@ -60,13 +64,28 @@ def _mine(request: web.Request, one: LiveHeld, formula: FormulaId, t: Words) -> 
     zone, keep = request.app[GATE].zone, timedelta(hours=request.app[GATE].site.keep_h)
     at = datetime.fromtimestamp(one.created_s, UTC)
     sent, until = at.astimezone(zone), (at + keep).astimezone(zone)
+    formula = request.app[ROSTER].roster().formula_of(MemberId(one.payer)) or formula
     return Mine(
         one.name,
         t("me.waiting.sent", day=t.day(sent), time=f"{sent:%H:%M}"),
         _size(one, t),
         _price(request, [Forecast(one.sides, one.colour)], formula, t),
         t("me.waiting.until", day=t.day(until), time=f"{until:%H:%M}"),
+        one.payer,
+        _pays(request, one.payer, one.charge, t) if one.payer else "",
     )
+
+
+def _pays(request: web.Request, payer: str, charge: str, t: Words) -> str:
+    name = request.app[ROSTER].payers.names().get(MemberId(payer), payer)
+    return t("charge.by" if charge == Charge.CHARGED else f"charge.{charge}", name=name)
+
+
+def payers(request: web.Request, member: str) -> dict[str, str]:
+    """Return the names of the shared accounts that pay for a member today, by id."""
+    roster = request.app[ROSTER]
+    open_ = usable(roster.roster().payers, MemberId(member), local_now(request).date())
+    return {one: name for one, name in roster.payers.names().items() if one in open_}
 
 
 def _size(one: LiveHeld, t: Words) -> str:
@@ -93,3 +112,17 @@ async def take_back(request: web.Request) -> web.StreamResponse:
     wanted = {"job": (await form(request)).get("job", "")[:40], "member": account_of(request).id}
     answer = await asked(request, "paper", "job-withdraw", wanted)
     return back(request, "/moi", SAID.get(answer.code, "me.waiting.unsure"))
+
+
+@needs(Role.MEMBER)
+async def choose_payer(request: web.Request) -> web.StreamResponse:
+    """Say who pays for a waiting job: a shared account that names the member of this session, or that member."""
+    fields = await form(request)
+    payer = fields.get("payer", "")[:40]
+    wanted = {"job": fields.get("job", "")[:40], "member": account_of(request).id, "payer": payer}
+    answer = await asked(request, "paper", "job-charge", wanted)
+    if answer.code == Charge.CHARGED and not payer:
+        return back(request, "/moi", "charge.own")
+    name = payers(request, wanted["member"]).get(payer) or payer  # of one that is not theirs, no more than they wrote
+    key = answer.code if answer.code in set(Charge) else "unsure"
+    return back(request, "/moi", f"charge.{key}", name=name)
