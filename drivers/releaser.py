@@ -12,13 +12,17 @@ Two lines to CUPS: documents are fetched on one of their own, so that a badge ne
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from drivers.contract import DriverError
 from drivers.holding import HeldJob, Leaves
 from drivers.leafing import leaf
 from drivers.spooljobs import queue_of
+
+log = logging.getLogger(__name__)
 
 LARGEST = 256 * 1024 * 1024  # bytes of a job that is looked through
 DOCUMENTS = 20  # of one job that are looked through
@@ -96,8 +100,15 @@ class CupsReleaser:
         return tuple(looks)
 
     async def release(self, job: HeldJob, queue: str) -> None:
-        """Move a job to a queue that prints. Raises DriverError."""
+        """Move a job to a queue that prints, and start that queue if it stands. Raises DriverError."""
         await self._line.ask(lambda cups: cups.moveJob(job_id=job.job, job_printer_uri=PREFIX + queue))
+        try:
+            started = await self._line.ask(lambda cups: _start(cups, queue))
+        except DriverError as error:  # the job is out; the next badge looks again
+            return log.warning("nobody knows whether the queue %s prints: %s", queue, error)
+        if started:
+            log.warning("the queue %s was stopped and a badge let a job out to it: it is started again", queue)
+        return None
 
     async def discard(self, job: HeldJob) -> None:
         """Cancel a job. Raises DriverError."""
@@ -117,6 +128,18 @@ def _stop(cups: Any, queues: frozenset[str]) -> tuple[str, ...]:
     for name in running:
         cups.disablePrinter(name, reason="Vos travaux attendent votre badge au copieur")
     return running
+
+
+def _start(cups: Any, queue: str) -> bool:
+    """Start a queue that was stopped; True if it was.
+
+    CUPS stops one whose backend failed or is missing (backend(7)), and tells nobody: whoever badges would wait for ever.
+    """
+    told: Mapping[str, object] = cups.getPrinterAttributes(queue, requested_attributes=["printer-state"])
+    if told["printer-state"] != STOPPED:
+        return False
+    cups.enablePrinter(queue)
+    return True
 
 
 def _document(cups: Any, job: HeldJob, number: int) -> Mapping[str, str]:

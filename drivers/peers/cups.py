@@ -53,6 +53,7 @@ PreserveJobHistory Yes
 PreserveJobFiles No
 MaxJobs 0
 JobRetryInterval 2
+ErrorPolicy retry-current-job
 <Location />
   Order deny,allow
 </Location>

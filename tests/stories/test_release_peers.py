@@ -112,7 +112,7 @@ def test_each_client_is_held_forecast_and_released_to_whom_it_is(tmp_path: Path)
     asyncio.run(main())
 
 
-def test_a_broken_machine_a_stranger_and_a_started_queue_let_nothing_out(tmp_path: Path) -> None:
+def test_a_broken_machine_a_stranger_and_a_started_queue_let_nothing_out_and_a_stopped_one_does(tmp_path: Path) -> None:
     async def main() -> None:
         async with place(tmp_path) as space:
             await space.send("alice", pdf([text(1)] * 2), "application/pdf")
@@ -128,11 +128,18 @@ def test_a_broken_machine_a_stranger_and_a_started_queue_let_nothing_out(tmp_pat
             assert space.facts(ReleaseRefused) == [ReleaseRefused("copieur", space.members["alice"], "jam", 1)]
             await space.copier.press("clear")
 
+            # CUPS stops a queue whose backend it cannot start: the next badge starts it, and is served
+            await asyncio.to_thread(space.cupsd._run, "cupsdisable", OUT)
+            space.badge(CARDS["alice"])
+            await space.until(lambda: space.physical() == 2)
+            released = [one for one in space.facts(JobReleased) if isinstance(one, JobReleased)]
+            assert [one.member for one in released] == [space.members["alice"]]
+
             await asyncio.to_thread(_enable, space)  # somebody starts the intake queue by hand: stopped again at once
             await space.until(lambda: "disabled" in _state(space))
             space.badge(CARDS["bob"])
             await space.until(lambda: (space.greeting() or _NONE).jobs == 0)
-            assert [one.member for one in space.facts(JobReleased)] == []
+            assert len(space.facts(JobReleased)) == 1
 
     asyncio.run(main())
 
