@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from agent.rules.folding import fold_user
-from drivers.contract import DeviceJob, SpoolJob
+from drivers.contract import DeviceJob, JobState, SpoolJob
 from drivers.spooling import SpoolAttempt
 
+IPP = ("gardien:ipp:", "gardien:ipps:")  # device URIs with our backend before them: without it there are no notes
 UNDER_WAY = 50  # the newest notes, among which are those of attempts under way
 
 
@@ -60,6 +61,20 @@ class Notebook:
         """Return the attempts of a spooled job that the device has taken, oldest first."""
         notes = self._of_job.get((job.queue, job.job, job.created_s), ())
         return tuple(self._sent(note) for note in notes if note.device_job is not None)
+
+    def alone(self, sent: Sent) -> bool:
+        """Return True if its job was sent once: what the spooler claims of the job, it claims of this attempt."""
+        return len(self._of_job[_job(sent.note)]) == 1
+
+    def refused(self, job: SpoolJob) -> bool:
+        """Return True if the device took no attempt of a job that did not complete, and the spooler lived to hear it.
+
+        Over IPP the device gives its number before it is sent a document (Create-Job, RFC 8011 section 4.2.4). Other
+        ways to a device give none, and prove nothing.
+        """
+        notes = self._of_job.get((job.queue, job.job, job.created_s), ())
+        heard = all(note.device_job is None and note.code is not None and note.heard for note in notes)
+        return bool(notes) and heard and job.state is not JobState.COMPLETED and job.device_uri.startswith(IPP)
 
     def awaits(self, user: str) -> bool:
         """Return True if an attempt of `user` is under way of which the device's number is not known yet."""

@@ -29,6 +29,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, timedelta, tzinfo
 
+from agent.rules.claims import believe, settle
 from agent.rules.columns import (
     Accounts,
     Booked,
@@ -43,7 +44,7 @@ from agent.rules.columns import (
 )
 from agent.rules.facts import Fact, FormulaId, MemberId
 from agent.rules.members import Member
-from agent.rules.pages import Claim, PagesCounted, attempt, believe, settle
+from agent.rules.pages import Claim, PagesCounted, attempt
 from agent.rules.paper import (
     BooksClosed,
     BooksOpened,

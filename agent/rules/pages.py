@@ -174,6 +174,7 @@ class Errand:
     system: bool = False  # printed again because something of ours died
     banners: int = 0  # sides of banner pages in it, at most: not every machine prints them
     forecast: int | None = None  # sides counted in the document, times copies, without banners
+    claimed: int | None = None  # sides the spooler claims of it, where it speaks of no other attempt
 
 
 PLAIN = Errand()
@@ -249,6 +250,20 @@ class Claim:
     def sure(self) -> bool:
         """Return True if it cannot be more than `most`: it was counted in the document, and is no spooler's word."""
         return self.errand.forecast is not None
+
+    @property
+    def said(self) -> int | None:
+        """Return how many sides it has by somebody's word for a whole document; None where nobody says so.
+
+        A spooler pads the blank backs of two-sided jobs, so of a record its word is taken one-sided alone.
+        """
+        if self.state != JobState.COMPLETED:
+            return None
+        if self.sure:
+            return self.errand.forecast
+        if self.recorded:
+            return None if self.two_sided else self.errand.claimed
+        return self.most
 
     def row(self, mono: int, colour: int, high: int, evidence: Evidence, shared: Shared | None = None) -> AttemptKnown:
         """Return the fact: at least `mono` + `colour` sides, at most `high`, of a movement `shared` with others."""
@@ -329,71 +344,3 @@ def unrecorded(
     known = replace(errand, spooled=errand.spooled or spooled_name(job))
     name = "/".join(filter(None, ("spool", spooled_name(job), turn)))
     return Claim(device, serial, name, whose, most=most, state=job.state, errand=known)
-
-
-def narrow(bounds: tuple[tuple[int, int], ...], moved: int) -> tuple[tuple[int, int], ...]:
-    """Bound each part of a movement by what the other parts leave of it.
-
-    Where all parts together cannot be that much, somebody else printed too: then only the upper bounds are sure.
-    """
-    lows, highs = sum(low for low, _ in bounds), sum(high for _, high in bounds)
-    if highs < moved or lows > moved:
-        return tuple((low, max(low, min(high, moved))) for low, high in bounds)
-    return tuple((max(low, moved - (highs - high)), min(high, moved - (lows - low))) for low, high in bounds)
-
-
-def settle(
-    claims: tuple[Claim, ...], mono: int, colour: int, epoch: int = 0, name: str = ""
-) -> tuple[AttemptKnown, ...]:
-    """Count claims by a movement of the print counters that no record explains (`mono`, `colour` sides).
-
-    Each is bounded by what it may be, and by what the others leave of the movement; one alone, no larger than it may
-    be, is that movement. Where several share mono and colour sides, which is whose is not known: none is certain. No
-    movement: a record that did not say printed nothing, the counters witness; a spooled job never reached the device.
-    More movement than all of them claim: somebody else printed too, or the spooler claims too little (one side for
-    a whole document it passed on unread): none is certain, and only what was counted in a document bounds it. Where
-    the device does not tell copies apart, some of it may be copies: only what is claimed to the side is certain.
-    `name` is the movement's own in the books of `epoch`, so that what is still open can be settled with its neighbours.
-    """
-    moved = mono + colour
-    if mono < 0 or colour < 0 or moved == 0:
-        return tuple(claim.row(0, 0, 0, Evidence.COUNTER) for claim in claims if claim.recorded)
-    bounds = tuple((0, moved if claim.most is None else claim.most) for claim in claims)
-    short = sum(high for _, high in bounds) < moved
-    vague = short or not _told_apart(claims, moved)
-    if short:
-        bounds = tuple((0, claim.most if claim.most is not None and claim.sure else moved) for claim in claims)
-    bounds = narrow(bounds, moved)
-    if vague or (len(claims) > 1 and mono and colour):
-        bounds = tuple((0, high) for _, high in bounds)
-    sort = "mixed" if vague or (mono and colour) else "mono" if mono else "colour"
-    shared = Shared(epoch, f"{name}/{sort}", moved - sum(low for low, high in bounds if low == high))
-    rows = []
-    for claim, (low, high) in zip(claims, bounds, strict=True):
-        of_mono = min(low, mono)
-        open_ = shared if low < high else None
-        rows.append(claim.row(of_mono, low - of_mono, high, Evidence.COUNTER, open_))
-    return tuple(rows)
-
-
-def _told_apart(claims: tuple[Claim, ...], moved: int) -> bool:
-    """Return True where none of a movement can be copies: the device says so, or it is what is claimed to the side."""
-    said = [claim.most if not claim.sure else claim.errand.forecast for claim in claims]
-    return all(claim.apart for claim in claims) or (None not in said and sum(filter(None, said)) == moved)
-
-
-def believe(claims: tuple[Claim, ...]) -> tuple[AttemptKnown, ...]:
-    """Count claims that no counters can settle: as the document has it, or between nothing and what is claimed.
-
-    The device's own word that it completed a document whose sides were counted is taken. A record that does not say,
-    and of which nobody claims anything, has no upper bound and is not counted: its spooled job is.
-    """
-    rows = []
-    for claim in claims:
-        told = claim.errand.forecast
-        if told is not None:
-            low = told if claim.recorded and claim.state == JobState.COMPLETED else 0
-            rows.append(claim.row(low, 0, told + claim.errand.banners, Evidence.FORECAST))
-        elif claim.most is not None:
-            rows.append(claim.row(0, 0, claim.most, Evidence.CLAIMED))
-    return tuple(rows)

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from agent.rules.attribution import PagesAttributed
+from agent.rules.claims import narrow
 from agent.rules.facts import Fact, FormulaId, MemberId
-from agent.rules.pages import AttemptCounted, AttemptKnown, Errand, Evidence, Free, PagesCounted, free_of, narrow
+from agent.rules.pages import AttemptCounted, AttemptKnown, Errand, Evidence, Free, PagesCounted, free_of
 from agent.rules.settlement import BY_HAND, PrintSettled, SidesSettled, Why, settled
 from agent.rules.sheets import sheets_of
 

@@ -4,7 +4,8 @@ The one idea: *every attempt the device took must have its record, and whoever h
 backend in the print path noted the attempts of a job (`rules.attempts`), each one the device took is looked for on its
 own: a job printed again may have left one record and lost the other. Where nobody noted any, jobs and records are
 paired by user, in order: a user with more ended jobs than records has some missing. An attempt that was repeated may
-there hide a missing one (its sides are then unattributed, never somebody else's).
+there hide a missing one (its sides are then unattributed, never somebody else's). What the device took no attempt of
+printed nothing, whatever the spooler claims.
 
 Counters that hold nothing unexplained end every case: whatever has no record by then printed nothing, or is booked.
 Jobs created, and attempts begun, before `since_s` (Unix seconds) are old and not missed. Pure.
@@ -65,6 +66,8 @@ class Witness:
         left = Counter(self._records.values())
         found: list[Lost] = []
         for job in self._ended(jobs):
+            if notebook.refused(job):
+                continue
             taken = notebook.taken(job)
             lost = [*_by_cause(job, self._untold(taken), len(taken))] if taken else [Lost(job)] * self._counts(job)
             user = fold_user(job.user)

@@ -204,8 +204,8 @@ class Clerk:
         """Book every ended attempt by its record; return those whose record does not say."""
         claims, rows = [], []
         ended = self.books.unbooked(reading)
-        if any(self._desk.notebook.sent(job) is None for job in ended):
-            await self._desk.read_notes()  # the record may be quicker than the spooler's story
+        if ended:  # the record may be quicker than the spooler's story, and an old note may have its number
+            await self._desk.read_notes()
         self._awaited = {name: since for name, since in self._awaited.items() if name in map(attempt, ended)}
         for job in ended:
             sent = self._desk.notebook.sent(job)
@@ -219,7 +219,7 @@ class Clerk:
                 claims.append(pages.unsaid(job, whose, errand))
             else:
                 rows.append(row)
-            if row is not None or reading.counters is not None or errand.forecast is not None:
+            if row is not None or self.books.booked.metered or errand.forecast is not None:
                 self._witness.recorded(attempt(job), job.user, sent)
         for at in range(0, len(rows), AT_ONCE):
             await self._write(reading.at, *rows[at : at + AT_ONCE])
@@ -370,7 +370,7 @@ class Clerk:
         if sent is None:
             return PLAIN
         expected = self._desk.expected(sent.note.job, sent.note.created_s)
-        return replace(expected, spooled=sent.spooled, system=sent.system)
+        return replace(expected, spooled=sent.spooled, system=sent.system, claimed=self._desk.claimed(sent))
 
     async def _write(self, at: Moment, *facts: Fact) -> None:
         """Write facts whose keys do not depend on one another; learn them once all are on the disk."""

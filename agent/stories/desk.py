@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from agent.rules import pages
-from agent.rules.attempts import Notebook
+from agent.rules.attempts import Notebook, Sent
 from agent.rules.facts import MemberId
 from agent.rules.spool import Stand
 from drivers.contract import BadgeRead, CardReader, DriverError, JobState, SpoolJob
@@ -88,6 +88,13 @@ class Desk:
     def job(self, job: int, created_s: int) -> SpoolJob | None:
         """Return one of the spooler's jobs; None if it is not told of any more."""
         return next((one for one in self.spooled if (one.job, one.created_s) == (job, created_s)), None)
+
+    def claimed(self, sent: Sent) -> int | None:
+        """Return the sides the spooler claims of an attempt; None where it adds others up in it, or is not done."""
+        job = self.job(sent.note.job, sent.note.created_s)
+        if job is None or job.state is not JobState.COMPLETED or not self.notebook.alone(sent):
+            return None
+        return job.claimed_sides or None
 
     def ring(self) -> None:
         """Have the clerk look again."""

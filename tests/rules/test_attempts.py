@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from agent.rules.attempts import Notebook
-from drivers.contract import DeviceId, DeviceJob, JobState
+from drivers.contract import DeviceId, DeviceJob, JobState, Moment, SpoolJob, Trust
 from drivers.spooling import SpoolAttempt
 
 RECORD = DeviceJob(DeviceId("copieur"), "S1", 31, "", "alice", JobState.COMPLETED, None, 5, 0, 5, 1, False)
@@ -70,3 +71,41 @@ def test_sent_again_because_cups_died_in_the_middle(before, system):
 def test_an_attempt_under_way_may_yet_say_its_number(note, awaits):
     assert Notebook([note]).awaits("Alice") is awaits
     assert Notebook([]).awaits("alice") is False
+
+
+JOB = SpoolJob(
+    Moment(datetime(2026, 11, 2, 9, 0, tzinfo=UTC), 100.0, "boot", Trust.SYNCHRONISED),
+    *("copieur", 7, 1000, "alice", JobState.CANCELED, "", 2, 2, "gardien:ipp://copieur/ipp/print"),
+)
+NEVER = replace(NOTE, device_job=None, code=5)
+
+
+@pytest.mark.parametrize(
+    ("notes", "job", "refused"),
+    [
+        ((NEVER, replace(NEVER, name="b", code=1)), JOB, True),
+        ((), JOB, False),  # nobody noted anything
+        ((NEVER, NOTE), JOB, False),  # it took one
+        ((NEVER, replace(NEVER, code=None)), JOB, False),  # killed before it could say
+        ((replace(NEVER, heard=False),), JOB, False),  # and the spooler died
+        ((NEVER,), replace(JOB, state=JobState.COMPLETED), False),  # the spooler knows better
+        ((NEVER,), replace(JOB, device_uri="gardien:socket://copieur"), False),  # which gives no number
+        ((NEVER,), replace(JOB, created_s=1001), False),
+    ],
+)
+def test_a_job_of_which_the_device_took_no_attempt_is_refused(notes, job, refused):
+    assert Notebook(notes).refused(job) is refused
+
+
+def test_an_attempt_is_alone_where_its_job_was_sent_once():
+    once, twice = Notebook([NOTE]), Notebook([NEVER, NOTE])
+    for book, alone in ((once, True), (twice, False)):
+        sent = book.sent(RECORD)
+        assert sent is not None
+        assert book.alone(sent) is alone
+
+
+def test_the_attempts_of_a_job_that_the_device_took():
+    again = replace(NOTE, name="again", device_job=32)
+    assert [one.note.name for one in Notebook([NEVER, NOTE, again]).taken(JOB)] == [NOTE.name, "again"]
+    assert Notebook([NEVER]).taken(JOB) == ()

@@ -111,3 +111,9 @@ def test_a_record_that_came_without_its_note_still_pairs_with_a_noted_job():
     witness.balanced((job,), notes)
     witness.balanced((job,), notes)
     assert witness.missing((job, spooled(2)), notes) == (Lost(spooled(2)),)
+
+
+def test_what_the_device_took_no_attempt_of_is_not_missing():
+    job = spooled(1, state=JobState.CANCELED, device_uri="gardien:ipp://127.0.0.1/ipp/print")
+    assert Witness(0.0).missing((job,), Notebook([note("a", device_job=None, code=5)])) == ()
+    assert Witness(0.0).missing((job,), Notebook([note("a", device_job=None, code=None)])) == (Lost(job),)

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.rules.pages import AttemptCounted
+from drivers.contract import JobState
 from tests.stories.week import Verdict, Week
+from tests.stories.week_machine import Work
 
 REPORT = Path(__file__).parents[1] / "reports/paper-week.txt"
 
@@ -30,6 +33,33 @@ def judge(told: Verdict) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_sample_of_the_week(tmp_path, seed):
     judge(played(tmp_path, seed, 120))
+
+
+def test_a_number_given_out_twice_is_not_taken_for_its_old_note(tmp_path):
+    week = Week(tmp_path, 1)
+
+    async def story() -> None:
+        await week.look()
+        week.job(
+            "alice", 3, JobState.COMPLETED, week.machine.prints(Work("alice", 3), week.spool_name(), JobState.COMPLETED)
+        )
+        await week.look()
+        week.machine.forget()  # its numbers start over
+        week.clock.now_s += 60
+        week.job(
+            "alice", 7, JobState.COMPLETED, week.machine.prints(Work("alice", 7), week.spool_name(), JobState.COMPLETED)
+        )
+        week.clock.now_s += 2
+        await week.clerk.look()  # a badge, say: the spooler's story has not looked yet
+        await week.look()
+
+    asyncio.run(story())
+    rows = [entry.fact for entry in week.ledger.entries(AttemptCounted)]
+    week.close()
+    assert [(row.spooled, row.low, row.high) for row in rows if isinstance(row, AttemptCounted)] == [
+        ("copieur/1/1793602806", 3, 3),
+        ("copieur/2/1793602872", 7, 7),
+    ]
 
 
 @pytest.mark.soak

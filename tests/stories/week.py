@@ -26,6 +26,7 @@ from drivers.spooling import SpoolAttempt
 from tests.stories.week_machine import DEVICE, MEMBERS, USERS, Clock, Machine, Paper, People, Place, Work
 
 NEVER = MemberId("")
+URI = "gardien:ipp://copieur/ipp/print"
 FAULTS = (
     *("print",) * 620, *("copies",) * 200, *("strangers",) * 30, *("cancel",) * 40, *("abort",) * 20, *("jam",) * 20,
     *("busy",) * 20, *("refused",) * 20, *("power-lost",) * 3, *("power-kept",) * 8, *("silent",) * 8, *("again",) * 6,
@@ -64,6 +65,7 @@ class Week:
         self.machine = Machine(self.clock, self.place)
         self.errands: dict[tuple[int, int], Errand] = {}
         self.desk = Desk(expected=lambda job, created_s: self.errands.get((job, created_s), PLAIN))
+        self.desk.fetch = self._noted  # a badge may have the clerk look before the spooler's story has looked
         self.spooled: list[SpoolJob] = []
         self.notes: list[SpoolAttempt] = []
         self.copied: Counter[str] = Counter()
@@ -77,8 +79,11 @@ class Week:
         policy = PaperPolicy(UTC, visit_idle_s=90.0, a3_clicks=self.place.clicks)
         return Clerk(DEVICE, self.machine, self.desk, self.ledger, People(), self.clock, policy)
 
+    async def _noted(self) -> tuple[SpoolAttempt, ...]:
+        return tuple(self.notes[-2 * self.seen :])
+
     async def look(self, times: int = 3) -> None:
-        self.desk.lay(tuple(self.spooled[-self.seen :]), tuple(self.notes[-2 * self.seen :]))
+        self.desk.lay(tuple(self.spooled[-self.seen :]), await self._noted())
         for _ in range(times):
             self.clock.now_s += 2
             await self.clerk.look()
@@ -89,9 +94,7 @@ class Week:
         created = int(at.utc.timestamp())
         if self.place.odd_claims and self.dice.random() < 0.1:
             claimed = self.dice.choice((0, 1, 3 * claimed))
-        self.spooled.append(
-            SpoolJob(at, "copieur", self.number, created, user, state, "", claimed, claimed, "ipp://copieur/ipp/print")
-        )
+        self.spooled.append(SpoolJob(at, "copieur", self.number, created, user, state, "", claimed, claimed, URI))
         for run, device_job in enumerate(devices):
             last = run == len(devices) - 1
             code, began = 0 if last or heard else None, created + run
@@ -134,6 +137,8 @@ class Week:
             await self.look()  # whoever badged before is gone
             await self._strangers(dice.randint(1, 9), colour=colour)
         else:
+            if what in {"jam", "silent", "silent-device"}:
+                await self._watched(jam=what == "jam")
             await self._job(what, self._work(colour=colour))
 
     def _work(self, *, colour: bool) -> Work:
@@ -156,10 +161,7 @@ class Week:
 
     async def _job(self, what: str, work: Work) -> None:
         machine, done, name, user = self.machine, JobState.COMPLETED, self.spool_name(), work.user
-        part, created = self.dice.randint(0, work.whole - 1), self.clock.now_s
-        if what in {"jam", "silent", "silent-device"}:
-            await self._watched(jam=what == "jam")
-            self.clock.now_s = created  # the look took no time: the name of the job says when it was made
+        part = self.dice.randint(0, work.whole - 1)
         match what:
             case "cancel" | "abort":
                 state = JobState.CANCELED if what == "cancel" else JobState.ABORTED

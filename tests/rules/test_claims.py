@@ -1,0 +1,186 @@
+"""Laws and cases of settling attempts whose record is missing or does not say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.rules.claims import believe, narrow, settle
+from agent.rules.facts import AliasId, FormulaId, MemberId
+from agent.rules.pages import Errand, Evidence, Owner, unrecorded, unsaid
+from drivers.contract import DeviceId, DeviceJob, JobState, Moment, SpoolJob, Trust
+
+ALICE = Owner(AliasId("a1"), MemberId("m042"), FormulaId("subscriber"))
+AT = Moment(datetime(2026, 11, 2, 9, 0, tzinfo=UTC), 100.0, "boot", Trust.SYNCHRONISED)
+JOB = DeviceJob(
+    device=DeviceId("copieur"),
+    serial="S1",
+    job=7,
+    uuid="urn:uuid:1",
+    user="alice",
+    state=JobState.COMPLETED,
+    created_utc=datetime(2026, 11, 2, 8, 59, tzinfo=UTC),
+    sides=15,
+    sides_colour=0,
+    sheets=9,
+    copies=3,
+    two_sided=True,
+)
+SPOOLED = SpoolJob(
+    at=AT,
+    queue="copieur",
+    job=3,
+    created_s=1000,
+    user="CORDEE\\Alice",
+    state=JobState.COMPLETED,
+    uuid="",
+    claimed_sides=20,
+    claimed_sheets=10,
+    device_uri="ipp://127.0.0.1/ipp/print",
+)
+SILENT = unsaid(replace(JOB, sides=None, copies=1), ALICE)
+LOST = unrecorded("copieur", "S1", SPOOLED, ALICE)
+
+
+def test_one_claim_alone_is_the_movement_of_the_counters():
+    (row,) = settle((SILENT,), 3, 2)
+    assert (row.sides_mono, row.sides_colour, row.sheets) == (3, 2, 3)
+    assert (row.low, row.high, row.evidence) == (5, 5, Evidence.COUNTER)
+    (row,) = settle((LOST,), 10, 0)
+    assert (row.attempt, row.low, row.high) == ("spool/copieur/3/1000", 10, 10)
+
+
+def test_claims_that_share_a_movement_are_intervals_bounded_by_what_the_others_leave():
+    rows = settle((SILENT, LOST), 30, 0, 3, "copieur/3/1")
+    assert [(row.sides_mono, row.low, row.high) for row in rows] == [(10, 10, 30), (0, 0, 20)]
+    assert [(row.group, row.moved) for row in rows] == [("copieur/3/1/mono", 30), ("copieur/3/1/mono", 30)]
+    assert [(row.low, row.high) for row in settle((LOST, replace(LOST, most=5)), 20, 0)] == [(15, 20), (0, 5)]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "moved", "narrowed"),
+    [
+        (((0, 20),), 10, ((10, 10),)),
+        (((0, 20),), 21, ((0, 20),)),  # somebody else printed too
+        (((0, 20), (0, 5)), 25, ((20, 20), (5, 5))),
+        (((0, 20), (0, 5)), 22, ((17, 20), (2, 5))),
+        (((0, 20), (4, 5)), 10, ((5, 6), (4, 5))),
+        (((8, 20), (4, 5)), 10, ((8, 10), (4, 5))),  # less than both are known to be: nothing follows
+    ],
+)
+def test_each_part_of_a_movement_is_bounded_by_the_others(bounds, moved, narrowed):
+    assert narrow(bounds, moved) == narrowed
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=6))
+def test_the_truth_is_always_between_the_narrowed_bounds(parts):
+    bounds = tuple((0, truth + more) for truth, more in parts)
+    narrowed = narrow(bounds, sum(truth for truth, _ in parts))
+    assert all(low <= truth <= high for (truth, _), (low, high) in zip(parts, narrowed, strict=True))
+
+
+def test_a_silent_device_without_counters_is_believed_by_the_document():
+    told = unsaid(replace(JOB, sides=None), ALICE, Errand(forecast=15))
+    (row,) = believe((told,))
+    assert (row.low, row.high, row.sides_mono, row.evidence) == (15, 15, 15, Evidence.FORECAST)
+    (cut,) = believe((replace(told, state=JobState.CANCELED),))
+    assert (cut.low, cut.high, cut.evidence) == (0, 15, Evidence.FORECAST)
+    assert told.most == 18  # 3 copies on two sides: CUPS may put a blank back behind each
+    simplex = unsaid(replace(JOB, sides=None, two_sided=False), ALICE, Errand(forecast=15))
+    assert simplex.most == 15
+    (row,) = believe((unrecorded("copieur", "S1", SPOOLED, ALICE, Errand(forecast=5)),))
+    assert (row.low, row.high, row.evidence, row.spooled) == (0, 5, Evidence.FORECAST, "copieur/3/1000")
+
+
+def test_claims_that_together_make_the_movement_in_one_colour_are_exact():
+    pair = (LOST, replace(LOST, attempt="spool/copieur/4/1000", most=5))
+    assert [(row.sides_mono, row.low, row.high) for row in settle(pair, 25, 0)] == [(20, 20, 20), (5, 5, 5)]
+    assert [(row.sides_colour, row.low, row.high) for row in settle(pair, 0, 25)] == [(20, 20, 20), (5, 5, 5)]
+    assert [(row.low, row.high) for row in settle(pair, 20, 5)] == [(0, 20), (0, 5)]  # whose is the colour?
+    assert [(row.low, row.high) for row in settle((SILENT, *pair), 25, 0)] == [(0, 25), (0, 20), (0, 5)]
+
+
+def test_a_movement_larger_than_what_is_claimed_is_certainly_nobodys_and_may_be_anybodys():
+    (row,) = settle((LOST,), 21, 0, 3, "copieur/3/1")
+    assert (row.sides_mono, row.low, row.high, row.group) == (0, 0, 21, "copieur/3/1/mixed")
+    passed_on = replace(LOST, attempt="b", most=1)  # the spooler's word for five pages of raster it did not read
+    assert [(row.low, row.high) for row in settle((passed_on,), 5, 0)] == [(0, 5)]
+    assert [(row.low, row.high) for row in settle((LOST, passed_on), 25, 0)] == [(0, 25), (0, 25)]
+
+
+def test_where_copies_are_not_told_apart_only_what_is_claimed_to_the_side_is_certain():
+    total = replace(LOST, apart=False)
+    assert [(row.sides_mono, row.low, row.high) for row in settle((total,), 20, 0)] == [(20, 20, 20)]
+    assert [(row.low, row.high) for row in settle((total,), 15, 0)] == [(0, 15)]  # 10 printed and 5 copied, say
+    assert [(row.low, row.high) for row in settle((replace(total, most=None),), 15, 0)] == [(0, 15)]
+
+
+def test_a_counted_document_bounds_what_is_its_own_even_where_more_came_out():
+    counted = unrecorded("copieur", "S1", SPOOLED, ALICE, Errand(forecast=6, banners=2))
+    assert [(row.low, row.high) for row in settle((counted,), 7, 0)] == [(7, 7)]
+    assert [(row.low, row.high) for row in settle((counted,), 30, 0)] == [(0, 8)]
+    beside = replace(LOST, attempt="b")  # the spooler's word is no bound
+    assert [(row.low, row.high) for row in settle((counted, beside), 30, 0)] == [(0, 8), (0, 30)]
+
+
+def test_where_copies_are_not_told_apart_a_counted_document_is_certain_only_at_its_own_count():
+    silent = replace(JOB, sides=None, copies=1)
+    counted = replace(unsaid(silent, ALICE, Errand(forecast=6, banners=1)), apart=False)
+    assert [(row.low, row.high) for row in settle((counted,), 6, 0)] == [(6, 6)]
+    assert [(row.low, row.high) for row in settle((counted,), 7, 0)] == [(0, 7)]  # a banner, or one copied
+    assert [(row.low, row.high) for row in settle((counted,), 20, 0)] == [(0, 8)]  # and its blank back
+
+
+def test_a_claim_for_attempts_that_were_lost_together_is_bounded_by_all_of_them():
+    both = unrecorded("copieur", "S1", SPOOLED, ALICE, Errand(forecast=6, banners=2), times=2)
+    assert [(row.low, row.high) for row in settle((both,), 20, 0)] == [(0, 16)]
+    assert [(row.low, row.high) for row in believe((both,))] == [(0, 16)]
+
+
+def test_a_lost_job_that_the_spooler_claims_nothing_of_is_what_the_counters_moved():
+    raw = unrecorded("copieur", "S1", replace(SPOOLED, claimed_sides=0), ALICE, turn="2")
+    assert (raw.attempt, raw.most) == ("spool/copieur/3/1000/2", None)
+    assert [(row.low, row.high) for row in settle((raw,), 5, 0)] == [(5, 5)]
+    assert believe((raw,)) == ()
+
+
+@pytest.mark.parametrize("moved", [(0, 0), (-1, 0), (2, -2), (-2, 2)])
+def test_without_movement_nothing_was_printed_and_a_spooled_job_never_came(moved):
+    assert [(row.low, row.high, row.attempt) for row in settle((SILENT, LOST), *moved)] == [(0, 0, "S1/7/urn:uuid:1")]
+
+
+def test_without_counters_the_spoolers_word_is_an_upper_bound():
+    (row,) = believe((SILENT, LOST))
+    assert (row.sides_mono, row.low, row.high, row.evidence) == (0, 0, 20, Evidence.CLAIMED)
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.integers(1, 50)), min_size=1, max_size=5),
+    st.integers(-20, 60),
+    st.integers(-20, 60),
+)
+def test_claims_never_book_more_than_moved_and_their_interval_holds_what_they_book(most, mono, colour):
+    claims = tuple(replace(LOST, attempt=str(number), most=limit) for number, limit in enumerate(most))
+    rows = settle(claims, mono, colour)
+    assert sum(row.sides_mono + row.sides_colour for row in rows) <= max(0, mono + colour)
+    for row in rows:
+        assert 0 <= row.low == row.sides_mono + row.sides_colour <= row.high
+        limit = claims[int(row.attempt)].most
+        assert limit is None or row.high <= limit or sum(limit or 0 for limit in most) < mono + colour == row.high
+
+
+def test_records_that_do_not_say_are_certain_where_the_spoolers_words_make_up_the_movement():
+    silent = replace(JOB, sides=None, copies=1, two_sided=False)
+    one = replace(unsaid(silent, ALICE, Errand(claimed=6)), apart=False)
+    two = replace(one, attempt="b", errand=Errand(forecast=4))
+    assert [(row.low, row.high) for row in settle((one,), 6, 0)] == [(6, 6)]
+    assert [(row.low, row.high) for row in settle((one,), 8, 0)] == [(0, 8)]  # two of them copied, or all but one
+    assert [(row.low, row.high) for row in settle((one, two), 10, 0)] == [(6, 6), (4, 4)]
+    assert [(row.low, row.high) for row in settle((one, two), 6, 4)] == [(0, 6), (0, 4)]  # whose is the colour?
+    assert [(row.low, row.high) for row in settle((one, two), 9, 0)] == [(0, 9), (0, 9)]
+    cut = replace(one, state=JobState.CANCELED)  # three printed and three copied, say
+    assert [(row.low, row.high) for row in settle((cut,), 6, 0)] == [(0, 6)]
