@@ -190,8 +190,7 @@ class Books:
             return ()
         self._last = reading.at
         self.balanced = False
-        opened = self._opening(reading) if reading.settled else None
-        if opened is not None:
+        if reading.settled and (opened := self._opening(reading)) is not None:
             return (*self._left_over(claims, opened), opened)
         if reading.serial != self.serial:
             return ()
