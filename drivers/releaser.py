@@ -133,7 +133,7 @@ def _stop(cups: Any, queues: frozenset[str]) -> tuple[str, ...]:
 def _start(cups: Any, queue: str) -> bool:
     """Start a queue that was stopped; True if it was.
 
-    CUPS stops one whose backend failed or is missing (backend(7)), and tells nobody: whoever badges would wait for ever.
+    CUPS stops one whose backend failed or is missing (backend(7)), and tells nobody: a badge would wait for ever.
     """
     told: Mapping[str, object] = cups.getPrinterAttributes(queue, requested_attributes=["printer-state"])
     if told["printer-state"] != STOPPED:
