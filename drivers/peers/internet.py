@@ -113,7 +113,7 @@ class Internet:
         self._die = random.Random(seed)  # noqa: S311  (a repeatable die, no secret)
         self._under_way: list[tuple[float, int, bytes, bytes, float]] = []  # (due, number, reply, request, came)
         self._number = 0
-        self._ours = b""  # the last address that asked, for a flood down
+        self._ours = b""  # the last address that pinged, for a flood down
         self.pages = Pages()
         self._mend()
 
@@ -160,7 +160,8 @@ class Internet:
         kind = kind_of(seen)
         if kind == "other":
             return
-        self._ours = seen[12:16]
+        if kind in {"echo", "hop"}:  # the site's kernel resets other lines' TCP through this one: not our neighbour
+            self._ours = seen[12:16]
         unlucky = self._die.random() < self._loss_share
         reply = self._answer(kind, seen)
         if self._cut or self._beyond(kind, seen):
