@@ -140,7 +140,7 @@ class LiveGreeting:
     low: str = ""  # price before free sides, at least and at most; "" without a tariff
     high: str = ""
     currency: str = ""
-    refused: str = ""  # why nothing was let out: "card", "spooler", "silent", or a key of rules.reasons
+    refused: str = ""  # why nothing was let out: "card", "roster", "spooler", "silent", or a key of rules.reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,8 @@ class Picture:
     ledger_why: str = ""
     roster_ok: bool = True
     roster_why: str = ""
+    list_from: datetime | None = None  # paper: the roster cannot be read, people are known by the list kept then
+    nobody_known: bool = False  # paper: ... and there is no such list
     certificate_until: datetime | None = None  # web: when the certificate the pages are served with ends
 
 

@@ -60,6 +60,8 @@ class ServiceSeen:
     at: datetime | None = None  # when it last wrote
     ledger_ok: bool = True
     roster_ok: bool = True
+    list_from: datetime | None = None  # paper: the roster cannot be read: counted by the list kept then
+    nobody_known: bool = False  # paper: ... and there is no such list
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ KEYS: tuple[str, ...] = (
     *("link-down", "link-unknown"),
     *(f"all-{cause}" for cause in ("cable", "box", "line", "isp", "internet", "page", "mixed", "unknown")),
     *("printer-lost", "printer-unknown", "printer-stopped", "jobs-stuck", "meters-lost", "copy-control-lost"),
-    "copies-nobodys",
+    *("copies-nobodys", "paper-last-list", "paper-no-list"),
     *("spooler-lost", "copier-reader-lost"),
     *(f"printer-{reason}" for reason in REASON_KEYS),
     *(f"spool-{fault}" for fault in (*Drift, "gap", "tamper")),
@@ -236,6 +238,11 @@ def _paper(seen: Seen) -> list[Incident]:
     incidents = []
     for name, found in by_device.items():
         incidents += _soften(found) if standing and name not in standing else found
+    for one in seen.services:
+        if one.nobody_known:
+            incidents.append(Incident(Area.PAPER, Level.DOWN, "paper-no-list"))
+        elif one.list_from is not None:
+            incidents.append(Incident(Area.PAPER, Level.WATCH, "paper-last-list", since=one.list_from))
     if not seen.spooler_working:
         incidents.append(Incident(Area.PAPER, Level.DOWN, "spooler-lost"))
     incidents += [Incident(Area.PAPER, Level.WATCH, f"spool-{fault}") for fault in seen.spool_faults]

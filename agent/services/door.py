@@ -9,8 +9,8 @@ import drivers
 from agent.ask import answering
 from agent.memory.kept import KeptList
 from agent.services.standing import Standing
-from agent.stories.bequest import Intents, remembered
-from agent.stories.door import Door, Ways, mind_badges, mind_list
+from agent.stories.bequest import Intents, mind_list, remembered
+from agent.stories.door import Door, Ways, mind_badges
 from agent.stories.leaf import mind_latch, mind_leaf, mind_senses
 from agent.stories.remote import RemoteDesk, Strike
 from drivers.contract import InputId, Inputs, LatchState
@@ -54,7 +54,7 @@ async def wire(here: Standing) -> None:
     desk = RemoteDesk(door, lock, here.ledger, Strike(leaf.lock.cap_s, fed=leaf.lock.continuous, seen=seen))
     here.keep(desk.mind_windows)
     here.keep(lambda: desk.mind_lockdown(here.publish_s))
-    here.keep(lambda: mind_list(door, kept.keep, here.publish_s))
+    here.keep(lambda: mind_list(lambda: door.list_to_keep, kept.keep, here.clock, here.publish_s))
     await here.stack.enter_async_context(answering(here.places.run, here.service, here.clock, desk.answer))
     here.mind("door.lock", lambda: mind_latch(door, lock), LOST_WAIT_S)
     readers = {

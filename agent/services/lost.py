@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from datetime import datetime
 from typing import TypeVar
 
 from agent.memory.bookings import Bookings
@@ -17,11 +18,12 @@ from agent.memory.codec import RosterLostError
 from agent.memory.kept import KeptList
 from agent.memory.ledger import Entry, Ledger, LedgerError
 from agent.memory.payers import Payers
-from agent.memory.people import Change
+from agent.memory.people import LONGEST, Change
 from agent.memory.roster import RosterStore
 from agent.memory.visitors import VisitorPool
 from agent.rules.facts import CardKey, Fact
-from agent.rules.members import Roster
+from agent.rules.folding import fold_user
+from agent.rules.members import Alias, Roster
 from drivers.contract import CardNumber, Moment
 
 T = TypeVar("T")
@@ -57,6 +59,31 @@ class LostRoster(RosterStore):
     def _changing(self, actor: str) -> Iterator[Change]:
         del actor
         raise RosterLostError(self.fault)
+
+
+class ListedRoster(LostRoster):
+    """Stands in for a roster that cannot be opened, where paper is counted: knows whom the last list knows."""
+
+    def __init__(self, why: str, kept: KeptList) -> None:
+        super().__init__(why, kept)
+        last = kept.read()
+        self.list_from: datetime | None = None if last is None else last.at  # None: nobody is known
+        self._last = Roster(0) if last is None else last.roster
+
+    def roster(self) -> Roster:
+        """Return the last list; an empty one if there is none. `fault` says that it is not the roster."""
+        return self._last
+
+    def card_key(self, card: CardNumber) -> CardKey:
+        """Return the keyed hash of a card number; one that nobody has where no key is at hand."""
+        return self._kept.card_key(card) or CardKey("")
+
+    def alias(self, user: str) -> Alias:
+        """Return the row of a print name that the last list knows. Raises RosterLostError for any other."""
+        known = self._last.aliases.get(fold_user(user)[:LONGEST])
+        if known is None:
+            raise RosterLostError(self.fault)
+        return known
 
 
 class LostLedger(Ledger):

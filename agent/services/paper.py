@@ -14,10 +14,13 @@ import drivers
 from agent.ask import answering
 from agent.config import ConfigError, PrinterConfig, out_queue
 from agent.live import LiveDevice
+from agent.memory.codec import LedgerError
 from agent.rules.identity import Level
+from agent.rules.members import Roster
 from agent.rules.tariff import Tariff
-from agent.services.standing import Standing
+from agent.services.standing import Standing, paper_list
 from agent.sitefile import read_tariff
+from agent.stories.bequest import mind_list
 from agent.stories.copier import PaperPolicy
 from agent.stories.desk import Desk, mind_copier_reader
 from agent.stories.foretell import Foreteller
@@ -37,6 +40,8 @@ async def wire(here: Standing) -> None:
     """Open the devices and the spooler, and give each device one desk."""
     zone = ZoneInfo(here.site.site.timezone)
     slate = followed_slate(here.ledger)
+    kept = paper_list(here.places)
+    here.keep(lambda: mind_list(partial(_newest, here), kept.keep, here.clock, here.publish_s))
     desks = {
         name: Desk(
             lambda job, created_s: slate.read().payer(job, created_s),
@@ -77,6 +82,15 @@ async def wire(here: Standing) -> None:
         )
         story = partial(mind_spooler, spooler, by_queue, here.ledger, here.clock, here.show_spool, asking=asking)
         here.mind("spooler", story, LOST_WAIT_S)
+
+
+def _newest(here: Standing) -> Roster | None:
+    """Return the roster, to be kept; None while it cannot be read: what stands in for it is not kept anew."""
+    try:
+        roster = here.roster.roster()
+    except LedgerError:  # it shows in the picture as `roster_why`
+        return None
+    return None if here.roster.fault else roster
 
 
 async def _wire_foretelling(here: Standing, desks: dict[str, Desk]) -> None:

@@ -38,7 +38,7 @@ from agent.memory.kept import KeptList
 from agent.memory.ledger import Ledger, LedgerError
 from agent.memory.roster import RosterStore
 from agent.rules.health import ServiceStarted
-from agent.services.lost import LostLedger, LostRoster
+from agent.services.lost import ListedRoster, LostLedger, LostRoster
 from agent.stories.supervise import Ward, announce, supervise
 from drivers.contract import CardReader, Clock, DriverError, ReaderId
 
@@ -51,7 +51,6 @@ log = logging.getLogger(__name__)
 
 PUBLISH_S = 1.0
 REOPEN_S = 5.0
-WITHOUT_ROSTER = {"door", "web", "links", "alerts"}
 SOON_S = 0.05  # a change is published this soon; several at once are one picture
 CHILD = "GARDIEN_CHILD"  # set by `gardien run`: standard input is the parent's pipe; its end is ours
 
@@ -196,6 +195,8 @@ class Standing:
             ledger_why=self.ledger.fault,
             roster_ok=not self.roster.fault,
             roster_why=self.roster.fault,
+            list_from=self.roster.list_from if isinstance(self.roster, ListedRoster) else None,
+            nobody_known=isinstance(self.roster, ListedRoster) and self.roster.list_from is None,
             certificate_until=self._certificate_until,
         )
 
@@ -272,8 +273,8 @@ async def stand(service: str, site: Site, places: Places, wire: Wire, tape_folde
 def _remember(service: str, places: Places, clock: Clock, memory: contextlib.ExitStack) -> tuple[Ledger, RosterStore]:
     """Open ledger and roster; what is lost has its stand-in where the service is of use without it.
 
-    The door must open and go on without either; whoever only looks goes on without the roster, so that there is a page
-    to say so. What counts and bills needs both. Raises LedgerError.
+    The door must open and go on without either; all others go on without the roster: there is a page to say so, and
+    paper is counted by the last list. What counts needs its ledger. Raises LedgerError.
     """
     ledger: Ledger
     try:
@@ -286,10 +287,15 @@ def _remember(service: str, places: Places, clock: Clock, memory: contextlib.Exi
     try:
         return ledger, memory.enter_context(RosterStore.open(places.state, ledger, clock))
     except LedgerError as error:
-        if service not in WITHOUT_ROSTER:
-            raise
         log.error("%s goes on without the roster: %s", service, error)  # noqa: TRY400  (one line)
+        if service == "paper":
+            return ledger, ListedRoster(str(error), paper_list(places))
         return ledger, LostRoster(str(error), KeptList(places.state, places.run))
+
+
+def paper_list(places: Places) -> KeptList:
+    """Return where the paper service keeps its last valid list."""
+    return KeptList(places.state, places.run, "paper", names=True)
 
 
 async def _back(places: Places, clock: Clock, ledger: Ledger, roster: RosterStore) -> None:

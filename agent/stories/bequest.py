@@ -1,4 +1,4 @@
-"""What one door process leaves to the next: the entries it could not see committed, and what it knew.
+"""What one process leaves to the next: the door its entries not seen committed, and with the paper whom it knew.
 
 The one idea: a door that starts again must not be a stranger to the day. Entries granted but not yet in the ledger
 stand as small files in memory and are appended again under the same keys. The time that has surely come, whether
@@ -8,11 +8,12 @@ roster cannot be read: the list that was kept says.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
@@ -23,7 +24,7 @@ from agent.memory.ledger import Ledger
 from agent.rules.bookings import BookingId, BookingUsed, DayOpened
 from agent.rules.facts import Fact
 from agent.rules.members import Roster
-from drivers.contract import Moment, Trust
+from drivers.contract import Clock, Moment, Trust
 
 log = logging.getLogger(__name__)
 
@@ -110,3 +111,18 @@ def newest_known(ledger: Ledger) -> datetime | None:
     Raises LedgerError.
     """
     return max((at.utc for at in ledger.last_stamps() if at.trust is not Trust.UNKNOWN), default=None)
+
+
+async def mind_list(
+    newest: Callable[[], Roster | None], keep: Callable[[Roster, datetime], bool], clock: Clock, every_s: float
+) -> None:
+    """Look at the roster every `every_s`, and keep each new one for a start at which it cannot be read; for ever.
+
+    `newest`: the one that this process has read. The disk is waited for in a thread: nobody at a reader waits for it.
+    """
+    kept: Roster | None = None
+    while True:
+        roster = newest()
+        if roster is not None and roster is not kept and await asyncio.to_thread(keep, roster, clock.now().utc):
+            kept = roster
+        await asyncio.sleep(every_s)

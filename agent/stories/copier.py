@@ -25,7 +25,6 @@ from agent.rules.attempts import Sent
 from agent.rules.books import ACTIVE, Books
 from agent.rules.facts import CardKey, Fact
 from agent.rules.identity import Level
-from agent.rules.members import Alias, Roster
 from agent.rules.metering import Metering, display_of, meters_of
 from agent.rules.pages import PLAIN, AttemptCounted, Claim, Errand, PagesCounted, attempt
 from agent.rules.paper import (
@@ -42,7 +41,7 @@ from agent.rules.paper import (
 from agent.rules.spool import Stand
 from agent.rules.witness import Lost, Witness
 from agent.stories.desk import Desk
-from agent.stories.owners import Owners
+from agent.stories.owners import Names, Owners
 from agent.stories.turnstile import Turnstile
 from drivers.contract import (
     BadgeRead,
@@ -72,17 +71,11 @@ STILL_LOOKS = 60  # looks at a busy device that changes nothing, before it is lo
 BOOKED = (BooksOpened, PagesCounted, CopiesCounted, PrintsUnmatched, CopyVisitStarted, CopyVisitEnded, BooksClosed)
 
 
-class People(Protocol):
+class People(Names, Protocol):
     """What a clerk needs of the roster store."""
-
-    def roster(self) -> Roster:
-        """Return the current roster."""
 
     def card_key(self, card: CardNumber) -> CardKey:
         """Return the keyed hash of a card number."""
-
-    def alias(self, user: str) -> Alias:
-        """Return the row of a print name, new and nobody's if it was never seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +254,7 @@ class Clerk:
         member = holder(card, roster, day)
         if member is None:
             self._refused = read.at.utc
-            if card not in roster.cards and card not in roster.visitors:
+            if card not in roster.cards and card not in roster.visitors and not self._people.fault:
                 key = f"{read.reader}:{read.at.boot}:{read.at.mono_s:.6f}:{card[:8]}"
                 await self._append(CardSeen(read.reader, card), read.at, key)
             log.info("%s: a card was refused at the copier's reader", self.books.device)

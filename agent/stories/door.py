@@ -328,16 +328,3 @@ async def mind_badges(door: Door, reader: CardReader, lock: Lock, direction: str
         door.record(entry, read.at, key)
         door.tell(entry=entry)
         door.answer(granted=entry.granted)
-
-
-async def mind_list(door: Door, keep: Callable[[Roster, datetime], bool], every_s: float) -> None:
-    """Look at the roster every `every_s`, and keep each new one for a start at which it cannot be read; for ever.
-
-    The disk is waited for in a thread: nobody at the door waits for it.
-    """
-    kept: Roster | None = None
-    while True:
-        roster = door.list_to_keep
-        if roster is not None and roster is not kept and await asyncio.to_thread(keep, roster, door.clock.now().utc):
-            kept = roster
-        await asyncio.sleep(every_s)

@@ -2,7 +2,8 @@
 
 The one idea: *who badged pays; without a badge a name has to be as sure as the site wants it* (`rules.identity`). How
 sure it is the spooler's job tells: the host it came from, and whether its queue asked for a password. A job that the
-spooler has forgotten proves nothing but its name.
+spooler has forgotten proves nothing but its name. While the roster cannot be read no new name can be written down: what
+came under one is counted all the same, as nobody's, and the animator gives it to somebody later.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
+from agent.memory.codec import LedgerError
 from agent.rules import pages
 from agent.rules.attempts import Sent
+from agent.rules.facts import AliasId
 from agent.rules.identity import Level, level
 from agent.rules.members import Alias, Roster
 from agent.stories.desk import Desk
@@ -21,11 +24,26 @@ from drivers.contract import DeviceJob, SpoolJob
 class Names(Protocol):
     """What this needs of the roster store."""
 
+    fault: str  # why the roster cannot be read; "" while it can
+
     def roster(self) -> Roster:
         """Return the current roster."""
 
     def alias(self, user: str) -> Alias:
         """Return the row of a print name, new and nobody's if it was never seen."""
+
+
+def alias_of(names: Names, user: str) -> Alias:
+    """Return the row of a print name; one without an id for a new name while the roster cannot be read.
+
+    Raises LedgerError where it can be read, and the new name cannot be written: that passes, and is waited for.
+    """
+    try:
+        return names.alias(user)
+    except LedgerError:
+        if not names.fault:
+            raise
+        return Alias(AliasId(""), None)
 
 
 class Owners:
@@ -49,7 +67,7 @@ class Owners:
     def _named(self, user: str, job: SpoolJob | None) -> pages.Owner:
         if not user:
             return pages.NOBODY
-        alias, roster = self._names.alias(user), self._names.roster()
+        alias, roster = alias_of(self._names, user), self._names.roster()
         member = alias.member or pages.NOBODY.member
         near = job is not None and self._desk.near(job.host, user, member)
         proven = job is not None and job.authenticated

@@ -49,6 +49,7 @@ from agent.rules.release import (
 from agent.rules.tariff import Tariff
 from agent.stories.copier import People
 from agent.stories.greeting import greeting
+from agent.stories.owners import alias_of
 from agent.stories.wishes import UNSURE, Wish, answered, wished
 from drivers.contract import BadgeRead, Clock, DeviceId, DeviceReading, DriverError, Printer, Trust
 from drivers.holding import HeldJob, Releaser
@@ -219,8 +220,8 @@ class ReleaseDesk:
     async def _expire(self, held: tuple[HeldJob, ...]) -> tuple[HeldJob, ...]:
         """Let go what nobody came for. Only by a clock that can be believed."""
         at = self._clock.now()
-        if at.trust not in {Trust.SYNCHRONISED, Trust.DRIFTING}:
-            return held
+        if at.trust not in {Trust.SYNCHRONISED, Trust.DRIFTING} or self._people.fault:
+            return held  # nor while nobody could badge for it
         old = too_old(held, at.utc, self._policy.keep)
         slate, roster = self._slate.read(), self._people.roster()
         for job in old:
@@ -234,7 +235,7 @@ class ReleaseDesk:
         return tuple(job for job in held if job not in old)
 
     def _alias(self, job: HeldJob) -> AliasId:
-        return self._people.alias(job.user).id
+        return alias_of(self._people, job.user).id
 
     def _show_held(self, held: tuple[HeldJob, ...]) -> None:
         slate, roster, today = self._slate.read(), self._people.roster(), self._today()
@@ -302,9 +303,11 @@ class ReleaseDesk:
         if read.at.boot != now.boot or now.mono_s - read.at.mono_s > STALE_BADGE_S:
             return log.warning("%s: a badge came too late to release anything", way.device)
         day = read.at.utc.astimezone(self._policy.zone).date()
-        member = holder(self._people.card_key(read.card), self._people.roster(), day)
+        card, roster = self._people.card_key(read.card), self._people.roster()
+        member = holder(card, roster, day)
         if member is None:
-            return self._greet(way, LiveGreeting(read.at.utc, refused="card"))
+            lost = bool(self._people.fault) and card not in roster.cards  # whose it is cannot be said, not: nobody's
+            return self._greet(way, LiveGreeting(read.at.utc, refused="roster" if lost else "card"))
         reading = asyncio.ensure_future(self._ask(way))
         try:
             held = await self._releaser.held()

@@ -221,7 +221,8 @@ def _service(name: str, picture: Picture | None, today: Today, now: Moment, aski
         return ServiceSeen(name, 0.0, now.utc, not today.fault, picture is None or picture.roster_ok)
     if picture is None:
         return ServiceSeen(name, None)
-    return ServiceSeen(name, age_s(picture, now), picture.at.utc, picture.ledger_ok, picture.roster_ok)
+    age, well = age_s(picture, now), (picture.ledger_ok, picture.roster_ok)
+    return ServiceSeen(name, age, picture.at.utc, *well, picture.list_from, picture.nobody_known)
 
 
 def _service_line(one: ServiceSeen) -> ServiceLine:

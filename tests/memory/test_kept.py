@@ -53,6 +53,22 @@ def test_what_is_kept_is_read_again_without_print_names(tmp_path: Path) -> None:
     assert (state / "door.list").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_paper_keeps_print_names_that_only_who_has_them_can_find(tmp_path: Path) -> None:
+    state, run = places(tmp_path)
+    anne = Alias(AliasId("a"), MemberId("m001"))
+    assert KeptList(state, run, "paper", names=True).keep(Roster(7, aliases={"anne.bailly": anne}), NOON)
+    kept = (state / "paper.list").read_bytes()
+    assert b"anne" not in kept
+    assert b"bailly" not in kept
+    (state / "roster.key").unlink()  # the copy of the key does
+    found = KeptList(state, run, "paper", names=True).read()
+    assert found is not None
+    assert found.roster.aliases.get("anne.bailly") == anne
+    assert found.roster.aliases.get("anne") is None
+    assert list(found.roster.aliases) == []
+    assert KeptList(state, run).read() is None  # the door has kept none
+
+
 def test_without_the_memory_of_the_run_the_disk_remembers_and_the_other_way_round(tmp_path: Path) -> None:
     state, run = places(tmp_path)
     for gone in (state, run):

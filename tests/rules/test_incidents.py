@@ -218,6 +218,14 @@ def test_the_box() -> None:
         assert one.detail == trust
 
 
+def test_paper_without_the_roster_goes_on_by_its_last_list_or_with_nobody_known() -> None:
+    others = FRESH[:1] + FRESH[2:]
+    listed = ServiceSeen("paper", 1.0, list_from=T1)
+    (one,) = expect(Seen((*others, listed)), (Level.WATCH, "paper-last-list", ""))
+    assert one.since == T1
+    expect(Seen((*others, replace(listed, list_from=None, nobody_known=True))), (Level.DOWN, "paper-no-list", ""))
+
+
 def test_what_the_print_queue_forgets_is_to_watch_and_each_its_own_incident() -> None:
     expect(
         Seen(FRESH, spool_faults=("prunes", "gap")), (Level.WATCH, "spool-prunes", ""), (Level.WATCH, "spool-gap", "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -70,6 +70,7 @@ MEMBERS = {
     "m042": ("subscriber", "04A2B3C4D5"),
 }
 PARIS = ZoneInfo("Europe/Paris")
+Lost = Callable[[RosterStore, Places], RosterStore]
 
 
 def write_site(folder: Path, interval_s: float = 1.0, poll_s: float = 15.0, printer: str = "") -> Site:
@@ -117,8 +118,10 @@ class Appliance:
 
 
 @contextlib.asynccontextmanager
-async def standing(site: Site, folder: Path, clock: VirtualClock, ledger: Ledger) -> AsyncIterator[Appliance]:
-    """Run the door, links and paper services until the block ends."""
+async def standing(
+    site: Site, folder: Path, clock: VirtualClock, ledger: Ledger, lost: Lost | None = None
+) -> AsyncIterator[Appliance]:
+    """Run the door, links and paper services until the block ends. `lost`: what the paper has instead of its roster."""
     places = Places(folder / "state", folder / "run")
     places.run.mkdir(exist_ok=True)
     with RosterStore.open(places.state, ledger, clock) as roster:
@@ -132,7 +135,8 @@ async def standing(site: Site, folder: Path, clock: VirtualClock, ledger: Ledger
         tasks = []
         for service in (door, links, paper):
             name = service.__name__.rpartition(".")[2]
-            stand = Standing(name, site, places, clock, ledger, roster, appliance.building)
+            people = lost(roster, places) if lost and service is paper else roster
+            stand = Standing(name, site, places, clock, ledger, people, appliance.building)
             stand.publish_s = 3600.0
             await service.wire(stand)
             appliance.standings[name] = stand
@@ -148,7 +152,9 @@ async def standing(site: Site, folder: Path, clock: VirtualClock, ledger: Ledger
                 raise task.exception()  # type: ignore[misc]  # a service that fell over is never hidden
 
 
-def live(folder: Path, site: Site, start: str, script, *, seconds: float = 0.0) -> None:  # type: ignore[no-untyped-def]
+def live(  # type: ignore[no-untyped-def]
+    folder: Path, site: Site, start: str, script, *, seconds: float = 0.0, lost: Lost | None = None
+) -> None:
     """Run `script(appliance)` on a virtual site that starts at local time `start`, then `seconds` more."""
     (folder / "state").mkdir(exist_ok=True)
     with Ledger.open(folder / "state" / "ledger.db") as ledger:
@@ -158,7 +164,7 @@ def live(folder: Path, site: Site, start: str, script, *, seconds: float = 0.0) 
         clock = VirtualClock(loop, began)
 
         async def run() -> None:
-            async with standing(site, folder, clock, ledger) as appliance:
+            async with standing(site, folder, clock, ledger, lost) as appliance:
                 await asyncio.sleep(20)
                 await script(appliance)
                 await asyncio.sleep(seconds)

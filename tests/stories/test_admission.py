@@ -13,8 +13,8 @@ from agent.rules.door import EntryDecided
 from agent.rules.facts import CardKey, FormulaId
 from agent.rules.members import Roster
 from agent.rules.remote import OpenedRemotely, WindowClosed, WindowEnd
-from agent.stories.bequest import Intents, Known, remembered
-from agent.stories.door import Door, mind_badges, mind_list
+from agent.stories.bequest import Intents, Known, mind_list, remembered
+from agent.stories.door import Door, mind_badges
 from agent.stories.remote import Strike
 from drivers.verbs import parse
 from drivers.virtual import VirtualClock, VirtualLoop
@@ -131,7 +131,7 @@ def test_each_new_list_is_kept_until_the_disk_has_taken_it(tmp_path: Path) -> No
         door = Door(WAYS, ledger, people, VirtualClock(loop, START), Intents(tmp_path), lambda _: None)
 
         async def run() -> None:
-            keeping = asyncio.create_task(mind_list(door, keep, 1.0))
+            keeping = asyncio.create_task(mind_list(lambda: door.list_to_keep, keep, door.clock, 1.0))
             for version in (1, 2):
                 people.list = replace(ROSTER, version=version)
                 door.look_around()

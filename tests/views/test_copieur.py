@@ -67,6 +67,7 @@ def held(job: int, member: str = "", level: str = "nobody", alias: str = "a1", s
         ),
         ({}, "fr", "Bonjour, aucun travail à votre nom Imprimé depuis un téléphone ?"),
         ({"refused": "card"}, "fr", "Carte inconnue Rien n'est sorti."),
+        ({"refused": "roster"}, "fr", "La liste des membres ne se lit plus Rien n'est sorti, rien n'est perdu"),
         ({"refused": "no-paper", "jobs": 2}, "fr", "plus de papier Rien n'est sorti : 2 travaux attendent encore."),
         (
             {"refused": "silent", "jobs": 1},
