@@ -10,6 +10,7 @@ import contextlib
 import shutil
 import socket
 import sqlite3
+import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import date
@@ -22,17 +23,29 @@ from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
 from agent.rules.access import Role
 from agent.rules.facts import FormulaId
+from agent.rules.pages import PagesCounted
 from agent.rules.remote import OpenedRemotely
 from drivers.clock import SystemClock
 from drivers.contract import CardNumber
-from tests.test_standing import SITE, door, picture
+from tests.test_standing import REPO, SITE, door, gardien, picture
 from tests.views.hand import PASSWORD, PIN, Hand, Page
 
-LIMIT_S = 60.0  # three services start twice, on whatever machine
+LIMIT_S = 60.0  # four services start twice, on whatever machine
 GARBAGE = b"this is no database" * 2000
 CANNOT = "La liste des membres n'est plus lisible"
 REMEDY = "Prévenez l'exploitation tout de suite"
-LINK = '[links.adsl1]\nkind = "sim"\ninterface = "eth1"\ngateway = "192.0.2.1"\n'
+PARTS = """hold_s = 0.5
+[links.adsl1]
+kind = "sim"
+interface = "eth1"
+gateway = "192.0.2.1"
+[spooler]
+kind = "sim"
+[printers.copieur]
+kind = "sim"
+queues = ["copieur"]
+"""
+RUNNING = ("door", "web", "links", "paper")
 
 
 def until(look: Callable[[], object]) -> None:
@@ -45,15 +58,15 @@ def until(look: Callable[[], object]) -> None:
 def site_with_pages() -> tuple[str, str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    return SITE + LINK + f'[web]\nlisten = "127.0.0.1:{port}"\n', f"http://127.0.0.1:{port}"
+    return SITE + PARTS + f'[web]\nlisten = "127.0.0.1:{port}"\n', f"http://127.0.0.1:{port}"
 
 
 @contextlib.contextmanager
 def house(folder: Path, site: str) -> Iterator[list[Callable[[], int | None]]]:
-    """Run door, links and pages; yields how each one's process ended, if it has."""
+    """Run door, links, paper and pages; yields how each one's process ended, if it has."""
     with contextlib.ExitStack() as running:
-        processes = [running.enter_context(door(folder, one, site)) for one in ("door", "web", "links")]
-        until(lambda: all((folder / "run" / "live" / f"{one}.json").exists() for one in ("door", "web", "links")))
+        processes = [running.enter_context(door(folder, one, site)) for one in RUNNING]
+        until(lambda: all((folder / "run" / "live" / f"{one}.json").exists() for one in RUNNING))
         yield [process.poll for process in processes]
 
 
@@ -83,6 +96,7 @@ async def sees_it_stand(hand: Hand) -> None:
     assert page.status == 200
     assert REMEDY in page.text
     assert "adsl1" in page.text  # the links are watched as ever
+    assert "Le papier est compté avec la dernière liste de membres" in page.text
     pages = [page]
     page = await hand.open("/porte")
     assert page.status == 200
@@ -113,6 +127,7 @@ def test_the_pages_stand_without_the_list_of_members(tmp_path: Path) -> None:
         with Ledger.open(state / "ledger.db") as ledger, RosterStore.open(state, ledger, SystemClock()) as store:
             anne = store.add_member("Anne Bailly", FormulaId("subscriber"), actor="cli", since=date(2020, 1, 1))
             key = store.give_card(anne, CardNumber("0F00A1B2C3"), actor="cli")
+            store.give_alias(anne, "anne.b", actor="cli")
         with contextlib.closing(AccountStore.open(state, SystemClock())) as accounts:
             code = accounts.issue(Role.ANIMATOR)
 
@@ -123,13 +138,14 @@ def test_the_pages_stand_without_the_list_of_members(tmp_path: Path) -> None:
 
         visit(origin, jar, claims)
         until(lambda: (state / "door.list").exists() and key.encode() in (state / "door.list").read_bytes())
+        until(lambda: (state / "paper.list").exists() and key.encode() in (state / "paper.list").read_bytes())
         with contextlib.closing(sqlite3.connect(state / "roster.db")) as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         good = (state / "roster.db").read_bytes()
         (tmp_path / "bad.db").write_bytes(GARBAGE)
         (tmp_path / "bad.db").replace(state / "roster.db")  # somebody restored the wrong file under them
         visit(origin, jar, sees_it_stand_running)
-        assert [one() for one in ended] == [None, None, None]
+        assert [one() for one in ended] == [None, None, None, None]
     for part in state.glob("roster.db*"):
         part.unlink()
     (state / "roster.db").write_bytes(GARBAGE)
@@ -138,10 +154,13 @@ def test_the_pages_stand_without_the_list_of_members(tmp_path: Path) -> None:
         visit(origin, jar, sees_it_stand)
         visit(origin, jar, opens_the_door)
         until(lambda: opened(state) == ["test"])
+        for line in ("print anne.b 3", "print nobody.known 2"):
+            subprocess.run(gardien(tmp_path, "tell", *line.split(), site=site), cwd=REPO, timeout=LIMIT_S, check=True)
+        until(lambda: printed(state) == [(anne, 3), ("", 2)])
         until(lambda: (seen := picture(tmp_path)) and seen.door and seen.door.list_from)
         (tmp_path / "good.db").write_bytes(good)
         (tmp_path / "good.db").replace(state / "roster.db")
-        until(lambda: [one() for one in ended] == [0, 0, 0])  # to be started again, on the roster that is back
+        until(lambda: [one() for one in ended] == [0, 0, 0, 0])  # to be started again, on the roster that is back
 
 
 async def _jar() -> CookieJar:
@@ -170,3 +189,9 @@ async def opens_the_door(hand: Hand) -> None:
 def opened(state: Path) -> list[str]:
     with Ledger.open(state / "ledger.db") as ledger:
         return [str(one.fact.whom) for one in ledger.entries(OpenedRemotely) if isinstance(one.fact, OpenedRemotely)]
+
+
+def printed(state: Path) -> list[tuple[str, int]]:
+    with Ledger.open(state / "ledger.db") as ledger:
+        facts = [entry.fact for entry in ledger.entries(PagesCounted)]
+    return [(one.member, one.sides_mono) for one in facts if isinstance(one, PagesCounted)]

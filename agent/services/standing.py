@@ -50,7 +50,7 @@ if TYPE_CHECKING:  # loaded where they are used: a door without them is ready so
 log = logging.getLogger(__name__)
 
 PUBLISH_S = 1.0
-REOPEN_S = 5.0
+REOPEN_S = 2.0
 SOON_S = 0.05  # a change is published this soon; several at once are one picture
 CHILD = "GARDIEN_CHILD"  # set by `gardien run`: standard input is the parent's pipe; its end is ours
 

@@ -33,7 +33,9 @@ def listed(roster: RosterStore, places: Places) -> RosterStore:
 def nobody(roster: RosterStore, places: Places) -> RosterStore:
     """Lose the roster before any list was kept, and the key with it."""
     del roster
-    return ListedRoster("the roster cannot be read: gone", KeptList(places.state / "none", places.run / "none", "paper"))
+    return ListedRoster(
+        "the roster cannot be read: gone", KeptList(places.state / "none", places.run / "none", "paper")
+    )
 
 
 def seen(site: Appliance) -> Picture:
