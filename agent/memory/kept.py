@@ -109,7 +109,8 @@ class KeptList:
         if not self._names:
             return replace(roster, aliases={}, payers={})
         names = {hashed(name, key): alias for name, alias in roster.aliases.items()}
-        return replace(roster, aliases=names, payers={name: replace(one, folded="") for name, one in roster.payers.items()})
+        payers = {payer.id: replace(payer, folded="") for payer in roster.payers.values()}
+        return replace(roster, aliases=names, payers=payers)
 
     def _signature(self, body: bytes) -> str:
         assert self._key is not None

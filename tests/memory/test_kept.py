@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from agent.rules.bookings import Alarm, Booking, BookingId, Lockdown
 from agent.rules.facts import AliasId, CardKey, FormulaId, MemberId
 from agent.rules.hours import WeeklyHours
 from agent.rules.members import Alias, Card, Member, Roster, VisitorCard
+from agent.rules.payers import Payer
 from drivers.contract import CardNumber
 
 KEY = bytes(range(32))
@@ -56,7 +58,9 @@ def test_what_is_kept_is_read_again_without_print_names(tmp_path: Path) -> None:
 def test_the_paper_keeps_print_names_that_only_who_has_them_can_find(tmp_path: Path) -> None:
     state, run = places(tmp_path)
     anne = Alias(AliasId("a"), MemberId("m001"))
-    assert KeptList(state, run, "paper", names=True).keep(Roster(7, aliases={"anne.bailly": anne}), NOON)
+    payer = Payer(MemberId("p01"), FormulaId("occasional"), None, frozenset({MemberId("m001")}), "bailly sarl")
+    roster = Roster(7, aliases={"anne.bailly": anne}, payers={payer.id: payer})
+    assert KeptList(state, run, "paper", names=True).keep(roster, NOON)
     kept = (state / "paper.list").read_bytes()
     assert b"anne" not in kept
     assert b"bailly" not in kept
@@ -65,6 +69,7 @@ def test_the_paper_keeps_print_names_that_only_who_has_them_can_find(tmp_path: P
     assert found is not None
     assert found.roster.aliases.get("anne.bailly") == anne
     assert found.roster.aliases.get("anne") is None
+    assert found.roster.payers == {payer.id: replace(payer, folded="")}
     assert list(found.roster.aliases) == []
     assert KeptList(state, run).read() is None  # the door has kept none
 
