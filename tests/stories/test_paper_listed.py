@@ -1,4 +1,4 @@
-"""Paper while the roster cannot be read: by the last list, or with nobody known; nothing is lost. (sim, virtual time)"""
+"""Paper while the roster cannot be read: by the last list, or with nobody known; nothing is lost. (sim)"""
 
 from __future__ import annotations
 
