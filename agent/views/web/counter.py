@@ -127,8 +127,10 @@ def _unknown(t: Words) -> Greeting:
 
 
 def _answered(last: LiveGreeting, name: str, t: Words) -> Greeting:
-    if last.refused in {"card", "roster"}:
-        return Greeting(Level.WATCH, t(f"copieur.{last.refused}"), t(f"copieur.{last.refused}_more"))
+    if last.refused == "card":
+        return Greeting(Level.WATCH, t("copieur.card"), t("copieur.card_more"))
+    if last.refused == "roster":
+        return Greeting(Level.WATCH, t("copieur.roster"), t("copieur.roster_more"))
     if last.refused:
         more = t("copieur.payer_more" if last.refused == "payer" else "copieur.refused_more", n=last.jobs)
         return Greeting(Level.DOWN, capital(refusal(t, name, last.refused)), more)
