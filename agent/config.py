@@ -20,7 +20,7 @@ BILLS_FROM = ("claimed", "claimed-host", "authenticated")
 HOLIDAYS = ("FR", "FR-57", "FR-6AE", "")  # France; with Moselle's or Alsace's two more days (Code du travail L3134-13)
 # gâche à émission: fed to open, locked without current; gâche à rupture and ventouse: fed to hold, open without
 STRIKES = ("emission", "rupture", "magnet")
-OUTPUTS = ("granted", "refused", "degraded", "buzzer")
+OUTPUTS = ("granted", "refused", "degraded", "buzzer", "last_out")
 INPUTS = ("contact", "exit_button", "lock_feedback", "call_point")
 LINES = ("adsl", "vdsl", "ftth", "4g", "5g", "sat")
 MEMBERS_USE = ("router", "two_wifi")
@@ -216,7 +216,7 @@ class OutputConfig:
 
     line: int
     active_high: bool = True
-    flash_s: float = 1.0  # how long it answers a card; "degraded" stays lit as long as it is true
+    flash_s: float = 1.0  # how long it answers a card; "last_out": each of three blinks; "degraded" is lit while true
 
 
 @dataclass(frozen=True, slots=True)

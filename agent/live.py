@@ -192,6 +192,7 @@ class Picture:
     roster_why: str = ""
     list_from: datetime | None = None  # paper: the roster cannot be read, people are known by the list kept then
     nobody_known: bool = False  # paper: ... and there is no such list
+    last_out: datetime | None = None  # web: when the last one left a place without a host, while they may turn back
     certificate_until: datetime | None = None  # web: when the certificate the pages are served with ends
 
 

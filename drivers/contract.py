@@ -366,13 +366,13 @@ class InputChanged:
 
 
 class Signs(Protocol):
-    """Lamps and a buzzer at the door: "granted", "refused", "degraded", "buzzer"; what is not wired does nothing."""
+    """Lamps and a buzzer at the door, one of config.OUTPUTS each; what is not wired does nothing."""
 
     def show(self, name: str, *, lit: bool) -> None:
         """Light it or not, until told otherwise. Never raises, never blocks."""
 
-    def flash(self, name: str) -> None:
-        """Light it for its time. Never raises, never blocks."""
+    def flash(self, name: str, times: int = 1) -> None:
+        """Light it for its time, `times` times with as long a pause between. Never raises, never blocks."""
 
 
 class Inputs(Protocol):

@@ -1,4 +1,4 @@
-"""Lamps and a buzzer at the door: granted, refused, degraded.
+"""Lamps and a buzzer at the door: granted, refused, degraded, and a slow blink for whoever leaves last.
 
 The one idea: a lamp is a courtesy. It is claimed dark, it is never waited for, and one that cannot be driven is told
 once and forgotten: the door opens without it. When this process dies a lamp may stay lit; nothing depends on it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Self
 
 from gpiozero import GPIOZeroError, OutputDevice
@@ -70,9 +70,17 @@ class GpioSigns:
             _log.error("the door's %s lamp is lost: %s", name, error)
             del self._lamps[name]
 
-    def flash(self, name: str) -> None:
+    def flash(self, name: str, times: int = 1) -> None:
         """See `contract.Signs`."""
         if name in self._lamps:
             self.show(name, lit=True)
-            loop = asyncio.get_running_loop()
-            self._dark[name] = loop.call_later(self._wiring[name].flash_s, lambda: self.show(name, lit=False))
+            self._later(name, self._pause, times - 1)
+
+    def _pause(self, name: str, left: int) -> None:
+        self.show(name, lit=False)
+        if left and name in self._lamps:
+            self._later(name, self.flash, left)
+
+    def _later(self, name: str, what: Callable[[str, int], None], times: int) -> None:
+        after_s = self._wiring[name].flash_s
+        self._dark[name] = asyncio.get_running_loop().call_later(after_s, what, name, times)

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
 import drivers
 from agent.ask import answering
+from agent.live import STALE_S, age_s, read_pictures
 from agent.memory.kept import KeptList
 from agent.services.standing import Standing
 from agent.stories.bequest import Intents, mind_list, remembered
-from agent.stories.door import Door, Ways, mind_badges
+from agent.stories.door import Door, Ways, mind_badges, mind_last_out
 from agent.stories.leaf import mind_latch, mind_leaf, mind_senses
 from agent.stories.remote import RemoteDesk, Strike
 from drivers.contract import InputId, Inputs, LatchState
 
 LOST_WAIT_S = 1.5  # a reader that comes back is heard again this soon: with the wait's jitter, within 2 s
+
+
+def _last_out(here: Standing) -> datetime | None:
+    """Return when the last one left, as the pages' service knows it; None if it is silent, or somebody is in."""
+    web = read_pictures(here.places.run).get("web")
+    return web.last_out if web is not None and age_s(web, here.clock.now()) <= STALE_S else None
 
 
 async def wire(here: Standing) -> None:
@@ -50,6 +58,8 @@ async def wire(here: Standing) -> None:
     door.tell(latch=LatchState.RESTING.value)  # it is open: its latch has claimed the line inactive
     door.recover()
     door.tell(latch=LatchState.RESTING.value)  # it begins so: the latch claimed its line inactive
+    if here.site.site.hostless and (caller := next((one for one in ("last_out", "buzzer") if one in lamps), "")):
+        here.keep(lambda: mind_last_out(door, caller, partial(_last_out, here), here.publish_s))
     seen = "contact" in leaf.inputs or leaf.lock.kind == "sim"
     desk = RemoteDesk(door, lock, here.ledger, Strike(leaf.lock.cap_s, fed=leaf.lock.continuous, seen=seen))
     here.keep(desk.mind_windows)

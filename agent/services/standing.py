@@ -85,6 +85,7 @@ class Standing:
         self._door: LiveDoor | None = None
         self._spool: LiveSpool | None = None
         self._certificate_until: datetime | None = None
+        self._last_out: datetime | None = None
         self._news = asyncio.Event()
 
     @property
@@ -178,6 +179,12 @@ class Standing:
         self._certificate_until = until
         self._news.set()
 
+    def show_last_out(self, at: datetime | None) -> None:
+        """Show when the last one left, while they may turn back."""
+        if self._last_out != at:
+            self._last_out = at
+            self._news.set()
+
     def picture(self) -> Picture:
         """Return the picture of this instant."""
         return Picture(
@@ -198,6 +205,7 @@ class Standing:
             list_from=self.roster.list_from if isinstance(self.roster, ListedRoster) else None,
             nobody_known=isinstance(self.roster, ListedRoster) and self.roster.list_from is None,
             certificate_until=self._certificate_until,
+            last_out=self._last_out,
         )
 
     async def _publish(self) -> None:

@@ -17,7 +17,7 @@ from agent.services.feasts import keep_calendar
 from agent.services.standing import Standing
 from agent.stories.attribution import PaperBook
 from agent.stories.giving import HeldBook
-from agent.stories.presence import VisitBook, follow_badges
+from agent.stories.presence import VisitBook, follow_badges, watch_last_out
 from agent.views.web.listen import listening, tls_of
 from agent.views.web.pages import make_app, static
 from agent.views.web.wall import public_app
@@ -45,6 +45,8 @@ async def wire(here: Standing) -> None:
     directions = {name: reader.direction for name, reader in here.site.readers.items() if reader.at == "door"}
     if "out" in directions.values():  # without a way out by badge, a badge says nothing about a visit
         here.keep(lambda: follow_badges(visits, directions))
+    if here.site.site.hostless:
+        here.keep(lambda: watch_last_out(visits, here.clock, here.show_last_out, here.publish_s))
     await here.stack.enter_async_context(answering(here.places.run, here.service, here.clock, answer))
 
 

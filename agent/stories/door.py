@@ -39,11 +39,14 @@ from agent.rules.door import (
     used,
 )
 from agent.rules.facts import CardKey, Fact
+from agent.rules.lastout import calls_back
 from agent.rules.leaf import DoorFaultChanged, FaultWatch, LeafWatch
 from agent.rules.members import Roster
 from agent.rules.readers import StrangersChanged, StrangerWatch
 from agent.stories.bequest import Intents, Known
 from drivers.contract import BadgeRead, CardNumber, CardReader, Clock, DriverError, Lock, Moment, Signs, Trust
+
+CALLS = 3  # flashes of the lamp that calls whoever leaves last
 
 log = logging.getLogger(__name__)
 
@@ -222,7 +225,8 @@ class Door:
         seen: asyncio.Future[Moment] = asyncio.get_running_loop().create_future()
         self._openings.add(seen)
         try:
-            return await asyncio.wait_for(seen, within_s)
+            async with asyncio.timeout(within_s):
+                return await seen
         except TimeoutError:
             return None
         finally:
@@ -328,3 +332,14 @@ async def mind_badges(door: Door, reader: CardReader, lock: Lock, direction: str
         door.record(entry, read.at, key)
         door.tell(entry=entry)
         door.answer(granted=entry.granted)
+
+
+async def mind_last_out(door: Door, lamp: str, last_out: Callable[[], datetime | None], every_s: float) -> None:
+    """Call whoever leaves last back by a lamp at the reader (`rules.lastout`); for ever."""
+    called: datetime | None = None
+    while True:
+        now, open_ = door.clock.now().utc, door.live.leaf in {Passage.OPEN, Passage.HELD, Passage.FORCED}
+        if door.signs is not None and calls_back(last_out(), now, called, open_=open_):
+            door.signs.flash(lamp, times=CALLS)
+            called = now
+        await asyncio.sleep(every_s)

@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import Protocol
@@ -27,6 +27,7 @@ from agent.memory.ledger import Entry, Ledger
 from agent.memory.open_books import KEPT
 from agent.rules.door import EntryDecided
 from agent.rules.facts import MemberId
+from agent.rules.lastout import Crowd
 from agent.rules.members import Roster
 from agent.rules.presence import (
     PROPOSED,
@@ -198,7 +199,8 @@ class VisitBook:
         """Append and wait for the commit. Raises LedgerError."""
         written = self._ledger.append(fact, self._clock.now(), key)
         try:
-            await asyncio.wait_for(asyncio.shield(written), COMMIT_S)
+            async with asyncio.timeout(COMMIT_S):
+                await asyncio.shield(written)
         except TimeoutError as error:
             self._presence, self._visits = (
                 self._presence.after(fact),
@@ -230,6 +232,18 @@ async def follow_badges(book: VisitBook, directions: Mapping[str, str], tick_s: 
                 await _follow(book, entry, directions)
                 since = entry.seq
         await asyncio.sleep(tick_s)
+
+
+async def watch_last_out(
+    book: VisitBook, clock: Clock, show: Callable[[datetime | None], None], every_s: float
+) -> None:
+    """Show when the last one left, while they may turn back; for ever. The lamp at the door's reader lives by it."""
+    while True:
+        told = None
+        with contextlib.suppress(LedgerError):  # it says so itself
+            told = Crowd.of(book.visits()).told(clock.now().utc)
+        show(told)
+        await asyncio.sleep(every_s)
 
 
 async def _follow(book: VisitBook, entry: Entry, directions: Mapping[str, str]) -> None:

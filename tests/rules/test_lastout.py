@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agent.rules.facts import FormulaId, MemberId
-from agent.rules.lastout import Crowd
+from agent.rules.lastout import Crowd, calls_back
 from agent.rules.presence import VisitEvidence
 from agent.rules.visits import Visit, Visits
 
@@ -53,3 +53,26 @@ def test_only_those_whose_hours_are_over_overstay() -> None:
     seen = crowd(visit("a"), visit("b", SUBSCRIBER), visit("c"))
     assert seen.overstay({SUBSCRIBER}) == 2
     assert Crowd().overstay(frozenset()) == 0
+
+
+@pytest.mark.parametrize(
+    ("left_s", "called_s", "shut", "open_"),
+    [
+        (None, None, False, False),  # somebody is in
+        (0, None, True, True),  # as they go: once
+        (44, None, True, True),
+        (45, None, False, True),  # gone from the door; but it stands open
+        (44, 44, False, True),  # called already
+        (20, 5, False, False),
+        (20, 15, False, True),
+        (20, 21, True, True),  # that was for somebody before
+        (599, 15, False, True),
+        (600, 15, False, False),  # on the road
+    ],
+)
+def test_the_lamp_calls_whoever_leaves_last_once_and_again_while_the_door_stands_open(
+    left_s: float | None, called_s: float | None, shut: bool, open_: bool
+) -> None:
+    left, called = (None if one is None else NOW - timedelta(seconds=one) for one in (left_s, called_s))
+    assert calls_back(left, NOW, called, open_=False) is shut
+    assert calls_back(left, NOW, called, open_=True) is open_
