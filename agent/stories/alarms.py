@@ -56,7 +56,8 @@ class AlarmBook:
         self.facts.append(fact)
         try:
             written = self._ledger.append(fact, self._clock.now(), f"{fact.alarm}:{fact.state}{route}")
-            await asyncio.wait_for(asyncio.shield(written), COMMIT_S)
+            async with asyncio.timeout(COMMIT_S):
+                await asyncio.shield(written)
         except (LedgerError, TimeoutError) as error:
             log.warning("%s is kept in memory only: %s", fact.kind, error or "the disk is slow")
         self._news.set()

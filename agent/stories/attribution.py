@@ -93,7 +93,8 @@ class PaperBook:
         """Wait for one fact to be on the disk. Raises LedgerError."""
         written = self._ledger.append(fact, self._clock.now(), key)
         try:
-            await asyncio.wait_for(asyncio.shield(written), COMMIT_S)
+            async with asyncio.timeout(COMMIT_S):
+                await asyncio.shield(written)
         except TimeoutError as error:
             raise LedgerError(self._ledger.fault or "the disk is slow; it is written later") from error
 

@@ -49,7 +49,8 @@ class HeldBook:
     async def _write(self, fact: JobGiven) -> None:
         written = self._ledger.append(fact, self._clock.now(), f"{fact.job}/{fact.created_s}/{fact.turn}")
         try:
-            await asyncio.wait_for(asyncio.shield(written), COMMIT_S)
+            async with asyncio.timeout(COMMIT_S):
+                await asyncio.shield(written)
         except TimeoutError as error:
             raise LedgerError(self._ledger.fault or "the disk is slow; it is written later") from error
 

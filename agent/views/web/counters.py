@@ -190,7 +190,8 @@ async def _put(request: web.Request, facts: Iterable[Keyed]) -> None:
     gate = request.app[GATE]
     try:
         waiting = [gate.ledger.append(fact, gate.clock.now(), key) for fact, key in facts]
-        await asyncio.wait_for(asyncio.shield(asyncio.gather(*waiting)), COMMIT_S)
+        async with asyncio.timeout(COMMIT_S):
+            await asyncio.shield(asyncio.gather(*waiting))
     except (LedgerError, TimeoutError) as error:
         log.warning("counters are not written: %s", error or "the disk is slow")
         raise web.HTTPServiceUnavailable from error

@@ -349,7 +349,8 @@ async def write(request: web.Request, fact: Fact) -> None:
     gate = request.app[GATE]
     try:
         written = gate.ledger.append(fact, gate.clock.now(), uuid.uuid4().hex)
-        await asyncio.wait_for(asyncio.shield(written), COMMIT_S)
+        async with asyncio.timeout(COMMIT_S):
+            await asyncio.shield(written)
     except (LedgerError, TimeoutError) as error:
         log.warning("%s is not written: %s", fact.kind, error or "the disk is slow")
         raise web.HTTPServiceUnavailable from error
