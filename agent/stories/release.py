@@ -25,7 +25,7 @@ from agent.ask import Answer, Request
 from agent.live import LiveGreeting, LiveHeld, LiveRelease
 from agent.memory.followed import Followed
 from agent.memory.ledger import Ledger
-from agent.rules.facts import AliasId, Fact, FormulaId, MemberId
+from agent.rules.facts import Fact, FormulaId, MemberId
 from agent.rules.folding import fold_user
 from agent.rules.forecast import WAITING, Forecast, forecast
 from agent.rules.identity import Level, Proven
@@ -228,14 +228,11 @@ class ReleaseDesk:
             if job.name not in slate.expired:
                 whose = slate.owner(job, roster)
                 hours = int(at.utc.timestamp() - job.created_s) // 3600
-                fact = JobExpired(job.job, job.created_s, self._alias(job), whose.member, hours)
+                fact = JobExpired(job.job, job.created_s, alias_of(self._people, job.user).id, whose.member, hours)
                 await self._write(fact, f"{job.job}/{job.created_s}")
             await self._releaser.discard(job)
             log.info("job %d was let go: nobody came for it", job.job)
         return tuple(job for job in held if job not in old)
-
-    def _alias(self, job: HeldJob) -> AliasId:
-        return alias_of(self._people, job.user).id
 
     def _show_held(self, held: tuple[HeldJob, ...]) -> None:
         slate, roster, today = self._slate.read(), self._people.roster(), self._today()
@@ -249,7 +246,7 @@ class ReleaseDesk:
                 LiveHeld(
                     job=job.job,
                     created_s=job.created_s,
-                    alias=whose.alias or self._alias(job),
+                    alias=whose.alias or alias_of(self._people, job.user).id,
                     member=whose.member,
                     level=whose.level.value,
                     turn=0 if given is None else given.turn,
@@ -272,7 +269,7 @@ class ReleaseDesk:
         held = await self._releaser.held()
         came, job = withdraw(held, wish.job, wish.member, self._slate.read(), self._people.roster())
         if job is not None and job.name not in self._slate.read().withdrawn:
-            fact = JobWithdrawn(job.job, job.created_s, self._alias(job), wish.member)
+            fact = JobWithdrawn(job.job, job.created_s, alias_of(self._people, job.user).id, wish.member)
             await self._write(fact, f"{job.job}/{job.created_s}")
             self._show_held(self._held)
         if not wish.answer.done():
@@ -288,7 +285,8 @@ class ReleaseDesk:
         if job is not None:
             said = slate.charged.get(job.name)
             turn = 1 if said is None else said.turn + 1
-            fact = JobCharged(job.job, job.created_s, turn, self._alias(job), payer, wish.member, wish.actor)
+            alias = alias_of(self._people, job.user).id
+            fact = JobCharged(job.job, job.created_s, turn, alias, payer, wish.member, wish.actor)
             await self._write(fact, f"{job.job}/{job.created_s}/{turn}")
             self._show_held(held)
         if not wish.answer.done():
@@ -371,7 +369,7 @@ class ReleaseDesk:
             device=way.device,
             job=job.job,
             created_s=job.created_s,
-            alias=self._alias(job),
+            alias=alias_of(self._people, job.user).id,
             member=payer,
             formula=self._people.roster().formula_of(payer) or FormulaId(""),
             level=Level.BADGE,

@@ -1,4 +1,6 @@
-"""How soon the door opens while all the rest works: one house, one run.  `python -m tests.bench.together [BADGES [JOBS]]`
+"""How soon the door opens while all the rest works: one house, one run.
+
+    python -m tests.bench.together [BADGES [JOBS]]
 
 The four services as processes over real wires (two links probed by scapy across namespaces, lp(1) through a private
 cupsd to an IPP copier, card frames on a pseudo-terminal, the emulated board). First nothing else happens; then, with
