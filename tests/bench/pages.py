@@ -48,12 +48,14 @@ NOBODY = (MemberId(""), FormulaId(""))
 
 @dataclass(frozen=True)
 class Measured:
-    """One page: its size, and the middle and worst of its answers."""
+    """One page: its size, the middle and worst of its answers, and the processor's part of the middle and the first."""
 
     path: str
     size: int
     middle_s: float
     worst_s: float
+    busy_s: float
+    first_s: float
 
 
 def member(number: int) -> tuple[MemberId, FormulaId]:
@@ -121,14 +123,16 @@ async def measure(home: House, paths: tuple[str, ...] = PATHS, times: int = TIME
     async with site_of(home) as (app, origin), hand_at(app, origin) as hand:
         await hand.claim()
         for path in paths:
-            spent_s, size = [], 0
+            spent_s, busy_s, size = [], [], 0
             for _ in range(times):
-                began = time.perf_counter()
+                began, busy = time.perf_counter(), time.process_time()
                 async with hand.session.get(path) as answer:
                     size = len(await answer.read())
                     assert answer.status == 200, (path, answer.status)
                 spent_s.append(time.perf_counter() - began)
-            found.append(Measured(path, size, statistics.median(spent_s[1:]), max(spent_s)))
+                busy_s.append(time.process_time() - busy)
+            middle, busy = statistics.median(spent_s[1:]), statistics.median(busy_s[1:])
+            found.append(Measured(path, size, middle, max(spent_s), busy, busy_s[0]))
     return found
 
 
