@@ -15,8 +15,6 @@ from zoneinfo import ZoneInfo
 
 from agent.config import AlertsConfig, Site
 from agent.live import read_pictures
-from agent.memory.ledger import LedgerError
-from agent.memory.open_books import followed_slips, followed_visits
 from agent.rules.alarms import AlarmPolicy, Letter
 from agent.rules.hours import Quiet
 from agent.rules.incidents import Incident, Level
@@ -26,7 +24,7 @@ from agent.stories.alarms import AlarmBook, forward, raise_alarms
 from agent.views.journal import Today
 from agent.views.notices import say_letter
 from agent.views.state import LinkLine, state_of
-from agent.views.written import Written
+from agent.views.writtendown import WrittenDown
 from drivers import open_messenger
 from drivers.contract import DriverError, Messenger
 
@@ -77,17 +75,12 @@ async def _run(here: Standing, config: AlertsConfig) -> None:
     routes = open_routes(read_urls(_file(config)))
     policy = AlarmPolicy(Level(config.level), config.after_s, config.calm_s, tuple(routes))
     book, zone, quiet = AlarmBook(here.ledger, here.clock), ZoneInfo(here.site.site.timezone), Quiet.parse(config.quiet)
-    slips, visits = followed_slips(here.ledger, here.clock), followed_visits(here.ledger, here.clock)
+    written = WrittenDown(here.site, here.ledger, here.roster, here.clock)
 
     def look() -> tuple[Incident, ...]:
         today, now = Today(fault=here.ledger.fault), here.clock.now()
-        try:
-            in_now = visits.read() if here.site.site.hostless else None
-            written = Written.of(here.roster.roster(), slips.read(), now.utc, in_now)
-        except LedgerError:  # its own incident says so
-            written = Written()
-        pictures = read_pictures(here.places.run)
-        return state_of(here.site, pictures, today, now, asking="alerts", written=written).incidents
+        pictures, known = read_pictures(here.places.run), written.read(now)
+        return state_of(here.site, pictures, today, now, asking="alerts", written=known).incidents
 
     def via() -> str:
         pictures = read_pictures(here.places.run)

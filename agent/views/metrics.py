@@ -85,7 +85,6 @@ On /metrics/billing:
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -99,8 +98,7 @@ from prometheus_client.registry import Collector
 
 from agent.config import Site
 from agent.live import read_pictures
-from agent.memory.ledger import Ledger, LedgerError
-from agent.memory.open_books import followed_visits
+from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
 from agent.rules.spoolset import Drift
 from agent.views.devicehealth import HEALTH, REASON_LENGTH, REASONS_KEPT, health_of
@@ -110,7 +108,7 @@ from agent.views.journal import Today
 from agent.views.linkmetrics import link_states, probes
 from agent.views.spoolmetrics import SPOOLED, spooled
 from agent.views.state import SiteState, state_of
-from agent.views.written import Written
+from agent.views.writtendown import WrittenDown
 from drivers.contract import Clock, DeviceState, Trust
 
 BILLING = "gardien billing"
@@ -241,7 +239,7 @@ class Exposition:
 
     def __init__(self, site: Site, run: Path, ledger: Ledger, roster: RosterStore, clock: Clock, version: str) -> None:
         self._from = Sources(site, run, ledger, roster, clock, version)
-        self._visits = followed_visits(ledger, clock)
+        self._written = WrittenDown(site, ledger, roster, clock)
         parts = {"ledger": self._ledger, "live": self._live, "roster": self._roster}
         self._plain = CollectorRegistry(auto_describe=False)
         self._plain.register(_Books(_public, parts))
@@ -323,10 +321,7 @@ class Exposition:
         source = self._from
         now = source.clock.now()
         pictures = read_pictures(source.run)
-        today, written = Today(fault=source.ledger.fault), Written()
-        with contextlib.suppress(LedgerError):  # the part "roster" says so
-            visits = self._visits.read() if source.site.site.hostless else None
-            written = Written.of(source.roster.roster(), visits=visits)
+        today, written = Today(fault=source.ledger.fault), self._written.read(now)
         state = state_of(source.site, pictures, today, now, asking="web", written=written)
         into.set("clock_synchronised", now.trust is Trust.SYNCHRONISED)
         into.set("build_info", 1, source.version, source.site.site.code)

@@ -21,7 +21,6 @@ from aiohttp import web
 from agent.config import Places, Site
 from agent.live import read_pictures
 from agent.memory.ledger import Ledger, LedgerError
-from agent.memory.open_books import followed_slips, followed_visits
 from agent.memory.roster import RosterStore
 from agent.rules.hours import WeeklyHours
 from agent.views.journal import Journal
@@ -29,8 +28,8 @@ from agent.views.sentences import Saying
 from agent.views.state import SiteState, state_of
 from agent.views.web.render import Rendering
 from agent.views.words import LANGUAGES
-from agent.views.written import Written
-from drivers.contract import Clock, Moment
+from agent.views.writtendown import WrittenDown
+from drivers.contract import Clock
 
 LOOK_S = 0.5  # how often the pictures are looked at while somebody watches
 BEAT_S = 5.0
@@ -83,8 +82,7 @@ class Watch:
         self._clock = clock
         self._journal = Journal(ledger, self.zone)
         self._version = version
-        self._slips = followed_slips(ledger, clock)
-        self._visits = followed_visits(ledger, clock)
+        self._written = WrittenDown(site, ledger, roster, clock)
         self._changed = asyncio.Condition()
 
     def look(self) -> SiteState:
@@ -93,16 +91,8 @@ class Watch:
         pictures = read_pictures(self._places.run)
         today = self._journal.read(now)
         return state_of(
-            self.site, pictures, today, now, asking="web", version=self._version, written=self._written(now)
+            self.site, pictures, today, now, asking="web", version=self._version, written=self._written.read(now)
         )
-
-    def _written(self, now: Moment) -> Written:
-        """Return what people and the books wrote down; nothing of it while the ledger or roster cannot be read."""
-        try:
-            visits = self._visits.read() if self.site.site.hostless else None
-            return Written.of(self._roster.roster(), self._slips.read(), now.utc, visits)
-        except LedgerError:  # its own incident says so
-            return Written()
 
     def saying(self, language: str) -> Saying:
         """Return what is to be seen now, ready to be said."""
