@@ -2,9 +2,9 @@
 
 The one idea: *a witness that nobody waits for*. CUPS keeps a job's documents until it has ended, so whatever a queue
 without a badge is printing can be read meanwhile, and what is counted becomes a fact: where the machine tells nothing
-of the job, its row rests on the document and not on CUPS's claim. The print path is not touched. A job that was quicker
-than the look, or whose documents CUPS does not hand out, prints and is booked as it was before; that CUPS or the ledger
-is lost, others say.
+of the job, its row rests on the document and not on CUPS's claim. The print path is not touched. A look that fails is
+tried again, once: CUPS may be busy. A job that was quicker than both, or whose documents CUPS does not hand out, prints
+and is booked as it was before; that CUPS or the ledger is lost, others say.
 
 One at a time, oldest first. The clerk of the device holds a row back for as long as its document is being looked
 through (`Desk.looking`), and only where the device itself does not say.
@@ -28,6 +28,7 @@ from drivers.holding import HeldJob, Releaser
 log = logging.getLogger(__name__)
 
 POLL_S = 60.0  # between looks when no desk rings
+AGAIN_S = 2.0  # after a look that failed
 WRITE_S = 10.0  # how long a fact may take to be on the disk, before the next document
 
 
@@ -50,34 +51,62 @@ class Foreteller:
         """Look through what comes, until cancelled."""
         while True:
             self._bell.clear()
-            with contextlib.suppress(DriverError):
-                await self._look(await self._printing.held())
+            if not await self._listed():
+                await asyncio.sleep(AGAIN_S)
+                await self._listed()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._bell.wait()
 
+    async def _listed(self) -> bool:
+        """Look through what is listed; return False if nobody could say what is."""
+        try:
+            jobs = await self._printing.held()
+        except DriverError as error:
+            log.debug("the jobs that print could not be listed: %s", error)
+            return False
+        await self._look(jobs)
+        return True
+
     async def _look(self, jobs: tuple[HeldJob, ...]) -> None:
         self._looked &= {job.name for job in jobs}
         new = [job for job in jobs if job.name not in self._looked]
+        self._looked |= {job.name for job in new}
         self._under_way = {job.name for job in new}
-        for job in new:
-            self._looked.add(job.name)
-            try:
-                await self._look_through(job)
-            finally:
-                self._under_way.discard(job.name)
-                self._ring()
+        try:
+            failed = [job for job in new if not await self._done(job)]
+            if failed:
+                await asyncio.sleep(AGAIN_S)
+            for job in failed:
+                await self._done(job, last=True)
+        finally:
+            self._under_way.clear()
 
-    async def _look_through(self, job: HeldJob) -> None:
+    async def _done(self, job: HeldJob, *, last: bool = False) -> bool:
+        """Look through one job; return False if it is worth trying again. Until then it is under way."""
+        done = await self._look_through(job)
+        if done or last:
+            self._under_way.discard(job.name)
+            self._ring()
+        return done
+
+    async def _look_through(self, job: HeldJob) -> bool:
+        """Write down what a job's documents hold; return False if they could not be read now."""
         try:
             told = forecast(job, await self._printing.leaf(job))
-            if told.sides is not None:
-                fact = JobForetold(job.job, job.created_s, told.sides, told.colour, sum(job.banners))
-                written = self._ledger.append(fact, self._clock.now(), f"{job.job}/{job.created_s}")
-                async with asyncio.timeout(WRITE_S):
-                    await asyncio.shield(written)
-        except (DriverError, LedgerError, TimeoutError) as error:  # it has ended, say
+        except DriverError as error:  # it has ended, or CUPS is busy
+            log.debug("the documents of a job that prints could not be read: %s", error)
+            return False
+        if told.sides is None:
+            return True
+        fact = JobForetold(job.job, job.created_s, told.sides, told.colour, sum(job.banners))
+        try:
+            written = self._ledger.append(fact, self._clock.now(), f"{job.job}/{job.created_s}")
+            async with asyncio.timeout(WRITE_S):
+                await asyncio.shield(written)
+        except (LedgerError, TimeoutError) as error:
             log.debug("a job that prints was not foretold: %s", error)
+        return True
 
     def _ring(self) -> None:
         for desk in self._desks:
