@@ -11,7 +11,8 @@ document the device says it completed is its counted sides (FORECAST), anything 
 A statement bills the lower bound.
 
 Two roundings are in the member's favour: sides whose colour the device does not tell are mono, and sheets it does not
-tell are as few as the job's two-sidedness allows, each copy starting a new sheet.
+tell are as few as the job's two-sidedness allows, each copy starting a new sheet; a job that left no record may have
+been two-sided.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ class AttemptKnown(AttemptOwned):
     banners: int = 0  # Errand.banners
     told: int | None = None  # Errand.forecast
     copies: int = 1
-    two_sided: bool = False
+    two_sided: bool = False  # of a lost attempt: it may have been
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,14 @@ class Errand:
 PLAIN = Errand()
 
 
+LOST = "spool"  # the attempts that left no record at the device are named by their spooled job, after this
+
+
+def is_lost(attempt_: str) -> bool:
+    """Return True if that attempt left no record at the device."""
+    return attempt_.startswith(f"{LOST}/")
+
+
 def spooled_name(job: SpoolJob) -> str:
     """Return the name of a spooled job: its id alone may be given out twice."""
     return f"{job.queue}/{job.job}/{job.created_s}"
@@ -220,12 +229,17 @@ def count(job: DeviceJob, whose: Owner, errand: Errand = PLAIN, *, a3_clicks: in
     )
 
 
-def free_of(errand: Errand, sides: int, state: str) -> tuple[int, Free]:
-    """Return how many sides are free, and why. Banners may be left out: they are what came beyond a document."""
+def free_of(errand: Errand, sides: int, state: str, *, lost: bool = False) -> tuple[int, Free]:
+    """Return how many sides are free, and why. `lost`: no record of the device says how it ended.
+
+    A machine may leave banners out: of a whole document they are what came beyond it. Of what broke off they came
+    first; and what is lost may have broken off, whatever the spooler believes.
+    """
     if errand.system:
         return sides, Free.SYSTEM
-    told = errand.forecast if state == JobState.COMPLETED else None
-    banners = min(errand.banners, sides if told is None else max(0, sides - told))
+    beyond = 0 if errand.forecast is None else sides - errand.forecast
+    whole = errand.forecast is not None and state == JobState.COMPLETED and beyond >= int(lost)
+    banners = min(errand.banners, beyond if whole else sides)
     return banners, Free.BANNER if banners else Free.NOT
 
 
@@ -267,7 +281,7 @@ class Claim:
 
     def row(self, mono: int, colour: int, high: int, evidence: Evidence, shared: Shared | None = None) -> AttemptKnown:
         """Return the fact: at least `mono` + `colour` sides, at most `high`, of a movement `shared` with others."""
-        free, why_free = free_of(self.errand, mono + colour, self.state)
+        free, why_free = free_of(self.errand, mono + colour, self.state, lost=not self.recorded)
         return AttemptKnown(
             device=self.device,
             serial=self.serial,
@@ -336,11 +350,11 @@ def unrecorded(
     """Return the claim of a spooled job that ended but left no record at the device (it lost its memory, say).
 
     `turn` tells attempts of one job apart, where more than one was lost; `times` is how many this claim stands for.
-    A spooler adds its attempts up by itself; one that claims nothing knows nothing.
+    A spooler adds its attempts up by itself; one that claims nothing knows nothing. It may have been two-sided.
     """
     if errand.forecast is not None:
         errand = replace(errand, forecast=times * errand.forecast, banners=times * errand.banners)
     most = (job.claimed_sides or None) if errand.forecast is None else _at_most(errand)
     known = replace(errand, spooled=errand.spooled or spooled_name(job))
-    name = "/".join(filter(None, ("spool", spooled_name(job), turn)))
-    return Claim(device, serial, name, whose, most=most, state=job.state, errand=known)
+    name = "/".join(filter(None, (LOST, spooled_name(job), turn)))
+    return Claim(device, serial, name, whose, most=most, state=job.state, two_sided=True, errand=known)

@@ -18,7 +18,7 @@ from datetime import datetime
 from agent.rules.attribution import PagesAttributed
 from agent.rules.claims import narrow
 from agent.rules.facts import Fact, FormulaId, MemberId
-from agent.rules.pages import AttemptCounted, AttemptKnown, Errand, Evidence, Free, PagesCounted, free_of
+from agent.rules.pages import AttemptCounted, AttemptKnown, Errand, Evidence, Free, PagesCounted, free_of, is_lost
 from agent.rules.settlement import BY_HAND, PrintSettled, SidesSettled, Why, settled
 from agent.rules.sheets import sheets_of
 
@@ -140,7 +140,8 @@ def _free(fact: PagesCounted, sides: int) -> int:
     """Return how many of the sides nobody pays: by the same rule as when they were counted."""
     system = isinstance(fact, AttemptCounted) and fact.why_free is Free.SYSTEM
     banners, told = (fact.banners, fact.told) if isinstance(fact, AttemptKnown) else (0, None)
-    return free_of(Errand(system=system, banners=banners, forecast=told), sides, fact.state)[0]
+    errand = Errand(system=system, banners=banners, forecast=told)
+    return free_of(errand, sides, fact.state, lost=is_lost(fact.attempt))[0]
 
 
 def _in_colour(group: str, sides: int, said: int) -> int:

@@ -212,6 +212,20 @@ def test_a_banner_is_what_came_out_beyond_the_document():
     assert (row.sides_mono, row.low, row.high, row.free) == (13, 13, 15, 0)
 
 
+def test_of_what_is_lost_or_broke_off_unsaid_the_banner_came_out_first():
+    known = Errand(banners=1, forecast=5)
+    short = [row.free for sides in (0, 1, 4, 5, 6) for row in rows(sides, known)]
+    assert short == [0, 1, 1, 0, 1]  # completed, says its record: five are the document, without a banner
+    lost = unrecorded("copieur", "S1", SPOOLED, ALICE, known)
+    assert lost.state == JobState.COMPLETED  # by the spooler's word alone: nobody knows how it ended
+    assert [lost.row(sides, 0, sides, Evidence.COUNTER).free for sides in (0, 1, 4, 5, 6)] == [0, 1, 1, 1, 1]
+
+
+def test_a_lost_attempt_may_have_been_printed_on_both_sides():
+    assert [LOST.row(sides, 0, sides, Evidence.COUNTER).sheets for sides in (0, 1, 7, 8)] == [0, 1, 4, 4]
+    assert LOST.row(7, 0, 7, Evidence.COUNTER).two_sided
+
+
 def rows(sides: int, errand: Errand, state: JobState = JobState.COMPLETED) -> list[AttemptCounted]:
     row = count(replace(JOB, sides=sides, state=state), ALICE, errand)
     return [] if row is None else [row]

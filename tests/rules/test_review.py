@@ -130,6 +130,21 @@ def test_of_what_broke_off_the_banner_was_the_first_to_come_out():
     assert paid == [("member_sides_moved_here", 2)]
 
 
+def test_the_banner_of_a_lost_print_that_is_settled_upward_is_nobodys():
+    lost = replace(LOST, attempt="spool/q/1/1000", errand=Errand(banners=1, forecast=5), most=6)
+    told = doubts(*believe((lost,)))
+    assert [told.settle("spool/q/1/1000", sides, 0, Why.PAPER, "a1")[0].free for sides in (0, 1, 3, 5, 6)] == [
+        0,
+        1,
+        1,  # a banner and two pages came out before the power went
+        1,
+        1,
+    ]
+    (said,) = told.settle("spool/q/1/1000", 3, 0, Why.PAPER, "a1")
+    paid = [(step.name, int(step.amount)) for step in said.totals() if dict(step.labels).get("member")]
+    assert paid == [("member_sides_moved_here", 2)]
+
+
 def test_sides_of_a_two_sided_job_share_sheets_when_they_are_settled_too():
     two = replace(LOST, two_sided=True, copies=3).row(0, 0, 20, Evidence.CLAIMED)
     (said,) = doubts(two).settle("a", 15, 0, Why.PAPER, "a1")
