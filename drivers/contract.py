@@ -117,6 +117,7 @@ class SpoolJob:
     device_uri: str  # where the queue prints to
     host: str = ""  # job-originating-host-name: the address it came from
     authenticated: bool = False  # its queue takes no job without the password of `user`
+    account: str = ""  # job-account-id (PWG 5100.7): what the client says is to pay, any text
 
 
 class Spooler(Protocol):

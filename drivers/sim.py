@@ -140,6 +140,7 @@ class SimBuilding:
             claimed_sheets=0,
             device_uri=f"sim:{device}",
             host="192.0.2.7",
+            account=verb.account,
         )
         while len(self._spooled) > KEPT_JOBS:
             del self._spooled[min(self._spooled)]

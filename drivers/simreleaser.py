@@ -26,7 +26,9 @@ class SimReleaser:
         """Take one job in; return its queue."""
         queue = self._queues[0]
         held = HeldJob(
-            queue, job, created_s, verb.user, "192.0.2.7", verb.copies, verb.two_sided, monochrome=not verb.colour
+            *(queue, job, created_s, verb.user, "192.0.2.7", verb.copies, verb.two_sided),
+            monochrome=not verb.colour,
+            account=verb.account,
         )
         self.waiting[job] = (held, verb)
         return queue

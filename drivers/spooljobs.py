@@ -18,6 +18,7 @@ ATTRIBUTES = [
     "job-originating-user-name",
     "job-originating-host-name",
     "job-uuid",
+    "job-account-id",
     "job-impressions-completed",  # not in CUPS's cache: naming it makes CUPS load an old job whole
     "job-media-sheets-completed",
 ]
@@ -55,6 +56,7 @@ def spool_job(
         device_uri=device_uri,
         host=str(attributes.get("job-originating-host-name", "")),
         authenticated=authenticated,
+        account=str(attributes.get("job-account-id") or ""),
     )
 
 

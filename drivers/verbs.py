@@ -3,7 +3,8 @@
     cut LINK [90s] · box LINK [90s] · unplug LINK [90s] · refuse LINK [90s] · isp LINK [90s] · mend LINK
     portal LINK [90s] · hole LINK [90s] · dns LINK dead|lying [90s] · saturate LINK up|down [90s]
     silence LINK TARGET [90s] · move LINK · loss LINK 0.1 · delay LINK 80ms · rate LINK 1000kbit
-    print USER PAGES [colour] [two-sided] [xCOPIES] [held] · copy SIDES [colour] · paper out|in · toner COLOUR 0.04
+    print USER PAGES [colour] [two-sided] [xCOPIES] [held] [account=WORD] · copy SIDES [colour]
+    paper out|in · toner COLOUR 0.04
     badge READER CARD · arrive MEMBER [HH:MM] · leave MEMBER [HH:MM] · door open|close · exit
 
 They are typed at the demo's prompt, sent by `gardien tell`, or timed in a scenario.
@@ -41,6 +42,7 @@ class PrintVerb:
     two_sided: bool = False
     copies: int = 1
     held: bool = False  # to a queue whose jobs wait for a badge
+    account: str = ""  # job-account-id: what the client says is to pay
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ GRAMMAR = {
     "loss": "loss LINK 0.1",
     "delay": "delay LINK 80ms",
     "rate": "rate LINK 1000kbit",
-    "print": "print USER PAGES [colour] [two-sided] [x3] [held]",
+    "print": "print USER PAGES [colour] [two-sided] [x3] [held] [account=WORD]",
     "copy": "copy SIDES [colour]",
     "paper": "paper out|in",
     "toner": "toner black 0.04",
@@ -151,13 +153,16 @@ def _impair(name: str, rest: list[str]) -> Verb:
 
 def _print(_name: str, rest: list[str]) -> Verb:
     user, pages, *options = rest
-    copies = 1
+    copies, account = 1, ""
     for option in options:
         if re.fullmatch(r"x[1-9][0-9]{0,2}", option):
             copies = int(option[1:])
+        elif option.startswith("account="):
+            account = option.removeprefix("account=")
         elif option not in ("colour", "two-sided", "held"):
             raise ValueError(option)
-    return PrintVerb(user, _count(pages), "colour" in options, "two-sided" in options, copies, "held" in options)
+    two_sided, held = "two-sided" in options, "held" in options
+    return PrintVerb(user, _count(pages), "colour" in options, two_sided, copies, held, account)
 
 
 def _copy(_name: str, rest: list[str]) -> Verb:

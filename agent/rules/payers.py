@@ -102,3 +102,13 @@ def meant(payers: Mapping[MemberId, Payer], text: str) -> MemberId | None:
     """Return the payer a client means, by its id or its name; None: no such. A client may write anything there."""
     folded = fold_text(text)
     return next((one.id for one in payers.values() if folded and folded in {one.id, one.folded}), None)
+
+
+def pays_at_once(payers: Mapping[MemberId, Payer], text: str, member: MemberId, day: date) -> MemberId:
+    """Return who pays for a job of `member` that waited for no badge: the account that its client means, else they.
+
+    Nobody can be asked: an account that is unknown, has ended or does not name them leaves the job on their own bill.
+    """
+    payer = meant(payers, text)
+    paid = payer is not None and member and may_pay(payers[payer], member, day) is Charge.CHARGED
+    return payer if payer is not None and paid else member

@@ -109,7 +109,7 @@ class Clerk:
         self._turnstile = Turnstile(control)
         self._printer, self._desk, self._ledger, self._people = printer, desk, ledger, people
         self._clock, self._policy = clock, policy
-        self._owners = Owners(desk, people, policy.bills_from)
+        self._owners = Owners(desk, people, policy.bills_from, self._today)
         self._refused: datetime | None = None
         self._seen: object = None  # what the last look showed
         self._still = 0  # how many looks showed just that
@@ -135,6 +135,9 @@ class Clerk:
             if isinstance(entry.fact, MetersRead) and entry.fact.device == device:
                 self._meters_day = (entry.fact.serial, entry.fact.day)
         self._witness = Witness(newest.timestamp(), spooled)
+
+    def _today(self) -> date:
+        return self._clock.now().utc.astimezone(self._policy.zone).date()
 
     async def look(self, split: Callable[[DeviceReading], bool] | None = None) -> DeviceReading:
         """Look at the device once and book all it shows. Raises DriverError, LedgerError.

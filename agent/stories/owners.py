@@ -1,14 +1,17 @@
 """Whose a print is: asked by a device's clerk, answered by what lies on its desk and by the roster.
 
 The one idea: *who badged pays; without a badge a name has to be as sure as the site wants it* (`rules.identity`). How
-sure it is the spooler's job tells: the host it came from, and whether its queue asked for a password. A job that the
-spooler has forgotten proves nothing but its name. While the roster cannot be read no new name can be written down: what
-came under one is counted all the same, as nobody's, and the animator gives it to somebody later.
+sure it is the spooler's job tells: the host it came from, and whether its queue asked for a password. It also tells
+which shared account the client named (job-account-id): one that pays for that member is billed, on any queue. A job
+that the spooler has forgotten proves nothing but its name. While the roster cannot be read no new name can be written
+down: what came under one is counted all the same, as nobody's, and the animator gives it to somebody later.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from typing import Protocol
 
 from agent.memory.codec import LedgerError
@@ -17,6 +20,7 @@ from agent.rules.attempts import Sent
 from agent.rules.facts import AliasId
 from agent.rules.identity import Level, level
 from agent.rules.members import Alias, Roster
+from agent.rules.payers import pays_at_once
 from agent.stories.desk import Desk
 from drivers.contract import DeviceJob, SpoolJob
 
@@ -47,10 +51,13 @@ def alias_of(names: Names, user: str) -> Alias:
 
 
 class Owners:
-    """Tells whose a print of one device is. `least`: from which level on a name without a badge is a member's."""
+    """Tells whose a print of one device is, on the site's `today`.
 
-    def __init__(self, desk: Desk, names: Names, least: Level) -> None:
-        self._desk, self._names, self._least = desk, names, least
+    `least`: from which level on a name without a badge is a member's.
+    """
+
+    def __init__(self, desk: Desk, names: Names, least: Level, today: Callable[[], date]) -> None:
+        self._desk, self._names, self._least, self._today = desk, names, least, today
 
     def of_record(self, job: DeviceJob, sent: Sent | None) -> pages.Owner:
         """Return whose a record of the device is; `sent`: which job of the spooler it carried out, if a note says."""
@@ -73,4 +80,8 @@ class Owners:
         proven = job is not None and job.authenticated
         sure = level(user, known=bool(member), same_host=near, authenticated=proven)
         whose = pages.owner(alias, roster, sure)
-        return whose if sure.reaches(self._least) else replace(pages.NOBODY, alias=alias.id)
+        if not sure.reaches(self._least):
+            return replace(pages.NOBODY, alias=alias.id)
+        account = "" if job is None else job.account
+        payer = pays_at_once(roster.payers, account, whose.member, self._today())
+        return replace(whose, member=payer, formula=roster.formula_of(payer) or whose.formula)

@@ -30,6 +30,7 @@ from drivers.verbs import (
         ("rate adsl1 1000kbit", LinkVerb("rate", "adsl1", 1e6)),
         ("print m042 12 colour", PrintVerb("m042", 12, colour=True)),
         ("print m042 5 two-sided x3", PrintVerb("m042", 5, two_sided=True, copies=3)),
+        ("print m042 1 held account=p:001", PrintVerb("m042", 1, held=True, account="p:001")),
         ("copy 3", CopyVerb(3)),
         ("copy 3 colour", CopyVerb(3, colour=True)),
         ("paper out", DeviceVerb("paper", "out")),

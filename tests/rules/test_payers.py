@@ -9,7 +9,7 @@ import pytest
 
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.members import ID, Alias, Member, Roster
-from agent.rules.payers import ANIMATOR, Charge, JobCharged, Payer, is_payer, may_pay, meant, usable
+from agent.rules.payers import ANIMATOR, Charge, JobCharged, Payer, is_payer, may_pay, meant, pays_at_once, usable
 from agent.rules.release import JobWithdrawn, Slate, charge, payer_of
 from agent.rules.tariff import Period, Prices, Tariff, statement
 from agent.rules.usage import Item, Usage
@@ -91,6 +91,15 @@ def test_it_pays_each_side_and_has_no_membership_and_no_free_sides() -> None:
         ("p:001", "print-mono", 12, 0, "0.60"),
         ("p:001", "copy-colour", 12, 0, "3.00"),
     ]
+
+
+def test_at_once_an_account_pays_for_those_it_names_and_for_nobody_else() -> None:
+    day = date(2026, 11, 24)
+    told = [pays_at_once(PAYERS, text, ANNE, day) for text in ("", "p:001", "FÊTE DE LA MUSIQUE", "p:009", "moi")]
+    assert told == ["m001", "p:001", "p:001", "m001", "m001"]
+    assert [pays_at_once(PAYERS, "mairie", BOB, one) for one in (DAY, date(2026, 11, 29))] == ["p:002", "m002"]
+    assert pays_at_once(PAYERS, "p:001", BOB, day) == "m002"  # it does not name him
+    assert pays_at_once(PAYERS, "p:001", MemberId(""), day) == ""  # nobody's stays nobody's
 
 
 # --- jobs that wait for a badge ---------------------------------------------------------------------------------

@@ -131,3 +131,25 @@ def test_what_the_animator_chose_it_pays_for_whoever_badges(tmp_path: Path) -> N
         assert (out.member, out.formula) == ("p:001", "occasional")
 
     live(tmp_path, write_site(tmp_path, printer=BADGE), MORNING, day)
+
+
+def test_what_prints_at_once_is_charged_to_the_account_its_client_names_if_that_pays(tmp_path: Path) -> None:
+    async def day(site: Appliance) -> None:
+        feast = site.roster.payers.add("Fête", FormulaId("occasional"), actor="test")
+        site.roster.payers.name_user(feast, MemberId("m042"), actor="test")
+        for line in ("m042 5 account=fête", "m042 3 account=mairie", "m013 2 account=p:001", "inconnu 1 account=p:001"):
+            await site.do(f"print {line}")
+            await asyncio.sleep(60)
+        site.roster.payers.end(feast, date(2026, 11, 23), actor="test")
+        await site.do("print m042 4 account=p:001")
+        await asyncio.sleep(60)
+        rows = [one for one in site.facts(AttemptOwned) if isinstance(one, AttemptOwned)]
+        assert [(one.member, one.formula, one.low) for one in rows] == [
+            ("p:001", "occasional", 5),
+            ("m042", "subscriber", 3),  # there is no such account
+            ("m013", "occasional", 2),  # it does not name them
+            ("", "", 1),
+            ("m042", "subscriber", 4),  # it has ended
+        ]
+
+    live(tmp_path, write_site(tmp_path), MORNING, day)

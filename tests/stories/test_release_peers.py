@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from agent.ask import Request, ask
-from agent.rules.facts import AliasId
+from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.identity import Level
 from agent.rules.pages import AttemptOwned, Evidence, PagesCounted
+from agent.rules.payers import ChargeRefused
 from agent.rules.release import JobForetold, JobGiven, JobReleased, JobWithdrawn, ReleaseRefused
 from drivers.ipp import Tag, attribute
 from drivers.peers.cups import available
@@ -169,6 +170,8 @@ def test_a_machine_that_tells_nothing_is_believed_by_the_document(tmp_path: Path
 def test_a_queue_that_prints_at_once_is_believed_by_the_document_too(tmp_path: Path) -> None:
     async def main() -> None:
         async with place(tmp_path, tells="nothing", more=f'queues = ["{DIRECT}"]') as space:
+            feast = space.people.payers.add("Fête du village", FormulaId("occasional"), actor="cli")
+            space.people.payers.name_user(feast, space.members["alice"], actor="cli")
             await space.copier.press("jam")  # it stands while it is looked at: what is asserted does not race
             document, kind = pdf([text(1)] * 5), "application/pdf"
             twice = attribute("copies", Tag.INTEGER, 2)
@@ -182,8 +185,46 @@ def test_a_queue_that_prints_at_once_is_believed_by_the_document_too(tmp_path: P
             seen = [(row.member, row.low, row.high, row.evidence, row.level) for row in rows]
             assert seen == [(space.members["alice"], 10, 10, Evidence.FORECAST, Level.CLAIMED)]
             assert space.physical() == 10
+            await _a_client_names_an_account(space, feast)
 
     asyncio.run(main())
+
+
+async def _a_client_names_an_account(space: Place, feast: MemberId) -> None:
+    """job-account-id as lp(1) and a raw client send it, on a queue that prints at once and on one that waits."""
+    alice, bob = space.members["alice"], space.members["bob"]
+    page = pdf([text(1)])
+    await space.copier.press("tells", "all")
+    for user, queue, account in (
+        ("alice", DIRECT, "Fête du village"),
+        ("alice", DIRECT, "P:009"),  # there is none: she pays
+        ("bob", DIRECT, "fete du village"),  # it does not name him: he pays
+        ("alice", HELD, "fete_du_village"),
+        ("bob", HELD, "p:001"),
+    ):
+        await asyncio.to_thread(_lp, space, user, queue, account, page)
+    sent = attribute("job-account-id", Tag.NAME, "p:001")
+    await space.send("alice", page, "application/pdf", sent, queue=DIRECT)
+    await space.until(lambda: len(space.facts(PagesCounted)) == 5)
+    rows = [row for row in space.facts(PagesCounted)[1:] if isinstance(row, AttemptOwned)]
+    assert {row.level for row in rows} == {Level.CLAIMED}
+    assert sorted((row.member, row.formula, row.low) for row in rows) == [
+        (alice, "subscriber", 1),
+        (bob, "subscriber", 1),
+        (feast, "occasional", 1),
+        (feast, "occasional", 1),
+    ]
+    await space.until(lambda: len(space.held()) == 2 and space.looked_through())
+    waits = sorted((one.member, one.payer, one.charge) for one in space.held())
+    assert waits == [(alice, feast, "charged"), (bob, feast, "not-named")]
+    space.badge(CARDS["alice"])
+    await space.until(lambda: bool(space.facts(JobReleased)))
+    space.badge(CARDS["bob"])
+    await space.until(lambda: bool(space.facts(ChargeRefused)))
+    released = [one for one in space.facts(JobReleased) if isinstance(one, JobReleased)]
+    assert [(one.member, one.formula) for one in released] == [(feast, "occasional")]
+    (refused,) = [one for one in space.facts(ChargeRefused) if isinstance(one, ChargeRefused)]
+    assert (refused.member, refused.payer, refused.why, refused.jobs) == (bob, feast, "not-named", 1)
 
 
 def test_below_the_level_of_the_site_a_claimed_name_pays_nothing_and_a_password_does(tmp_path: Path) -> None:
@@ -204,6 +245,13 @@ def test_below_the_level_of_the_site_a_claimed_name_pays_nothing_and_a_password_
             ]
 
     asyncio.run(main())
+
+
+def _lp(space: Place, user: str, queue: str, account: str, body: bytes) -> None:
+    """Print with lp(1), which names an account to pay (PWG 5100.7); what has blanks it wants in quotes."""
+    file = space.cupsd.home / "account.pdf"
+    file.write_bytes(body)
+    space.cupsd._run("lp", "-U", user, "-d", queue, "-o", f"job-account-id='{account}'", str(file))
 
 
 class _None:
