@@ -21,7 +21,7 @@ def links() -> None:
 def report(where: Where, month: str) -> None:
     """Write a month of every link as CSV to standard output: outages to the second, gaps, availability, repairs.
 
-    Opening hours are those in force today, with the closures and holidays of the month.
+    Opening hours are those that stood at the time, with the closures and holidays of the month.
     """
     from agent.live import STALE_S, age_s, read_pictures
     from agent.memory.ledger import Ledger, LedgerError
@@ -54,7 +54,7 @@ def report(where: Where, month: str) -> None:
         words.append(at.utc if age_s(picture, at) <= STALE_S else picture.at.utc)
     past = follow(Past(), facts, kept=len(facts) + 1)
     week = roster.hours or WeeklyHours.parse(site.hours)
-    openings = week.openings(*days_of(month), roster.closures, zone)
+    openings = past.weeks.openings(week, *days_of(month), roster.closures, zone)
     window, heard = (since, min(until, at.utc)), max(words, default=since)
     months = [
         (link.label or name, link_month(past, name, window, openings, heard, link.interval_s))

@@ -47,6 +47,7 @@ RULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "settlement": ("print-settled", "sides-settled"),
         "spool": ("spool-opened", "spool-read", "spool-gap", "spool-tampered"),
         "tariff": ("statement-issued",),
+        "weeks": ("week-stood",),
     }
 )
 KINDS: Mapping[str, str] = MappingProxyType({kind: rule for rule, kinds in RULES.items() for kind in kinds})

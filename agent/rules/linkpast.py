@@ -1,4 +1,4 @@
-"""What the ledger tells of the links' past, by link: changes, what was reported to the provider, restarts, rates.
+"""What the ledger tells of the links' past: changes, what was reported to the provider, restarts, rates, opening hours.
 
 The one idea: one fold, for the pages and the command line alike, so that both tell the same. It keeps so many changes
 of each link and says from when on, if there were more: nothing is left out in silence. Pure.
@@ -15,8 +15,9 @@ from agent.rules.access import BoxRestarted
 from agent.rules.facts import Fact
 from agent.rules.linkfacts import Health, LinkChanged, LinkRated, OutageReported
 from agent.rules.outages import Outage, Stretch, restarted, stretches, whole
+from agent.rules.weeks import Weeks, WeekStood
 
-KINDS = (LinkChanged, LinkRated, OutageReported, BoxRestarted)
+KINDS = (LinkChanged, LinkRated, OutageReported, BoxRestarted, WeekStood)
 KEPT = 20_000  # changes of each link: one that flaps all day makes some hundreds
 EVER = datetime.min.replace(tzinfo=UTC)
 BEYOND = datetime(9999, 12, 31, tzinfo=UTC)
@@ -35,6 +36,7 @@ class Past:
     rates: Mapping[str, tuple[tuple[datetime, LinkRated], ...]] = field(default_factory=dict)
     cut: Mapping[str, datetime] = field(default_factory=dict)  # links with more changes than are kept: known from then
     settled: Mapping[str, tuple[Stretch, ...]] = field(default_factory=dict)  # the states before the last change
+    weeks: Weeks = field(default_factory=Weeks)
 
     def line(self, link: str, until: datetime, heard: datetime) -> tuple[Stretch, ...]:
         """Return the states of a link from its first measurement on; see `rules.outages.stretches`."""
@@ -55,7 +57,7 @@ class Past:
 def follow(past: Past, new: Iterable[tuple[datetime, Fact]], kept: int = KEPT) -> Past:
     """Return the past with more facts of KINDS. Of an outage reported twice the newer report holds."""
     changes, restarts, rates = _lists(past.changes), _lists(past.restarts), _lists(past.rates)
-    reports = dict(past.reports)
+    reports, new = dict(past.reports), tuple(new)
     for at, fact in new:
         if isinstance(fact, LinkChanged):
             changes.setdefault(fact.link, []).append((at, fact))
@@ -76,6 +78,7 @@ def follow(past: Past, new: Iterable[tuple[datetime, Fact]], kept: int = KEPT) -
         rates={link: tuple(all_) for link, all_ in rates.items()},
         cut=cut,
         settled={**past.settled, **{link: _settled(link, told[link]) for link in fresh}},
+        weeks=past.weeks.after(new),
     )
 
 

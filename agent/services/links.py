@@ -8,9 +8,11 @@ import drivers
 from agent.config import InternetConfig, LinkConfig
 from agent.live import read_pictures
 from agent.memory.samples import NAME, SampleStore
+from agent.rules.hours import WeeklyHours
 from agent.rules.links import LinkPolicy, LinkWatch
 from agent.services.standing import Standing
 from agent.stories.links import mind_link, recall
+from agent.stories.weeks import note_weeks
 from agent.tape import TapedProber
 from drivers.contract import LinkId
 from drivers.probing import Page, ProbePlan
@@ -57,6 +59,8 @@ async def wire(here: Standing) -> None:
     """Give each link of the site file its prober and its watch."""
     left = read_pictures(here.places.run).get(here.service)
     samples = here.stack.enter_context(SampleStore(here.places.state / NAME))
+    of_file = WeeklyHours.parse(here.site.hours)
+    here.keep(lambda: note_weeks(here.ledger, here.roster, here.clock, of_file))
     for name, config in here.site.links.items():
         link = LinkId(name)
         watch = LinkWatch(link, policy_of(config, here.site.internet), config.targets)

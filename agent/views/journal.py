@@ -27,6 +27,7 @@ from agent.rules.release import JobForetold
 from agent.rules.retention import DayCounted
 from agent.rules.settlement import PrintSettled
 from agent.rules.spool import SpoolRead
+from agent.rules.weeks import WeekStood
 from drivers.contract import Moment
 
 SHOWN = 20  # of today's facts
@@ -44,6 +45,7 @@ QUIET: tuple[type[Fact], ...] = (
     SpoolRead,
     MetersRead,
     JobForetold,
+    WeekStood,
 )
 
 

@@ -12,7 +12,9 @@ import pytest
 from agent.config import LinkConfig
 from agent.rules.access import BoxRestarted
 from agent.rules.facts import Fact
+from agent.rules.hours import WeeklyHours
 from agent.rules.linkfacts import Cause, Health, LinkChanged, LinkRated, OutageReported
+from agent.rules.weeks import WeekStood
 from tests.views.hand import Hand, Page, browse
 from tests.views.scenes import SITE, House, house, scenes, write_day
 
@@ -91,6 +93,23 @@ def test_a_month_says_all_that_its_provider_is_to_answer_for(home: House) -> Non
         assert "trop longue de 1 s au plus à chaque bout" in text
         assert "rien de mesuré" in text  # of Free
         assert f"{home.ledger.head().seq}:{home.ledger.head().hash}" in text
+
+    browse(home, story)
+
+
+def test_a_month_is_judged_by_the_hours_that_stood_in_it(home: House) -> None:
+    """Open on Tuesdays around the clock, from the 10th at 01:00 never: 24 h of the 3rd and one more hour count."""
+    for day, windows in ((1, ("", "00:00-24:00", "", "", "", "", "")), (10, ("",) * 7)):
+        home.ledger.append_now(WeekStood(windows), replace(home.clock.now(), utc=at(day, 0)), f"week:{day}")
+    home.roster.calendar.set_hours(WeeklyHours(), actor="a1")
+
+    async def story(hand: Hand) -> None:
+        await hand.claim()
+        opened = "Disponibilité aux heures d'ouverture 86,1977 % (3 h 27 min 02 s coupé sur 25 h 00 min 00 s mesurés)"
+        text = said(await hand.open("/internet/rapport?month=2026-11"))
+        assert opened in text
+        text = said(await hand.open("/internet"))
+        assert "Aux heures d'ouverture" in text
 
     browse(home, story)
 

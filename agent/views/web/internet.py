@@ -131,7 +131,9 @@ async def show(request: web.Request) -> web.StreamResponse:
     lines = {name: past.line(name, now.astimezone(UTC), heard) for name in watch.site.links}
     from_s = int(now.timestamp()) // WINDOW_S * WINDOW_S - (WINDOWS - 1) * WINDOW_S
     rows = {name: read_samples(request.app[PLACES].state, name, from_s, from_s + WINDOWS * WINDOW_S) for name in lines}
-    span = _Span(_days(now), _openings(request, now), from_s, top_of(row for all_ in rows.values() for row in all_))
+    span = _Span(
+        _days(now), _openings(request, past, now), from_s, top_of(row for all_ in rows.values() for row in all_)
+    )
     teller = _Teller(t, now, say, watch.site, past, span)
     out = {name: outages(line) for name, line in lines.items()}
     recent = teller.recent(out)
@@ -161,14 +163,14 @@ def _days(now: datetime) -> list[tuple[datetime, datetime]]:
     return list(zip(edges, (*edges[1:], whole(now.astimezone(UTC))), strict=True))
 
 
-def _openings(request: web.Request, now: datetime) -> tuple[tuple[datetime, datetime], ...]:
-    """Return the opening hours of the days shown, by the week in force; none while nobody knows them."""
+def _openings(request: web.Request, past: Past, now: datetime) -> tuple[tuple[datetime, datetime], ...]:
+    """Return the opening hours of the days shown, as they stood; none while nobody knows them."""
     first, beyond = now.date() - timedelta(days=DAYS - 1), now.date() + timedelta(days=1)
     try:
         week, closures = week_of(request), request.app[ROSTER].roster().closures
     except RosterLostError:  # the links are measured all the same; only the share within opening hours is left out
         return ()
-    return week.openings(first, beyond, closures, request.app[GATE].zone)
+    return past.weeks.openings(week, first, beyond, closures, request.app[GATE].zone)
 
 
 @dataclass(frozen=True, slots=True)

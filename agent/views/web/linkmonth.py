@@ -142,7 +142,7 @@ def _months(request: web.Request, month: str) -> tuple[datetime, list[tuple[str,
     known = min(firsts, default=now) < window[1] and window[0] <= now.astimezone(UTC)
     if f"{days[0]:%Y-%m}" != month or not (known or month == f"{now:%Y-%m}"):
         raise web.HTTPNotFound
-    openings = week_of(request).openings(*days, request.app[ROSTER].roster().closures, zone)
+    openings = past.weeks.openings(week_of(request), *days, request.app[ROSTER].roster().closures, zone)
     cut = (window[0], min(window[1], now.astimezone(UTC)))
     labels = Labels.of(site).links
     return now, [
