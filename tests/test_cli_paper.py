@@ -38,7 +38,7 @@ def test_codes_and_copies(tmp_path: Path) -> None:
     assert call(home, "paper", "codes", "copieur", str(home / "a.csv")).output == "2 codes, 0 copies\n"
     done = call(home, "paper", "codes", "copieur", str(home / "b.csv"))
     assert "code 7 : compteur remis à zéro" in done.output
-    assert done.output.endswith("2 codes, 21 copies\n")
+    assert "2 codes, 21 copies\n21 copies non attribuées : à donner sous « Impressions »" in done.output
     refused = call(home, "paper", "codes", "copieur", str(home / "bad.csv"))
     assert refused.exit_code == 1
     assert "bad.csv:2:" in refused.output
@@ -47,6 +47,23 @@ def test_codes_and_copies(tmp_path: Path) -> None:
     assert told["copies"] == [{"device": "copieur", "member": "", "mono": 20, "colour": 1}]
     assert "non attribuées" in call(home, "copies").output
     assert member == "m001"
+
+
+def test_a_code_is_given_to_a_shared_account(tmp_path: Path) -> None:
+    home = site(tmp_path, "codes")
+    payer = call(home, "payer", "add", "Fête", "--formula", "abonné").output.strip()
+    for name, count in (("a", 100), ("b", 130), ("c", 131)):
+        (home / f"{name}.csv").write_text(f"Code;Noir\n42;{count}\n", encoding="utf-8")
+    assert call(home, "paper", "code", "copieur", "42", payer).exit_code == 0
+    call(home, "paper", "codes", "copieur", str(home / "a.csv"))
+    assert call(home, "paper", "codes", "copieur", str(home / "b.csv")).output == "1 codes, 30 copies\n"
+    assert call(home, "payer", "end", payer, "2020-01-01").exit_code == 0
+    assert "1 copies non attribuées" in call(home, "paper", "codes", "copieur", str(home / "c.csv")).output
+    refused = call(home, "paper", "code", "copieur", "42", "p:009")
+    assert (refused.exit_code, "aucun compte partagé p:009" in refused.output) == (1, True)
+    month = f"{SystemClock().now().utc:%Y-%m}"
+    told = json.loads(call(home, "copies", "--month", month, "--json").output)
+    assert [(one["member"], one["mono"]) for one in told["copies"]] == [("", 1), ("p:001", 30)]
 
 
 def test_releve_and_contract(tmp_path: Path) -> None:

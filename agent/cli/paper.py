@@ -190,8 +190,7 @@ def _contract_json(
 def codes(where: Where, name: str, file: Path) -> None:
     """Import the counters of user codes from FILE, a copier's CSV: all of it, or nothing and every fault."""
     from agent.memory.handcount import plan_codes
-    from agent.rules.codes import read_codes
-    from agent.rules.pages import owner
+    from agent.rules.codes import code_owner, read_codes
 
     config, data = _printer(where, name), file.read_bytes()
     read = read_codes(data, config.code_columns)
@@ -199,13 +198,15 @@ def codes(where: Where, name: str, file: Path) -> None:
         click.echo(f"{file}:{fault.line}: {fault.fr} — {fault.en}", err=True)
     if read.faults:
         fail("rien n'a été importé ; corrigez le fichier et recommencez — nothing was imported", EXIT_REFUSED)
+    zone = ZoneInfo(where.site().site.timezone)
     with _roster(where) as (ledger, roster, now):
+        today = now().utc.astimezone(zone).date()
         plan = plan_codes(
             ledger,
             name,
             read,
             data,
-            lambda code: owner(roster.alias(f"{name}#{code}"), roster.roster()),
+            lambda code: code_owner(roster.alias(f"{name}#{code}"), roster.roster(), today),
             cumulative=config.codes_cumulative,
         )
         for fact, key in plan.facts:
@@ -214,6 +215,26 @@ def codes(where: Where, name: str, file: Path) -> None:
         if one.why == "fell":
             click.echo(f"code {one.row.code} : compteur remis à zéro, nouveau point de départ — counter was reset")
     click.echo(f"{len(read.rows)} codes, {plan.sides} copies")
+    if plan.nobodys:
+        click.echo(f"{plan.nobodys} copies non attribuées : à donner sous « Impressions » — nobody's")
+
+
+@paper.command("code")
+@click.argument("name", metavar="PRINTER")
+@click.argument("code", metavar="CODE")
+@click.argument("whose", metavar="ID", default="")
+@click.pass_obj
+def give_code(where: Where, name: str, code: str, whose: str) -> None:
+    """Say whose the user code CODE of PRINTER is: a member's or a shared account's (none: nobody's)."""
+    from agent.memory.roster import RosterError
+    from agent.rules.facts import MemberId
+
+    _printer(where, name)
+    with _roster(where) as (_, roster, _now):
+        try:
+            roster.payers.give_code(roster.alias(f"{name}#{code}").id, MemberId(whose), actor="cli")
+        except RosterError as error:
+            fail(f"{error.fr} — {error.en}", EXIT_REFUSED)
 
 
 @paper.command("releve")

@@ -35,6 +35,11 @@ class CodesPlan:
         """Return how many sides it adds."""
         return sum(one.fact.mono + one.fact.colour for one in self.judged)
 
+    @property
+    def nobodys(self) -> int:
+        """Return how many of these are nobody's yet: their code is, or its shared account has ended."""
+        return sum(one.fact.mono + one.fact.colour for one in self.judged if not one.fact.member)
+
 
 def last_panel(ledger: Ledger, device: str) -> PanelRead | None:
     """Return the latest relevé of a device. Raises LedgerError."""

@@ -1,5 +1,7 @@
 """The shared accounts of a roster: a project or a host organisation that pays for paper, and who may have it pay.
 
+A copier's user codes are given here, for a code can be a shared account's as well as a member's.
+
 The one idea: the name lives here alone and can be erased; the id never comes again, and stays in what was counted. A
 payer that has ended pays nothing more, and what it paid stands. What it may do is judged in `rules.payers`.
 """
@@ -13,9 +15,9 @@ from datetime import date
 
 from agent.memory.calendar import Changing, Reading
 from agent.memory.people import Change, RosterError
-from agent.rules.facts import FormulaId, MemberId
+from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.folding import fold_text
-from agent.rules.payers import MARK
+from agent.rules.payers import MARK, is_payer
 
 LONGEST_NAME = 100  # characters
 
@@ -79,7 +81,8 @@ class Payers:
         """Forget it: its name and who might use it are gone; the id stays in the facts and is never used again."""
         with self._changing(actor) as change:
             _find(change, payer)
-            change.db.execute("DELETE FROM payer_user WHERE payer = ?", (payer,))
+            for held in ("payer_user", "payer_code"):
+                change.db.execute(f"DELETE FROM {held} WHERE payer = ?", (payer,))  # noqa: S608  (words of ours)
             change.db.execute("DELETE FROM payer WHERE id = ?", (payer,))
             change.db.execute("INSERT INTO erased VALUES (?)", (payer,))
             change.tell("payer-erased", payer)
@@ -103,6 +106,25 @@ class Payers:
             done = change.db.execute("DELETE FROM payer_user WHERE payer = ? AND member = ?", (payer, member))
             if done.rowcount:
                 change.tell("payer-user-removed", payer)
+
+    def give_code(self, code: AliasId, owner: MemberId, *, actor: str) -> None:
+        """Say who pays for a copier's user code from now on: a shared account, a member, or nobody ("").
+
+        Whose it was before does not matter: a code is the house's, and goes from one to the next.
+        """
+        with self._changing(actor) as change:
+            if change.db.execute("SELECT 1 FROM alias WHERE id = ?", (code,)).fetchone() is None:
+                raise RosterError("ce code n'est pas connu : importer d'abord le fichier", "no such code: import first")
+            if is_payer(owner):
+                _find(change, owner)
+            elif owner:
+                change.find(owner)
+            member = None if is_payer(owner) or not owner else owner
+            change.db.execute("DELETE FROM payer_code WHERE alias = ?", (code,))
+            change.db.execute("UPDATE alias SET member = ? WHERE id = ?", (member, code))
+            if is_payer(owner):
+                change.db.execute("INSERT INTO payer_code VALUES (?, ?)", (code, owner))
+            change.tell("alias-given" if owner else "alias-taken", code)
 
 
 def _find(change: Change, payer: MemberId) -> Account:

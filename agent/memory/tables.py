@@ -118,6 +118,12 @@ CREATE TABLE payer_user (  -- who may have it pay
     PRIMARY KEY (payer, member)
 ) STRICT;
 """,
+    """
+CREATE TABLE payer_code (  -- a user code of a copier whose copies it pays
+    alias TEXT PRIMARY KEY REFERENCES alias,
+    payer TEXT NOT NULL REFERENCES payer
+) STRICT;
+""",
 )
 FORMAT = len(STEPS)
 
@@ -158,10 +164,10 @@ def load_roster(db: sqlite3.Connection) -> Roster:
         }
         hours = read_week(db)
         bookings, lockdown = read_bookings(db), _lockdown(db)
-        payers = _payers(db)
+        payers, codes = _payers(db), _payer_codes(db)
     finally:
         db.execute("ROLLBACK")
-    return Roster(version, members, cards, aliases, closures, hours, visitors, bookings, lockdown, payers)
+    return Roster(version, members, cards, aliases, closures, hours, visitors, bookings, lockdown, payers, codes)
 
 
 def read_bookings(db: sqlite3.Connection) -> tuple[Booking, ...]:
@@ -192,6 +198,10 @@ def _aliases(db: sqlite3.Connection) -> dict[str, Alias]:
         owner = None if member is None or nobodys(written) else MemberId(member)
         found.setdefault(fold_user(written), Alias(AliasId(alias), owner))
     return found
+
+
+def _payer_codes(db: sqlite3.Connection) -> dict[AliasId, MemberId]:
+    return {AliasId(alias): MemberId(payer) for alias, payer in db.execute("SELECT alias, payer FROM payer_code")}
 
 
 def _payers(db: sqlite3.Connection) -> dict[MemberId, Payer]:

@@ -3,7 +3,9 @@
 The one idea: the file is understood whole or not at all, and every line that is wrong is said with its number. Most
 machines export counters that only grow: their first sight is a starting point, later ones count the difference, and one
 that fell was reset and starts again. A machine that empties its counters at each export is told so in the site file. A
-code is somebody's as a print name is: by an erasable row of the roster, named DEVICE#CODE. Pure.
+code is somebody's as a print name is: by an erasable row of the roster, named DEVICE#CODE. It can be a shared account's
+too (`rules.payers`): then whoever types it copies for the account, while it is open; after that they are nobody's, and
+the animator says whose. Pure.
 """
 
 from __future__ import annotations
@@ -11,12 +13,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
-from agent.rules.facts import AliasId
+from agent.rules.facts import AliasId, MemberId
 from agent.rules.folding import fold_text
-from agent.rules.members import LineFault, cells_of, decoded
-from agent.rules.pages import Owner
+from agent.rules.members import Alias, LineFault, Roster, cells_of, decoded
+from agent.rules.pages import Owner, owner
 from agent.rules.paper import CopiesByHand
+from agent.rules.payers import ANIMATOR, Charge, may_pay
 
 LINES = 5000
 MOST = 100_000_000
@@ -134,6 +138,14 @@ def _count(line: int, cells: list[str], places: Mapping[str, int], column: str, 
         )
     )
     return 0
+
+
+def code_owner(code: Alias, roster: Roster, day: date) -> Owner:
+    """Return whose copies under a user code are on a day: a shared account's that is open, a member's, or nobody's."""
+    payer = roster.payers.get(roster.payer_codes.get(code.id, MemberId("")))
+    if may_pay(payer, ANIMATOR, day) is Charge.CHARGED and payer is not None:
+        return Owner(code.id, payer.id, payer.formula)
+    return owner(code, roster)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ class Roster:
     bookings: tuple[Booking, ...] = ()
     lockdown: Lockdown | None = None
     payers: Mapping[MemberId, Payer] = field(default_factory=dict)
+    payer_codes: Mapping[AliasId, MemberId] = field(default_factory=dict)  # user codes of copiers that one of them pays
 
     def formula_of(self, who: MemberId) -> FormulaId | None:
         """Return the formula of whoever pays, a member or a shared account; None if there is no such."""

@@ -14,7 +14,7 @@ from agent.memory.kept import KeptList
 from agent.memory.ledger import Ledger
 from agent.memory.payers import Account
 from agent.memory.roster import RosterError, RosterStore
-from agent.rules.facts import FormulaId, MemberId
+from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.members import RosterChanged
 from agent.rules.payers import Payer
 from drivers.clock import SystemClock
@@ -101,7 +101,7 @@ def test_what_cannot_be_is_refused_and_nothing_changes(store: RosterStore) -> No
 
 def test_a_roster_of_before_gets_the_tables(tmp_path: Path, ledger: Ledger) -> None:
     with sqlite3.connect(tmp_path / "roster.db") as db:
-        for number, step in enumerate(tables.STEPS[:-1], 1):
+        for number, step in enumerate(tables.STEPS[:-2], 1):
             db.executescript(f"BEGIN; {step} PRAGMA user_version = {number}; COMMIT;")
     db.close()
     with RosterStore.open(tmp_path, ledger, SystemClock()) as store:
@@ -115,3 +115,21 @@ def test_the_doors_kept_list_holds_no_name_of_one(tmp_path: Path, store: RosterS
     kept = KeptList(tmp_path, tmp_path / "run")
     assert kept.keep(store.roster(), SystemClock().now().utc)
     assert b"secrete" not in (tmp_path / "door.list").read_bytes()
+
+
+def test_a_code_is_one_owners_at_a_time_and_forgotten_with_its_account(store: RosterStore) -> None:
+    anne, feast = member(store, "Anne"), store.payers.add("Fête", SUB, actor="cli")
+    code = store.alias("copieur#42").id
+    store.payers.give_code(code, feast, actor="c1")
+    assert store.roster().payer_codes == {code: "p:001"}
+    store.payers.give_code(code, anne, actor="c1")
+    assert (store.roster().payer_codes, store.alias("copieur#42").member) == ({}, "m001")
+    store.payers.give_code(code, feast, actor="c1")
+    assert store.alias("copieur#42").member is None
+    store.payers.erase(feast, actor="c1")
+    assert store.roster().payer_codes == {}
+    for owner, said in ((feast, "no shared account p:001"), (MemberId("m009"), "no member m009")):
+        with pytest.raises(RosterError, match=said):
+            store.payers.give_code(code, owner, actor="c1")
+    with pytest.raises(RosterError, match="no such code"):
+        store.payers.give_code(AliasId("x"), anne, actor="c1")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
-from agent.rules.codes import CodeRow, Known, judge_code, read_codes
+from agent.rules.codes import CodeRow, Known, code_owner, judge_code, read_codes
 from agent.rules.facts import AliasId, FormulaId, MemberId
+from agent.rules.members import Alias, Member, Roster
 from agent.rules.pages import Owner
+from agent.rules.payers import Payer
 
 GOOD = "Code;Nom;Copies N&B;Copies couleur\r\n0042;Anne;1 200;30\r\n0007;;15;\r\nTotal;;1 215;30\r\n".encode("cp1252")
+DAY = date(2026, 11, 28)
 ANNE = Owner(AliasId("x1"), MemberId("m042"), FormulaId("subscriber"))
 
 
@@ -91,3 +96,17 @@ def test_a_code(known, counters, cumulative, why, moved):
             "codes",
             known.turn + 1 if known else 1,
         )
+
+
+def test_a_code_is_a_members_or_an_open_shared_accounts_or_nobodys() -> None:
+    feast = Payer(MemberId("p:001"), FormulaId("occasional"), DAY, frozenset(), "fete")
+    roster = Roster(
+        1,
+        members={ANNE.member: Member(ANNE.member, ANNE.formula, date(2026, 1, 1), None)},
+        payers={feast.id: feast},
+        payer_codes={AliasId("x2"): feast.id, AliasId("x3"): MemberId("p:009")},
+    )
+    codes = [Alias(AliasId("x1"), ANNE.member), Alias(AliasId("x2"), None), Alias(AliasId("x3"), None)]
+    assert [code_owner(one, roster, DAY).member for one in codes] == ["m042", "p:001", ""]
+    assert code_owner(codes[1], roster, DAY) == Owner(AliasId("x2"), MemberId("p:001"), FormulaId("occasional"))
+    assert code_owner(codes[1], roster, date(2026, 11, 29)).member == ""  # it has ended

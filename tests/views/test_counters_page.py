@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from agent.config import ContractConfig, PrinterConfig
+from agent.rules.facts import FormulaId
 from agent.rules.paper import CopiesByHand, PanelRead
 from tests.views import acting
 from tests.views.acting import act, acting_house, facts
@@ -92,10 +94,10 @@ def test_codes_are_imported_whole_given_and_counted_once(house_with):
             page = await hand.send(page.form(f"{PATH}/codes"), file=first)
             assert "2 codes lus, 0 nouvelle copie comptée." in page.text
             assert "Code 0042 · personne" in page.text.lower().replace("code 0042", "Code 0042")
-            page = await hand.send(page.form(f"{PATH}/code", user="copieur#0042"), member="m042")
+            page = await hand.send(page.form(f"{PATH}/code", user="copieur#0042"), whose="m042")
             assert "ce code est à Anne Petit" in page.text
             page = await hand.send(page.form(f"{PATH}/codes"), file=second)
-            assert "2 codes lus, 41 nouvelles copies comptées." in page.text
+            assert "2 codes lus, 41 nouvelles copies comptées, dont 7 à personne" in page.text
             page = await hand.send(page.form(f"{PATH}/codes"), file=second)
             assert "2 codes lus, 0 nouvelle copie comptée." in page.text
             page = await hand.open("/impressions")
@@ -105,6 +107,45 @@ def test_codes_are_imported_whole_given_and_counted_once(house_with):
         act(home, story)
         found = [(fact.member, fact.mono, fact.colour) for fact in facts(home, CopiesByHand)]
         assert found == [("", 0, 0), ("", 0, 0), ("m042", 30, 4), ("", 7, 0)]
+
+
+def test_a_code_is_a_shared_accounts_while_it_is_open_and_goes_from_one_to_the_next(house_with):
+    files = [b"Code;Copies N&B\r\n0042;%d\r\n" % count for count in (100, 130, 190, 200, 205)]
+    with house_with(copies="codes") as home:
+        payers = home.roster.payers
+        feast = payers.add("Fête", FormulaId("occasional"), actor="test")
+
+        async def story(hand: Hand) -> None:
+            async def give(whose: str) -> str:
+                page = await hand.open(PATH)
+                return (await hand.send(page.form(f"{PATH}/code", user="copieur#0042"), whose=whose)).text
+
+            async def bring(file: bytes) -> str:
+                page = await hand.open(PATH)
+                return (await hand.send(page.form(f"{PATH}/codes"), file=file)).text
+
+            await bring(files[0])
+            assert "ce code est à Fête, dès le prochain fichier" in await give(feast)
+            assert "1 code lu, 30 nouvelles copies comptées." in await bring(files[1])
+            payers.end(feast, date(2020, 1, 1), actor="test")
+            assert "Ce compte est terminé" in (await hand.open(PATH)).text
+            assert "1 code lu, 60 nouvelles copies comptées, dont 60 à personne" in await bring(files[2])
+            assert "Choisissez un membre ou un compte partagé" in await give("p:009")  # there is none
+            assert "Choisissez un membre ou un compte partagé" in await give(feast)  # it has ended
+            assert "ce code est à Anne Petit" in await give("m042")
+            assert "10 nouvelles copies comptées." in await bring(files[3])
+            assert "ce code n'est plus attribué" in await give("-")
+            assert "5 nouvelles copies comptées, dont 5 à personne" in await bring(files[4])
+
+        act(home, story)
+        found = [(fact.member, fact.formula, fact.mono) for fact in facts(home, CopiesByHand)]
+        assert found == [
+            ("", "", 0),
+            ("p:001", "occasional", 30),
+            ("", "", 60),
+            ("m042", "subscriber", 10),
+            ("", "", 5),
+        ]
 
 
 def test_a_file_with_the_wrong_columns_says_so_line_by_line_and_nothing_is_half_imported(house_with):

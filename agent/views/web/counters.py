@@ -17,16 +17,17 @@ from aiohttp import web
 
 from agent.memory.handcount import Keyed, last_panel, plan_codes, plan_panel, quarter_stands
 from agent.memory.ledger import LedgerError
-from agent.rules.codes import read_codes
+from agent.memory.roster import RosterError
+from agent.rules.codes import code_owner, read_codes
 from agent.rules.contract import amount_of, bill, contract_lines, quarter_at, quarter_of
 from agent.rules.facts import MemberId
 from agent.rules.members import LineFault, read_day
-from agent.rules.pages import Owner, owner
+from agent.rules.pages import Owner
 from agent.rules.panel import NOT_SHOWN, Typed
 from agent.rules.paper import PanelRead
 from agent.views.events import Labels
 from agent.views.lessor import bill_sentence, contract_sentence, terms_of
-from agent.views.web.asking import current, local_now, people
+from agent.views.web.asking import called, current, local_now, open_payers
 from agent.views.web.gate import (
     COMMIT_S,
     GATE,
@@ -42,6 +43,7 @@ from agent.views.web.gate import (
     upload,
     words_of,
 )
+from agent.views.web.members import changed
 from agent.views.words import Words, capital
 
 PATH = "/impressions/compteurs"
@@ -56,8 +58,9 @@ class Code:
 
     user: str  # the roster's name of it: DEVICE#CODE
     code: str
-    member: str
+    whose: str  # a member's id, a shared account's, or ""
     name: str
+    ended: bool  # its shared account pays no more: its copies are nobody's
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ def _page(request: web.Request, faults: Iterable[LineFault] = (), device: str = 
         total=request.query.get("total", "") if amount_of(request.query.get("total", "")) is not None else "",
         today=local_now(request).date().isoformat(),
         members=current(request),
+        payers=open_payers(request),
     )
 
 
@@ -136,12 +140,14 @@ def _said(t: Words, last: PanelRead | None) -> str:
 
 
 def _codes(request: web.Request, device: str) -> tuple[Code, ...]:
-    names = people(request)
+    names, roster = called(request), request.app[ROSTER].roster()
     found = []
-    for user, alias in sorted(request.app[ROSTER].roster().aliases.items()):
+    for user, alias in sorted(roster.aliases.items()):
         if user.startswith(f"{device}#"):
-            member = alias.member or ""
-            found.append(Code(user, user.partition("#")[2], member, names[member].name if member in names else ""))
+            payer = roster.payer_codes.get(alias.id, "")
+            whose = payer or alias.member or ""
+            ended = bool(payer) and payer not in open_payers(request)
+            found.append(Code(user, user.partition("#")[2], whose, names.get(whose, ""), ended))
     return tuple(found)
 
 
@@ -225,25 +231,32 @@ async def import_codes(request: web.Request) -> web.StreamResponse:
     await _put(request, plan.facts)
     await audit(request, "codes-imported", device)
     fell = sum(one.why == "fell" for one in plan.judged)
-    key = "counters.codes_fell" if fell else "counters.codes_done"
-    return back(request, PATH, key, n=plan.sides, codes=len(file.rows), fell=fell)
+    key = "counters.codes_fell" if fell else "counters.codes_nobodys" if plan.nobodys else "counters.codes_done"
+    return back(request, PATH, key, n=plan.sides, codes=len(file.rows), fell=fell, nobodys=plan.nobodys)
 
 
 def _owner(request: web.Request, device: str, code: str) -> Owner:
     roster = request.app[ROSTER]
-    return owner(roster.alias(f"{device}#{code}"), roster.roster())
+    return code_owner(roster.alias(f"{device}#{code}"), roster.roster(), local_now(request).date())
 
 
 @needs(Role.ANIMATOR)
 async def give_code(request: web.Request) -> web.StreamResponse:
-    """Say whose a user code is, from now on."""
+    """Say whose a user code is, from now on: a member's, a shared account's, or nobody's."""
     fields = await form(request)
-    user, member = fields.get("user", ""), fields.get("member", "")
-    known = request.app[ROSTER].roster().aliases
-    if user not in known or "#" not in user or member not in current(request):
-        return back(request, PATH, "impressions.choose")
-    request.app[ROSTER].give_alias(MemberId(member), user, actor=account_of(request).id)
-    return back(request, PATH, "counters.code_given", name=people(request)[member].name)
+    user, whose = fields.get("user", ""), fields.get("whose", "")
+    code = request.app[ROSTER].roster().aliases.get(user)
+    names = {who: one.name for who, one in current(request).items()} | open_payers(request)
+    if code is None or "#" not in user or whose not in {*names, "-"}:
+        return back(request, PATH, "counters.choose")
+    owner = MemberId("" if whose == "-" else whose)
+    try:
+        changed(request, lambda roster, actor: roster.payers.give_code(code.id, owner, actor=actor))
+    except RosterError:  # it was erased meanwhile
+        return back(request, PATH, "counters.choose")
+    if not owner:
+        return back(request, PATH, "counters.code_taken")
+    return back(request, PATH, "counters.code_given", name=names[whose])
 
 
 # --- the contract ------------------------------------------------------------------------------------------------

@@ -47,7 +47,10 @@ def _cards(roster: Roster, member: MemberId) -> list[tuple[Card, str]]:
 
 def _member(request: web.Request, person: Person, wrong: str = "") -> web.Response:
     roster, labels = request.app[ROSTER].roster(), formulas(request)
-    free = sorted(user for user, alias in roster.aliases.items() if alias.member is None and not nobodys(user))
+    unclaimed = [
+        user for user, one in roster.aliases.items() if one.member is None and one.id not in roster.payer_codes
+    ]
+    free = sorted(user for user in unclaimed if not nobodys(user))
     planned = request.app[ROSTER].plans().get(person.id)
     return page(
         request,
