@@ -240,9 +240,9 @@ class LinkWatch:
             self._take_path(reply)
 
     def _take_use(self, reply: ProbeReply) -> None:
-        """Names, pages and full-sized packets that are lost on a silent line say nothing about these."""
+        """Names, pages and full-sized packets that were lost with the line or its box say nothing about themselves."""
         said = reply.outcome not in {Outcome.LOST, Outcome.UNREACHABLE, Outcome.LATE}
-        clear = self.health in WORKS | {Health.DNS_BROKEN} and self._reach.run_from_s is None
+        clear = self.health in WORKS | {Health.DNS_BROKEN} and self._reach.clear(reply)
         self._reach.turned_away(reply)
         if said or (clear and reply.outcome is not Outcome.LATE) or self.health is Health.PORTAL:
             self._usable.take(reply)

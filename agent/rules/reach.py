@@ -5,6 +5,8 @@ in a row were lost, `silent_rounds` of each target that has a vote, over at leas
 spell of 100 ms are one loss. A target that is silent while another answers has no vote. An ICMP error from the way
 (RFC 792 type 3) is better than silence: the router that sends it says where the way ends. A router refuses
 few and drops the rest (a Linux box: two at once), whatever these were: refused names and pages count beside one echo.
+Names and pages that left while the box or all targets were silent (`clear`) bear no witness, whenever their own silence
+is told: a box that is changed takes with it what was on its way.
 
 Where it ends is read from what answered *since the silence began*: the box (ARP), the provider's first router (HOP), a
 far target. A late reply is a reply: a full queue is no silence. Pure; judged by `rules.links`.
@@ -19,6 +21,7 @@ from agent.rules.linkfacts import Cause, LinkPolicy
 from drivers.contract import Moment
 from drivers.probing import Outcome, ProbeKind, ProbeReply
 
+MOMENT_S = 0.09  # echoes that left within it were in one bad moment
 SPOKEN_S = 20.0  # a SYN is sent every 15 s: pings may be filtered while TCP works
 UNREACHABLE = 3  # RFC 792
 BEYOND = frozenset({0, 1, 6, 7})  # codes of RFC 1122 section 3.2.2.1: no way to that net or host, whatever was asked
@@ -47,7 +50,7 @@ class _Witness:
         self.fates.append(replied)
         if replied:
             self.known, self.mac = True, reply.mac or self.mac
-            self.asked_s = reply.at.mono_s if reply.sent_s is None else reply.sent_s
+            self.asked_s = _left_s(reply)
 
     def silent(self, rounds: int) -> bool:
         last = list(self.fates)[-rounds:]
@@ -66,6 +69,8 @@ class Reach:
         self.good: Moment | None = None  # of the last echo that came back
         self.run_from_s: float | None = None  # when the first echo of the present silence was sent
         self._run_to_s = 0.0
+        self._dark = False  # the box missed an ARP, or echoes of two moments in a row were lost, and none came back
+        self._dark_to_s = float("-inf")  # what left before it, or just then, left in the dark
         self._beyond = 0  # echoes lost in a row while the box answered
         self._refused: dict[str, str] = {}  # since the last answer: target -> the router that refused it
         self._refusals = 0
@@ -80,6 +85,7 @@ class Reach:
         replied = reply.outcome in {Outcome.REPLIED, Outcome.LATE}
         if reply.kind is ProbeKind.ARP:
             self.box.take(reply, replied=replied)
+            self._darken(_left_s(reply), dark=not replied)
             self._gateways.add(reply.target)
             self._beyond = self._beyond if replied else 0
         elif reply.kind is ProbeKind.HOP:
@@ -94,7 +100,7 @@ class Reach:
     def spoke(self, reply: ProbeReply) -> None:
         """Take in a SYN's fate: a far end that answers TCP, and be it with a reset, is no silence."""
         if reply.outcome in {Outcome.REPLIED, Outcome.REFUSED}:
-            self._spoke_s = reply.at.mono_s if reply.sent_s is None else reply.sent_s
+            self._spoke_s = _left_s(reply)
         self.turned_away(reply)
 
     def turned_away(self, reply: ProbeReply) -> None:
@@ -124,6 +130,12 @@ class Reach:
         if self.hop.silent(self.policy.silent_rounds):  # it does not answer us, whatever the line does
             self.hop.known = False
         self._end_run()
+        if self._dark and _left_s(reply) >= self._dark_to_s:
+            self._dark, self._dark_to_s = False, _left_s(reply)
+
+    def _darken(self, sent_s: float, *, dark: bool) -> None:
+        if dark:
+            self._dark, self._dark_to_s = True, max(sent_s, self._dark_to_s)
 
     def _end_run(self) -> None:
         self.run_from_s, self._refusals = None, 0
@@ -131,7 +143,7 @@ class Reach:
 
     def _missed(self, reply: ProbeReply) -> None:
         target = self.targets.setdefault(reply.target, _Target())
-        sent_s = reply.at.mono_s if reply.sent_s is None else reply.sent_s
+        sent_s = _left_s(reply)
         self.echoes.append(False)
         target.silent += 1
         target.run += 1
@@ -140,6 +152,7 @@ class Reach:
         if self.run_from_s is None:
             self.run_from_s = self._run_to_s = sent_s
         self._run_to_s = max(sent_s, self._run_to_s)
+        self._darken(sent_s, dark=self._run_to_s - self.run_from_s >= MOMENT_S)
         if reply.outcome is Outcome.UNREACHABLE and reply.error is not None:
             self._refusals += 1
         self._refuse(reply.target, reply)
@@ -167,6 +180,7 @@ class Reach:
         for fates in (self.box.fates, self.hop.fates, self.echoes):
             fates.clear()
         self._beyond = 0
+        self._dark, self._dark_to_s = False, float("-inf")
         self.good = None
         self._end_run()
 
@@ -184,6 +198,10 @@ class Reach:
         """Tell whether it is time to look hard."""
         lost = sum(self.targets[name].run for name in self._voters())
         return lost >= self.policy.suspect_echoes or not self._refused.keys().isdisjoint(self.targets)
+
+    def clear(self, reply: ProbeReply) -> bool:
+        """Tell whether a probe that is told now left while box and targets answered, and they still do."""
+        return self.run_from_s is None and not self._dark and _left_s(reply) > self._dark_to_s
 
     def silent(self) -> bool:
         """Tell whether nothing beyond answers any more."""
@@ -269,6 +287,10 @@ class Reach:
         if self._last_error and self._refused:
             said.append(self._last_error)
         return ", ".join(said)
+
+
+def _left_s(reply: ProbeReply) -> float:
+    return reply.at.mono_s if reply.sent_s is None else reply.sent_s
 
 
 def _mono_s(moment: Moment) -> float:

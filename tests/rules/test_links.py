@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -19,6 +20,7 @@ from agent.rules.facts import total
 from agent.rules.links import Cause, Health, LinkChanged, LinkMeasured, LinkPolicy, LinkWatch
 from drivers.contract import LinkId, Moment, Trust
 from drivers.probing import Outcome, ProbeKind, ProbeReply
+from tests.rules.probes import reading
 
 LINK = LinkId("adsl1")
 GATEWAY = "192.168.1.1"
@@ -452,3 +454,37 @@ def test_a_silent_cut_is_told_within_four_seconds_whenever_it_happens():
                 break
         assert site.facts[-1].cause is Cause.INTERNET
         assert 2.5 < site.s - cut_s <= 3.5 + 0.03
+
+
+# --- a box that is changed -----------------------------------------------------------------------------------
+
+OWN = "100.64.1.53"
+
+
+def test_names_that_went_down_with_the_old_box_are_no_broken_dns():
+    """At second 10.1 the box is another one: what is sent until 11.31, when its address is learned, gets lost."""
+    site = Site(resolver=OWN)
+    site.see(*["++++"] * 10)
+    site.expect("up none")
+    site.watch.read(reading(10.2, mac="02:aa"))
+
+    def tell(told_s, sent_s, kind, target, mark):
+        site.s = told_s
+        reply = ProbeReply(site.now(), LINK, kind, target, OUTCOMES[mark], 0.03 if mark == "+" else None, 1000 + sent_s)
+        site.note(site.watch.observe(reply))
+
+    arp, echo, dns = (partial(tell, kind=kind) for kind in (ProbeKind.ARP, ProbeKind.ECHO, ProbeKind.DNS))
+    for told_s, sent_s in ((10.55, 10.25), (10.8, 10.5)):
+        echo(told_s, sent_s, target=TARGETS[0], mark="-")
+    arp(11.3, 11.0, target=GATEWAY, mark="-")
+    arp(11.31, 11.3, target=GATEWAY, mark="+")
+    site.watch.read(reading(11.31, mac="02:bb"))
+    for turn in range(8):
+        echo(11.35 + turn / 10, 11.32 + turn / 10, target=TARGETS[turn % 3], mark="+")
+    for told_s, sent_s in ((12.1, 10.6), (12.2, 10.7), (12.45, 10.95)):
+        dns(told_s, sent_s, target=OWN, mark="-")
+    site.expect()
+    dns(12.9, 11.4, target=OWN, mark="-")  # this one left to the new box
+    site.expect()
+    dns(13.0, 11.5, target=OWN, mark="-")
+    site.expect("dns_broken dns_dead")

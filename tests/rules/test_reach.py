@@ -131,6 +131,46 @@ def test_a_syn_from_before_the_silence_says_nothing_about_it():
     assert reach.silent()
 
 
+# --- the dark ------------------------------------------------------------------------------------------------
+
+
+def name(told, sent):
+    return reply(ProbeKind.DNS, "100.64.1.53", LOST, told, sent=sent)
+
+
+def test_a_name_that_left_before_a_box_that_missed_its_arp_answered_again_left_in_the_dark():
+    reach = reached()
+    arp(reach, REPLIED, 1)
+    echoes(reach, REPLIED, 1.2)
+    assert reach.clear(name(3.0, 1.5))
+    arp(reach, LOST, 2)
+    assert not reach.clear(name(3.0, 1.5))  # the box may have gone before the ARP told it
+    arp(reach, REPLIED, 2.4)
+    assert not reach.clear(name(3.9, 2.4))  # nothing came back from beyond yet
+    reach.take(echo(A, REPLIED, 2.6, sent=1.9))
+    assert not reach.clear(name(3.9, 2.4))  # that one left before
+    reach.take(echo(A, REPLIED, 2.6, sent=2.5))
+    assert [reach.clear(name(4.0, sent)) for sent in (1.5, 2.4, 2.5, 2.6)] == [False, False, False, True]
+
+
+def test_a_name_that_left_while_two_moments_were_lost_in_a_row_left_in_the_dark():
+    reach = reached()
+    echoes(reach, LOST, 1.0)
+    assert not reach.clear(name(2.5, 1.0))  # still silent
+    echoes(reach, REPLIED, 1.5)
+    assert reach.clear(name(2.5, 1.0))  # one moment alone
+    echoes(reach, LOST, 2.0, 2.1)
+    echoes(reach, REPLIED, 2.2)
+    assert [reach.clear(name(4.0, sent)) for sent in (2.0, 2.2, 2.3)] == [False, False, True]
+
+
+def test_what_is_forgotten_was_not_dark():
+    reach = reached()
+    arp(reach, LOST, 2)
+    reach.forget()
+    assert reach.clear(name(2.5, 1.0))
+
+
 # --- refusals ------------------------------------------------------------------------------------------------
 
 
