@@ -59,6 +59,7 @@ class LinkMonth:
     since: (
         datetime | None
     )  # its first measurement, or the first kept at hand, if it lies in the month; None without one
+    absent: Window | None  # what of the month was before its first measurement: it was not in service yet
     cut: bool  # `since` is where what is kept at hand begins
     round_s: float  # one round of probes: an outage may be so much too long at each end
 
@@ -76,6 +77,7 @@ def link_month(
         _row(past, link, replace(here, after=all_.after), all_, row)
         for here, all_, row in zip(outages(inside), entire, parts, strict=True)
     )
+    begins = min(line[0].since if line else window[1], window[1])
     return LinkMonth(
         rows,
         tuple(one for one in inside if one.health is Health.UNKNOWN),
@@ -83,6 +85,7 @@ def link_month(
         sum(tally(inside, openings), Sums(NONE, NONE, NONE, NONE)),
         _rates([(at, fact) for at, fact in past.rates.get(link, ()) if window[0] <= at < window[1]]),
         kept or (inside[0].since if inside and inside[0].since > window[0] else None),
+        (window[0], begins) if kept is None and begins > window[0] else None,
         kept is not None,
         round_s,
     )

@@ -5,7 +5,8 @@ them up. What nobody measured, and what was of our own doing, stand in the file 
 
 CSV as in `views.exports` (UTF-8 with BOM, `;`, decimal comma, CRLF). Columns:
 - Mois, Site, Lien: the month, the site's code, the link's label.
-- Quoi: "coupure", "câble" (ours), "redémarrage" (of the box, by our own people), "non mesuré"; "non repris": what is
+- Quoi: "coupure", "câble" (ours), "redémarrage" (of the box, by our own people), "non mesuré"; "pas encore en service":
+  before it was first measured, and no gap; "non repris": what is
   before Fin is not kept at hand (the command line has it all); "débit", one measured rate; then one row each of "total
   mesuré", "total coupé", "total non mesuré", "total câble", "total redémarrage" and "disponibilité", each once more
   with "aux heures d'ouverture".
@@ -86,6 +87,10 @@ def _rows(month: LinkMonth, zone: tzinfo) -> Iterable[Cells]:
     states += [(one, None) for one in month.gaps]
     if month.cut and month.since is not None:
         yield Cells("non repris", until=_iso(month.since, zone), counts="non")
+    if month.absent is not None:
+        began, ended = month.absent
+        seconds = _seconds(ended - began)
+        yield Cells("pas encore en service", _iso(began, zone), _iso(ended, zone), seconds, counts="non")
     for one, row in sorted(states, key=lambda pair: pair[0].since):
         yield _state(one, row, month.round_s, zone)
     for at, fact in month.rates.measured:

@@ -63,7 +63,7 @@ def test_rows_end_at_the_edges_of_the_month_and_say_where_they_began() -> None:
         Stretch(DOWN, Cause.CABLE, at(3, 9, 10), at(3, 9, 30)),
     )
     assert found.gaps == (Stretch(UNKNOWN, Cause.GAP, at(5), at(6)),)
-    assert (found.since, found.cut, found.round_s) == (None, False, 1.0)
+    assert (found.since, found.absent, found.cut, found.round_s) == (None, None, False, 1.0)
 
 
 def test_sums_are_those_of_the_rows_around_the_clock_and_in_the_openings() -> None:
@@ -87,12 +87,12 @@ def test_a_repair_counts_to_the_end_of_the_whole_outage() -> None:
 
 def test_before_it_was_installed_there_is_nothing() -> None:
     found = november(facts=FACTS[-2:-1])
-    assert (found.since, found.cut) == (at(30, 23), False)
+    assert (found.since, found.absent, found.cut) == (at(30, 23), (at(1), at(30, 23)), False)
     assert found.around == minutes(60, out=60)
 
 
 def test_what_is_not_kept_at_hand_is_no_month_without_a_link() -> None:
-    assert (november(kept=3).since, november(kept=3).cut) == (at(6), True)
+    assert (november(kept=3).since, november(kept=3).absent, november(kept=3).cut) == (at(6), None, True)
     later = (told(at(2, month=12), UP, DOWN, Cause.ISP), told(at(3, month=12), DOWN, UP, Cause.NONE))
     nothing = november(*later, kept=2)
     assert (nothing.since, nothing.cut, nothing.around.empty) == (at(2, month=12), True, True)

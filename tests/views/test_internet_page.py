@@ -130,6 +130,8 @@ def test_outages_stand_to_the_second_with_their_cause(home: House) -> None:
         assert [len(kind) for kind in kinds] == [90, 90]
         assert kinds[0] == ["none"] * 29 + ["fine"] + ["fine"] * 14 + ["out"] + ["fine"] * 44 + ["out"]
         assert kinds[1] == ["none"] * 89 + ["ours"]
+        assert "jusqu'au jeudi 24 septembre pas encore en service" in text
+        assert "jusqu'au lundi 23 novembre pas encore en service" in text
         english = said(await hand.open("/internet?lang=en"))
         assert "still lasts, 2 min 00 s so far" in english
         assert "Usable 99.99% of the measured time. Out: 7 min 06 s." in english
@@ -301,7 +303,8 @@ def test_what_lasts_has_no_gap_behind_it_while_time_goes_on(home: House, monkeyp
         assert "dure encore, 5 min 00 s jusqu'ici" in text
         assert "la mesure s'est arrêtée" not in text
         file = (await hand.open("/internet/releve?mois=2026-11")).html
-        assert [line.split(";")[3] for line in file.split("\r\n") if ";Orange;" in line][:2] == [
+        assert [line.split(";")[3] for line in file.split("\r\n") if ";Orange;" in line][:3] == [
+            "pas encore en service",
             "coupure",
             "total mesuré",
         ]

@@ -132,7 +132,8 @@ def test_a_link_of_this_month_was_not_there_before(home: House) -> None:
     async def story(hand: Hand) -> None:
         await hand.claim()
         text = said(await hand.open("/internet/rapport?month=2026-10"))
-        assert "Mesuré depuis le 20/10/2026 10:00:00 : pas encore installé avant." in text
+        assert "Mesuré depuis le 20/10/2026 10:00:00 : pas encore en service avant." in text
+        assert "Free 4G, 200 Go par mois au plus Pas encore en service ce mois-là." in text
         assert "Le mois n'est pas fini" not in text
         assert "Aucune coupure mesurée." in text
         for month in ("", "2026-09", "2026-12", "x", "2026-1", "9999-12", "0001-01"):

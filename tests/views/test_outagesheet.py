@@ -86,8 +86,26 @@ def test_every_state_is_a_row_and_the_sums_are_those_of_the_rows() -> None:
 def test_a_link_never_measured_has_no_share() -> None:
     month = link_month(Past(), "adsl2", OCTOBER, (), at(1, month=11), 1.0)
     lines = sheet([("=Free", month)], ("2026-10", "morez"), PARIS).decode().splitlines()
+    assert lines.pop(1) == (
+        "2026-10;morez;'=Free;pas encore en service;"
+        "2026-10-01T00:00:00+02:00;2026-11-01T00:00:00+01:00;2682000;;;non;;;;;;"
+    )
     assert lines[1] == "2026-10;morez;'=Free;total mesuré;;;0;;;oui;;;;;;"
     assert lines[6] == "2026-10;morez;'=Free;disponibilité;;;;;;oui;;;;;;"
+
+
+def test_before_its_first_measurement_a_link_was_not_in_service_and_nothing_is_missing() -> None:
+    facts = (told(at(8, 12), UNKNOWN, UP, Cause.NONE), told(at(9, 12), UP, UNKNOWN, Cause.GAP))
+    month = link_month(follow(Past(), facts), "adsl1", OCTOBER, (), at(1, month=11), 1.0)
+    lines = sheet([("Orange", month)], ("2026-10", "morez"), PARIS).decode().splitlines()
+    assert lines[1:3] == [
+        (
+            "2026-10;morez;Orange;pas encore en service;"
+            "2026-10-01T00:00:00+02:00;2026-10-08T14:00:00+02:00;655200;;;non;;;;;;"
+        ),
+        "2026-10;morez;Orange;non mesuré;2026-10-09T14:00:00+02:00;2026-11-01T00:00:00+01:00;1940400;;gap;non;;;;;;",
+    ]
+    assert lines[5] == "2026-10;morez;Orange;total non mesuré;;;1940400;;;non;;;;;;"
 
 
 def test_what_is_not_kept_at_hand_is_said() -> None:

@@ -108,6 +108,7 @@ class Shown:
     known: tuple[str, ...]
     share: str
     days: tuple[Day, ...]
+    absent: str  # until when it was not in service yet; "" it was all along
     plot: Plot | None
     says: str
     hours: tuple[Hour, ...]
@@ -202,7 +203,9 @@ class _Teller:
         rows: Sequence[LinkSample],
     ) -> Shown:
         """Say all of one link; `last`: its last outage."""
-        days = tally(line, self.span.days)
+        sums = tally(line, self.span.days)
+        days = tuple(self.day(day, one) for (day, _), one in zip(self.span.days, sums, strict=True))
+        before = [day.name for day in days if day.kind == "none"]
         zero = Sums(NONE, NONE, NONE, NONE)
         opened = sum(tally(line, self.span.openings), zero)
         first = line[0].since if line and line[0].since > self.span.days[0][0] else None
@@ -224,8 +227,9 @@ class _Teller:
                 if one.area is Area.INTERNET and one.subject == link.name
             ),
             known=self.known(link),
-            share=self.share(sum(days, zero), opened, first),
-            days=tuple(self.day(day, sums) for (day, _), sums in zip(self.span.days, days, strict=True)),
+            share=self.share(sum(sums, zero), opened, first),
+            days=days,
+            absent=self.t("internet.absent_until", day=before[-1]) if before else "",
             plot=plot(rows, self.span.from_s, self.span.top_ms) if rows else None,
             says=self.felt(rows),
             hours=self.hours(rows),

@@ -160,14 +160,16 @@ class _Teller:
 
     def sheet(self, name: str, label: str, link: LinkConfig, month: LinkMonth) -> Sheet:
         """Say all of one link."""
-        since = self.at(month.since) if month.since else ""
+        since = self.t("month.not_yet") if month.absent else ""
+        if month.since is not None:
+            since = self.t("month.cut" if month.cut else "month.since", when=self.at(month.since))
         rows, gaps = month.rows[-LISTED:], month.gaps[-LISTED:]
         more = len(month.rows) + len(month.gaps) - len(rows) - len(gaps)
         return Sheet(
             name,
             capital(label),
             contract_words(link, self.t),
-            self.t("month.cut" if month.cut else "month.since", when=since) if since else "",
+            since,
             tuple(self.figures(month)),
             tuple(self.row(one) for one in rows),
             tuple(self.gap(one) for one in gaps),
