@@ -201,3 +201,13 @@ def test_an_example_site_is_a_valid_site(site: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("options", [(), ("-m", "alone or not alone"), ("-m", "soak")])
+def test_a_soak_runs_only_when_it_is_named(options: tuple[str, ...]) -> None:
+    """It takes long and rewrites a report that is committed, so a plain `pytest FILE` leaves it out."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider", *options]
+    command.append("tests/rules/test_certainty.py")
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=100, check=True)
+    quick, soak = (f"billed_to_the_minute_or_marked[{one}]" in done.stdout for one in ("1-12", "2-60"))
+    assert (quick, soak) == ("soak" not in options, "soak" in options)
