@@ -29,7 +29,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, timedelta, tzinfo
 
-from agent.rules.claims import believe, settle
+from agent.rules.claims import believe, settle_clicks
 from agent.rules.columns import (
     Accounts,
     Booked,
@@ -38,7 +38,6 @@ from agent.rules.columns import (
     Visit,
     clicks_of,
     copies_of,
-    halved,
     large_copies_of,
     prints_of,
 )
@@ -348,11 +347,9 @@ class Books:
             return ()
         self._suspicion = None
         self.balanced = True  # once these are written
-        rows = settle(claims, rest.mono, rest.colour, self.epoch, f"{self.device}/{self.epoch}/{self._unmatched}")
-        if self.a3_clicks > 1:
-            rows = tuple(halved(row) for row in rows)
-        for row in rows:
-            rest -= Sides(row.sides_mono, row.sides_colour)
+        name = f"{self.device}/{self.epoch}/{self._unmatched}"
+        for row in (rows := settle_clicks(claims, rest, self.a3_clicks, self.epoch, name)):
+            rest -= Sides(row.sides_mono, row.sides_colour) * clicks_of(row)
         if rest == Sides():
             return rows
         return (*rows, self._unexplained(rest, stand))

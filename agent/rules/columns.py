@@ -96,9 +96,14 @@ def clicks_of(fact: PagesCounted) -> int:
     return fact.clicks if isinstance(fact, AttemptCounted) else 1
 
 
-def halved(row: Attempted) -> Attempted:
-    """Allow for A3: at a device that counts it twice, a movement without a record may be half as many sides."""
+def halved(row: Attempted, seen: int = 0) -> Attempted:
+    """Allow for A3: at a device that counts it twice, a movement without a record may be half as many sides.
+
+    `seen` sides are sure.
+    """
     mono, colour = -(-row.sides_mono // 2), -(-row.sides_colour // 2)
+    mono = min(row.sides_mono, max(mono, seen - colour))
+    colour = min(row.sides_colour, max(colour, seen - mono))
     sides = mono + colour
     sheets, free = min(row.sheets, sides), min(row.free, sides)
     return replace(row, sides_mono=mono, sides_colour=colour, sheets=sheets, low=sides, group="", free=free)

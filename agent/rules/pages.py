@@ -259,11 +259,20 @@ class Claim:
     recorded: bool = False  # the device has a record of it, which does not say
     large: bool = False  # A3 or larger, as its record says
     apart: bool = True  # the device tells prints from copies: what its print counters moved is prints
+    seen: int = 0  # sides its record told while it printed, before that was lost: it cannot be fewer
+    sized: bool = False  # `large` was told
 
     @property
     def sure(self) -> bool:
         """Return True if it cannot be more than `most`: it was counted in the document, and is no spooler's word."""
         return self.errand.forecast is not None
+
+    @property
+    def least(self) -> int:
+        """Return the sides it has at least: seen, or of a counted document that the device says it completed."""
+        if self.recorded and self.state == JobState.COMPLETED:
+            return max(self.seen, self.errand.forecast or 0)
+        return self.seen
 
     @property
     def said(self) -> int | None:
@@ -334,6 +343,7 @@ def unsaid(job: DeviceJob, whose: Owner, errand: Errand = PLAIN) -> Claim:
         errand=errand,
         recorded=True,
         large=large(job.media),
+        sized=bool(job.media),
     )
 
 
@@ -345,16 +355,39 @@ def _at_most(errand: Errand, *, two_sided: bool = False, copies: int = 1) -> int
 
 
 def unrecorded(
-    device: str, serial: str, job: SpoolJob, whose: Owner, errand: Errand = PLAIN, *, turn: str = "", times: int = 1
+    device: str,
+    serial: str,
+    job: SpoolJob,
+    whose: Owner,
+    errand: Errand = PLAIN,
+    *,
+    turn: str = "",
+    times: int = 1,
+    seen: tuple[DeviceJob, ...] = (),
 ) -> Claim:
     """Return the claim of a spooled job that ended but left no record at the device (it lost its memory, say).
 
-    `turn` tells attempts of one job apart, where more than one was lost; `times` is how many this claim stands for.
-    A spooler adds its attempts up by itself; one that claims nothing knows nothing. It may have been two-sided.
+    `turn` tells attempts of one job apart, where more than one was lost; `times` is how many this claim stands for, and
+    `seen` are their records as they were last seen printing.
+    A spooler adds its attempts up by itself; one that claims nothing knows nothing. If no record told otherwise, it may
+    have been two-sided.
     """
     if errand.forecast is not None:
         errand = replace(errand, forecast=times * errand.forecast, banners=times * errand.banners)
     most = (job.claimed_sides or None) if errand.forecast is None else _at_most(errand)
     known = replace(errand, spooled=errand.spooled or spooled_name(job))
     name = "/".join(filter(None, (LOST, spooled_name(job), turn)))
-    return Claim(device, serial, name, whose, most=most, state=job.state, two_sided=True, errand=known)
+    told = len(seen) == times  # of each of them something was seen
+    return Claim(
+        device=device,
+        serial=serial,
+        attempt=name,
+        whose=whose,
+        most=most,
+        state=job.state,
+        two_sided=not told or any(one.two_sided is not False for one in seen),
+        errand=known,
+        large=told and all(large(one.media) for one in seen),
+        seen=sum(one.sides or 0 for one in seen),
+        sized=told and all(one.media for one in seen) and len({large(one.media) for one in seen}) == 1,
+    )

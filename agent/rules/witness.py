@@ -5,7 +5,8 @@ backend in the print path noted the attempts of a job (`rules.attempts`), each o
 own: a job printed again may have left one record and lost the other. Where nobody noted any, jobs and records are
 paired by user, in order: a user with more ended jobs than records has some missing. An attempt that was repeated may
 there hide a missing one (its sides are then unattributed, never somebody else's). What the device took no attempt of
-printed nothing, whatever the spooler claims.
+printed nothing, whatever the spooler claims. How far a record had come while its attempt printed is remembered: if it
+is lost, so much did come out.
 
 Counters that hold nothing unexplained end every case: whatever has no record by then printed nothing, or is booked.
 Jobs created, and attempts begun, before `since_s` (Unix seconds) are old and not missed. Pure.
@@ -15,14 +16,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.rules.attempts import Notebook, Sent
 from agent.rules.folding import fold_user
-from agent.rules.pages import spooled_name
-from drivers.contract import SpoolJob
+from agent.rules.pages import attempt, spooled_name
+from drivers.contract import DeviceJob, SpoolJob
 
 NO_NOTES = Notebook()
+WATCHED = 50  # the newest attempts that were seen printing
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Lost:
     notes: tuple[str, ...] = ()  # contract.SpoolAttempt.name of each
     system: bool = False  # printed again because something of ours died
     taken: int = 0  # attempts of this job that the device has taken so far
+    seen: tuple[DeviceJob, ...] = ()  # their records, as they were last seen printing
 
     @property
     def turn(self) -> str:
@@ -51,6 +54,7 @@ class Witness:
         self._paired: set[str] = set()  # attempts
         self._void: set[str] = set()  # jobs that are paired, or were seen to have printed nothing
         self._told: set[str] = set()  # notes whose attempt is booked, or was seen to have printed nothing
+        self._seen: dict[str, DeviceJob] = {}  # note -> its record, as it was last seen printing
 
     def recorded(self, name: str, user: str, sent: Sent | None = None) -> None:
         """Note the record of the attempt `name` of `user`, and how it was sent if known; again is harmless."""
@@ -60,6 +64,20 @@ class Witness:
             self._told.add(sent.note.name)
         elif name not in self._paired:
             self._records[name] = fold_user(user)
+
+    def watched(self, jobs: Iterable[DeviceJob], notebook: Notebook) -> None:
+        """Remember how far the device has come with what it prints.
+
+        A note whose attempt has ended is an old one of that number: the device starts its numbers over.
+        """
+        for job in jobs:
+            if job.state.ended or not job.sides or (sent := notebook.sent(job)) is None or sent.note.code is not None:
+                continue
+            before = self._seen.get(sent.note.name, job)
+            if attempt(before) == attempt(job) and (before.sides or 0) <= job.sides:
+                self._seen[sent.note.name] = job
+        while len(self._seen) > WATCHED:
+            del self._seen[next(iter(self._seen))]
 
     def missing(self, jobs: Iterable[SpoolJob], notebook: Notebook = NO_NOTES) -> tuple[Lost, ...]:
         """Return what is missing of the ended jobs, oldest first: those without notes beyond their users' records."""
@@ -74,7 +92,7 @@ class Witness:
             for one in lost:
                 attempts = max(1, len(one.notes))
                 if left[user] < attempts:
-                    found.append(one)
+                    found.append(replace(one, seen=tuple(self._seen[name] for name in one.notes if name in self._seen)))
                 left[user] = max(0, left[user] - attempts)
         return tuple(found)
 

@@ -146,6 +146,7 @@ class Clerk:
         """
         raw, spooled = await self._printer.read(), self._desk.spooled
         news = (raw.jobs, spooled) != self._judged
+        self._witness.watched(raw.jobs, self._desk.notebook)
         if news or self._claims or self._awaited:
             claims = (*await self._book_records(raw), *self._missing(raw, spooled))
             self._claims = tuple(replace(claim, apart=raw.counters is not None) for claim in claims)
@@ -242,7 +243,9 @@ class Clerk:
             errand = replace(self._desk.expected(job.job, job.created_s), system=lost.system)
             whose = self._owners.of_spooled(job)
             times = max(1, len(lost.notes))
-            claims.append(pages.unrecorded(device, serial, job, whose, errand, turn=lost.turn, times=times))
+            claims.append(
+                pages.unrecorded(device, serial, job, whose, errand, turn=lost.turn, times=times, seen=lost.seen)
+            )
             self._lost[claims[-1].attempt] = lost
         return [claim for claim in claims if not self.books.has(claim.attempt)]
 

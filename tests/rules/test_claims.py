@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.rules.claims import believe, narrow, settle
+from agent.rules.claims import believe, narrow, settle, settle_clicks
+from agent.rules.columns import Sides
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.pages import Errand, Evidence, Owner, unrecorded, unsaid
 from drivers.contract import DeviceId, DeviceJob, JobState, Moment, SpoolJob, Trust
@@ -131,8 +132,11 @@ def test_where_copies_are_not_told_apart_a_counted_document_is_certain_only_at_i
     silent = replace(JOB, sides=None, copies=1)
     counted = replace(unsaid(silent, ALICE, Errand(forecast=6, banners=1)), apart=False)
     assert [(row.low, row.high) for row in settle((counted,), 6, 0)] == [(6, 6)]
-    assert [(row.low, row.high) for row in settle((counted,), 7, 0)] == [(0, 7)]  # a banner, or one copied
-    assert [(row.low, row.high) for row in settle((counted,), 20, 0)] == [(0, 8)]  # and its blank back
+    assert [(row.low, row.high) for row in settle((counted,), 7, 0)] == [(6, 7)]  # a banner, or one copied
+    assert [(row.low, row.high) for row in settle((counted,), 20, 0)] == [(6, 8)]  # and its blank back
+    assert [(row.low, row.high) for row in settle((counted,), 5, 0)] == [(0, 5)]  # fewer than its document: who knows
+    cut = replace(counted, state=JobState.CANCELED)
+    assert [(row.low, row.high) for row in settle((cut,), 7, 0)] == [(0, 7)]
 
 
 def test_a_claim_for_attempts_that_were_lost_together_is_bounded_by_all_of_them():
@@ -145,7 +149,68 @@ def test_a_lost_job_that_the_spooler_claims_nothing_of_is_what_the_counters_move
     raw = unrecorded("copieur", "S1", replace(SPOOLED, claimed_sides=0), ALICE, turn="2")
     assert (raw.attempt, raw.most) == ("spool/copieur/3/1000/2", None)
     assert [(row.low, row.high) for row in settle((raw,), 5, 0)] == [(5, 5)]
-    assert believe((raw,)) == ()
+    assert [(row.low, row.high) for row in believe((raw,))] == [(0, 500)]
+
+
+def seen(sides: int, **how: object) -> DeviceJob:
+    """Return a record as it was last seen printing."""
+    return replace(JOB, state=JobState.PROCESSING, sides=sides, sheets=None, **how)  # type: ignore[arg-type]
+
+
+def test_what_a_record_told_before_it_was_lost_did_come_out():
+    lost = unrecorded("copieur", "S1", SPOOLED, ALICE, seen=(seen(12),))
+    assert (lost.seen, lost.two_sided, lost.sized) == (12, True, False)
+    total = replace(lost, apart=False)
+    assert [(row.sides_mono, row.low, row.high) for row in settle((total,), 15, 0)] == [(12, 12, 15)]
+    assert [(row.sides_mono, row.sides_colour, row.high) for row in settle((total,), 5, 10)] == [(5, 7, 15)]
+    assert [(row.low, row.high) for row in settle((total,), 30, 0)] == [(12, 30)]
+    assert [(row.low, row.high) for row in settle((total,), 11, 0)] == [(0, 11)]  # the counters contradict it
+    assert [(row.low, row.high) for row in settle((lost,), 15, 0)] == [(15, 15)]
+    assert [(row.low, row.high, row.evidence) for row in believe((lost,))] == [(12, 20, Evidence.CLAIMED)]
+    counted = unrecorded("copieur", "S1", SPOOLED, ALICE, Errand(forecast=14), seen=(seen(12),))
+    assert [(row.low, row.high, row.evidence) for row in believe((counted,))] == [(12, 14, Evidence.FORECAST)]
+    for word in (None, 1, 12):  # the spooler's word for a document it did not read
+        assert [(row.low, row.high) for row in believe((replace(lost, most=word),))] == [(12, 512)]
+
+
+def test_whole_documents_with_some_banners_are_open_by_their_banners_alone():
+    lost = replace(unrecorded("copieur", "S1", SPOOLED, ALICE, Errand(forecast=6, banners=2)), apart=False)
+    assert [[(row.low, row.high) for row in settle((lost,), sides, 0)] for sides in (5, 6, 7, 8, 9)] == [
+        [(0, 5)],
+        [(6, 6)],
+        [(6, 7)],
+        [(6, 8)],
+        [(0, 8)],  # one more than all of it: a copy at least
+    ]
+    two = replace(lost, attempt="b", errand=Errand(forecast=3, banners=1), most=4)
+    assert [(row.low, row.high) for row in settle((lost, two), 11, 0)] == [(6, 8), (3, 4)]
+
+
+def test_what_was_seen_of_one_attempt_bounds_the_others():
+    one = unrecorded("copieur", "S1", SPOOLED, ALICE, seen=(seen(12),))
+    two = replace(LOST, attempt="b", most=9)
+    assert [(row.low, row.high) for row in settle((one, two), 15, 0)] == [(12, 15), (0, 3)]
+    assert [(row.low, row.high) for row in settle((one, two), 5, 10)] == [(0, 15), (0, 3)]  # whose is the colour?
+
+
+def test_clicks_are_sides_where_every_record_tells_its_size():
+    small = unsaid(replace(JOB, sides=None, copies=1, media="iso_a4_210x297mm"), ALICE)
+    big = unsaid(replace(JOB, sides=None, copies=1, media="iso_a3_297x420mm"), ALICE)
+    told = [
+        (row.sides_mono, row.sides_colour, row.clicks, row.low, row.high)
+        for claims, moved in [
+            ((small,), Sides(18, 0)),
+            ((big,), Sides(18, 4)),
+            ((big,), Sides(17, 0)),  # somebody else printed too
+            ((LOST,), Sides(18, 0)),
+            ((replace(LOST, seen=16),), Sides(12, 6)),
+        ]
+        for row in settle_clicks(claims, moved, 2, 1, "n")
+    ]
+    assert told == [(18, 0, 1, 18, 18), (9, 2, 2, 11, 11), (9, 0, 1, 9, 17), (9, 0, 1, 9, 18), (12, 4, 1, 16, 18)]
+    mixed = settle_clicks((small, replace(big, attempt="b")), Sides(18, 0), 2, 1, "n")
+    assert [(row.low, row.high) for row in mixed] == [(0, 18), (0, 18)]
+    assert [(row.low, row.clicks) for row in settle_clicks((LOST,), Sides(18, 0), 1, 1, "n")] == [(18, 1)]
 
 
 @pytest.mark.parametrize("moved", [(0, 0), (-1, 0), (2, -2), (-2, 2)])
@@ -181,6 +246,6 @@ def test_records_that_do_not_say_are_certain_where_the_spoolers_words_make_up_th
     assert [(row.low, row.high) for row in settle((one,), 8, 0)] == [(0, 8)]  # two of them copied, or all but one
     assert [(row.low, row.high) for row in settle((one, two), 10, 0)] == [(6, 6), (4, 4)]
     assert [(row.low, row.high) for row in settle((one, two), 6, 4)] == [(0, 6), (0, 4)]  # whose is the colour?
-    assert [(row.low, row.high) for row in settle((one, two), 9, 0)] == [(0, 9), (0, 9)]
+    assert [(row.low, row.high) for row in settle((one, two), 9, 0)] == [(0, 9), (4, 9)]
     cut = replace(one, state=JobState.CANCELED)  # three printed and three copied, say
     assert [(row.low, row.high) for row in settle((cut,), 6, 0)] == [(0, 6)]

@@ -41,6 +41,8 @@ def test_a_movement_without_a_record_may_be_half_as_many_a3_sides():
     assert (half.sides_mono, half.sides_colour, half.sheets, half.low, half.high) == (4, 1, 5, 5, 9)
     assert half.group == ""
     assert halved(replace(row, free=9)).free == 5  # never more than there is
+    sure = [(one.sides_mono, one.sides_colour) for one in (halved(row, 5), halved(row, 7), halved(row, 9))]
+    assert sure == [(4, 1), (6, 1), (7, 2)]  # so many were seen
 
 
 def test_an_older_row_is_one_click_a_side():

@@ -226,6 +226,30 @@ def test_a_lost_attempt_may_have_been_printed_on_both_sides():
     assert LOST.row(7, 0, 7, Evidence.COUNTER).two_sided
 
 
+def seen(sides: int, **how: object) -> DeviceJob:
+    """Return a record as it was last seen printing."""
+    return replace(JOB, state=JobState.PROCESSING, sides=sides, sheets=None, **how)  # type: ignore[arg-type]
+
+
+def test_a_record_that_was_seen_tells_the_paper_too():
+    plain = unrecorded("c", "S1", SPOOLED, ALICE, seen=(seen(5, two_sided=False, media="iso_a4_210x297mm"),))
+    assert (plain.two_sided, plain.large, plain.sized) == (False, False, True)
+    big = seen(5, media="iso_a3_297x420mm")
+    pair = unrecorded("c", "S1", SPOOLED, ALICE, times=2, seen=(big, big))
+    assert (pair.seen, pair.large, pair.sized) == (10, True, True)
+    both = unrecorded("c", "S1", SPOOLED, ALICE, times=2, seen=(big, seen(5, media="iso_a4_210x297mm")))
+    assert (both.large, both.sized) == (False, False)
+    half = unrecorded("c", "S1", SPOOLED, ALICE, times=2, seen=(big,))
+    assert (half.seen, half.two_sided, half.large, half.sized) == (5, True, False, False)
+
+
+def test_what_an_attempt_has_at_least():
+    counted = unsaid(replace(JOB, sides=None), ALICE, Errand(forecast=15))
+    assert (counted.least, replace(counted, state=JobState.CANCELED).least, SILENT.least) == (15, 0, 0)
+    lost = unrecorded("c", "S1", SPOOLED, ALICE, Errand(forecast=15), seen=(seen(12),))
+    assert (lost.least, LOST.least) == (12, 0)  # nobody says that it was completed, but the spooler
+
+
 def rows(sides: int, errand: Errand, state: JobState = JobState.COMPLETED) -> list[AttemptCounted]:
     row = count(replace(JOB, sides=sides, state=state), ALICE, errand)
     return [] if row is None else [row]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from agent.rules.attempts import Notebook, Sent
 from agent.rules.pages import spooled_name
 from agent.rules.witness import Lost, Witness
-from drivers.contract import JobState, Moment, SpoolJob, Trust
+from drivers.contract import DeviceId, DeviceJob, JobState, Moment, SpoolJob, Trust
 from drivers.spooling import SpoolAttempt
 
 AT = Moment(datetime(2026, 11, 2, 9, 0, tzinfo=UTC), 100.0, "boot", Trust.SYNCHRONISED)
@@ -81,6 +81,43 @@ def test_attempts_of_one_job_that_are_all_lost_are_missed_together():
     assert witness.missing((job,), notes) == ()
     more = Notebook((*notes.notes, note("1-3", device_job=9)))  # and printed once more, a day later
     assert [(one.notes, one.turn) for one in witness.missing((job,), more)] == [(("1-3",), "3")]
+
+
+def running(sides: int | None, job: int = 7, uuid: str = "u", user: str = "alice") -> DeviceJob:
+    return DeviceJob(
+        DeviceId("copieur"), "S1", job, uuid, user, JobState.PROCESSING, AT.utc, sides, None, None, 1, None
+    )
+
+
+def test_what_is_lost_is_told_with_how_far_it_was_seen_to_come():
+    job, under_way = spooled(1), Notebook((note("1-0", code=None),))
+    witness = Witness(0.0)
+    witness.watched((running(3),), Notebook())  # nobody noted it
+    witness.watched((running(None), running(0), replace(running(9), state=JobState.COMPLETED)), under_way)
+    witness.watched((running(3),), under_way)
+    witness.watched((running(5),), under_way)
+    witness.watched((running(4), running(9, user="bob")), under_way)
+    (lost,) = witness.missing((job,), Notebook((note("1-0"),)))
+    assert [one.sides for one in lost.seen] == [5]
+
+
+def test_a_number_that_is_given_out_again_says_nothing_of_the_attempt_that_had_it():
+    job, over = spooled(1), Notebook((note("1-0"),))
+    witness = Witness(0.0)
+    witness.watched((running(3),), Notebook((note("1-0", code=None),)))
+    witness.watched((running(8, uuid="v"),), Notebook((note("1-0", code=None),)))
+    witness.watched((running(8),), over)  # its note is to come
+    assert [[one.sides for one in lost.seen] for lost in witness.missing((job,), over)] == [[3]]
+
+
+def test_only_the_newest_attempts_are_remembered_as_they_printed():
+    witness = Witness(0.0)
+    notes = [note(f"{job}-0", job=job, device_job=job, code=None) for job in range(1, 52)]
+    for one in notes:
+        witness.watched((running(2, job=one.job),), Notebook((one,)))
+    jobs = tuple(spooled(job) for job in (1, 2, 51))
+    told = witness.missing(jobs, Notebook(replace(one, code=0) for one in notes))
+    assert [len(lost.seen) for lost in told] == [0, 1, 1]
 
 
 def test_what_we_made_print_again_is_missed_apart_for_it_is_free():

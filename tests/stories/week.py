@@ -71,6 +71,7 @@ class Week:
         self.copied: Counter[str] = Counter()
         self.happened: Counter[str] = Counter()
         self.number = 0
+        self.played: dict[str, str] = {}  # spooled job -> what happened to it
         self.seen = 80  # jobs the spooler still lists
         self.ledger = Ledger.open(folder / "ledger.db")
         self.clerk = self._clerk()
@@ -161,6 +162,7 @@ class Week:
 
     async def _job(self, what: str, work: Work) -> None:
         machine, done, name, user = self.machine, JobState.COMPLETED, self.spool_name(), work.user
+        self.played[name] = what
         part = self.dice.randint(0, work.whole - 1)
         match what:
             case "cancel" | "abort":
@@ -170,10 +172,10 @@ class Week:
                 self.job(user, 3 * work.whole, done, None, None, machine.prints(work, name, done))
             case "refused":
                 self.job(user, 2, JobState.CANCELED, None)
-            case "power-lost" | "power-kept":
+            case "power-lost":
+                await self._cut_short(work, name, part)
+            case "power-kept":
                 self.job(user, work.whole, done, machine.prints(work, name, JobState.ABORTED, part))
-                if what == "power-lost":
-                    machine.forget()
             case "silent":
                 self.job(user, work.whole, done, machine.prints(work, name, done, said=False))
             case "silent-device":
@@ -203,11 +205,31 @@ class Week:
         first = self.machine.prints(work, name, JobState.ABORTED, part)
         self.job(work.user, part, JobState.PROCESSING, first)
         await self.look()
-        second = self.machine.prints(work, f"{name}/2", JobState.COMPLETED)
-        self.spooled[-1] = replace(self.spooled[-1], state=JobState.COMPLETED, claimed_sides=part + work.whole)
-        note = self.notes[-1]
-        self.notes.append(replace(note, name=f"{self.number}-1", began_s=note.began_s + 1, device_job=second))
+        second, note = self.machine.begins(work, f"{name}/2"), self.notes[-1]
+        self.notes.append(
+            replace(note, name=f"{self.number}-1", began_s=note.began_s + 1, device_job=second, code=None)
+        )
+        await self._loses_power(work, work.whole, part + work.whole)
+
+    async def _cut_short(self, work: Work, name: str, part: int) -> None:
+        """Have the power fail in the middle of a job, and the machine forget it."""
+        begun = self.machine.begins(work, name)
+        self.job(work.user, 0, JobState.PROCESSING, begun)
+        self.notes[-1] = replace(self.notes[-1], code=None)
+        await self._loses_power(work, part, work.whole)
+
+    async def _loses_power(self, work: Work, out: int, claimed: int) -> None:
+        """Let `out` sides of the job come out; the clerk looks once a second, unless the box was off just then too."""
+        self.machine.busy = True
+        watched = self.dice.random() < 0.85
+        for side in range(1, out + 1):
+            self.machine.puts_out(side)
+            if watched and side < out:
+                await self.look(1)
+        self.machine.busy = False
         self.machine.forget()
+        self.spooled[-1] = replace(self.spooled[-1], state=JobState.COMPLETED, claimed_sides=claimed)
+        self.notes[-1] = replace(self.notes[-1], code=0)
 
     async def _visit(self, member: MemberId, sides: int, *, colour: bool) -> None:
         await self._badge(member)
@@ -240,7 +262,8 @@ class Week:
     def verdict(self) -> Verdict:
         machine, rows = self.machine, [entry.fact for entry in self.ledger.entries(AttemptCounted)]
         attempts = [row for row in rows if isinstance(row, AttemptCounted)]
-        wrong = [fault for row in attempts for fault in self._faults(row, machine.truth.get(row.attempt, Paper("")))]
+        booked = {row.attempt for row in attempts}
+        wrong = [fault for row in attempts for fault in self._faults(row, machine.paper(row.attempt, booked))]
         copied: Counter[str] = Counter()
         for entry in self.ledger.entries(CopiesCounted):
             assert isinstance(entry.fact, CopiesCounted)
@@ -254,7 +277,6 @@ class Week:
         facts = ((entry.seq, entry.fact, entry.at.utc.date()) for entry in self.ledger.entries(*KINDS))
         balances = of_rows(facts)
         stands = balances.between(DEVICE, date.min, date.max)
-        booked = {row.attempt for row in attempts}
         return Verdict(
             jobs=self.number,
             attempts=len(machine.truth),
@@ -262,7 +284,9 @@ class Week:
             copies=self.copied.total(),
             wrong=wrong,
             uncertain=sum(row.high - row.low for row in attempts),
-            unbooked=sum(paper.sides for name, paper in machine.truth.items() if name not in booked),
+            unbooked=sum(
+                paper.sides for name, paper in machine.truth.items() if not {name, f"spool/{paper.spooled}"} & booked
+            ),
             short=sum(max(0, sides - copied[who]) for who, sides in self.copied.items() if who),
             faults=balances.faults,
             balanced=stands[-1].counter == machine.counters.sides and not any(one.difference for one in stands),

@@ -7,6 +7,7 @@ twice; documents that were counted before.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -112,6 +113,7 @@ class Paper:
     banners: int = 0
     colour: int = 0
     large: bool = False
+    spooled: str = ""  # the spooled job that it is of
 
 
 @dataclass
@@ -126,14 +128,16 @@ class Machine:
     uuids: int = 0
     counters: Counters = field(default_factory=lambda: Counters(5000, 900, 700, 60, 6000))
     jobs: list[DeviceJob] = field(default_factory=list)
-    unseen: dict[str, str] = field(default_factory=dict)  # attempt -> its spooled job, since the last look
+    unseen: dict[str, str] = field(default_factory=dict)  # attempt -> its spooled job, if no look saw it ended
+    work: Work = field(default_factory=lambda: Work("", 0))  # what it prints, or printed last
     truth: dict[str, Paper] = field(default_factory=dict)  # by attempt, or spool/job of forgotten ones
     mute: bool = False  # records say no counts
     busy: bool = False
     shows: int = 80  # records it keeps
 
     async def read(self) -> DeviceReading:
-        self.unseen.clear()
+        running = {attempt(job) for job in self.jobs if not job.state.ended}
+        self.unseen = {name: spooled for name, spooled in self.unseen.items() if name in running}
         shown = tuple(self.jobs[-self.shows :])
         if self.mute:
             shown = tuple(replace(one, sides=None, sides_colour=None, sheets=None) for one in self.jobs) or shown
@@ -157,24 +161,43 @@ class Machine:
 
     def prints(self, work: Work, spooled: str, state: JobState, out: int | None = None, *, said: bool = True) -> int:
         """Put `out` sides on paper (None: all) and keep a record; return the device's job-id."""
-        out = work.whole if out is None else out
-        banners = min(out, int(work.banner))
-        mono, coloured = (banners, out - banners) if work.colour else (out, 0)
-        self.ids, self.uuids, now = self.ids + 1, self.uuids + 1, self.counters
-        clicks = self.place.clicks if work.large else 1
-        self.counters = replace(
-            now, print_mono=now.print_mono + clicks * mono, print_colour=now.print_colour + clicks * coloured
-        )
-        sheets = work.sheets(out)
+        job = self.begins(work, spooled)
+        self.puts_out(work.whole if out is None else out)
+        self.ends(state, said=said)
+        return job
+
+    def begins(self, work: Work, spooled: str) -> int:
+        """Begin a job; return the device's job-id."""
+        self.ids, self.uuids, self.work = self.ids + 1, self.uuids + 1, work
         job = DeviceJob(
-            DEVICE, self.serial, self.ids, f"urn:uuid:{self.uuids}", work.user, state, self.clock.now().utc,
-            out if said else None, coloured if said else None, sheets if said and self.place.sheets else None,
-            work.copies, work.two_sided, A3 if work.large else A4,
+            DEVICE, self.serial, self.ids, f"urn:uuid:{self.uuids}", work.user, JobState.PROCESSING,
+            self.clock.now().utc, 0, 0, 0, work.copies, work.two_sided, A3 if work.large else A4,
         )  # fmt: skip
         self.jobs.append(job)
-        self.truth[attempt(job)] = Paper(work.user, out, sheets, banners, coloured, work.large)
+        self.truth[attempt(job)] = Paper(work.user, large=work.large, spooled=spooled)
         self.unseen[attempt(job)] = spooled
         return self.ids
+
+    def puts_out(self, out: int) -> None:
+        """Have `out` sides of the job on paper by now."""
+        work, job, now = self.work, self.jobs[-1], self.counters
+        paper, clicks = self.truth[attempt(job)], self.place.clicks if work.large else 1
+        banners = min(out, int(work.banner))
+        coloured = out - banners if work.colour else 0
+        more_colour = coloured - paper.colour
+        more_mono = out - paper.sides - more_colour
+        self.counters = replace(
+            now, print_mono=now.print_mono + clicks * more_mono, print_colour=now.print_colour + clicks * more_colour
+        )
+        paper.sides, paper.sheets, paper.banners, paper.colour = out, work.sheets(out), banners, coloured
+        sheets = paper.sheets if self.place.sheets else None
+        self.jobs[-1] = replace(job, sides=out, sides_colour=coloured, sheets=sheets)
+
+    def ends(self, state: JobState, *, said: bool = True) -> None:
+        """End the job; its record says how much came out, or not."""
+        job = self.jobs[-1]
+        told = job if said else replace(job, sides=None, sides_colour=None, sheets=None)
+        self.jobs[-1] = replace(told, state=state)
 
     def copies(self, sides: int, *, colour: bool) -> None:
         now, mono = self.counters, 0 if colour else sides
@@ -184,11 +207,22 @@ class Machine:
         """Lose the records and start the job-ids over: what nobody had read is known by its spooled job alone."""
         for name, spooled in self.unseen.items():
             gone = self.truth.pop(name)
-            all_ = self.truth.setdefault(f"spool/{spooled}", Paper(gone.user, large=gone.large))
+            all_ = self.truth.setdefault(f"spool/{spooled}", Paper(gone.user, large=gone.large, spooled=spooled))
             all_.sides, all_.sheets = all_.sides + gone.sides, all_.sheets + gone.sheets
             all_.banners, all_.colour = all_.banners + gone.banners, all_.colour + gone.colour
         self.jobs, self.ids = [], 0
         self.unseen.clear()
+
+    def paper(self, name: str, booked: AbstractSet[str]) -> Paper:
+        """Return what an attempt put on paper; of a spooled job's own row, what no row of its attempts says."""
+        if name in self.truth:
+            return self.truth[name]
+        left = [one for key, one in self.truth.items() if key not in booked and name == f"spool/{one.spooled}"]
+        found = Paper(left[0].user if left else "", large=any(one.large for one in left))
+        for one in left:
+            found.sides, found.sheets = found.sides + one.sides, found.sheets + one.sheets
+            found.banners, found.colour = found.banners + one.banners, found.colour + one.colour
+        return found
 
     def fall(self, what: str) -> None:
         """Have the counters fall: a technician, another machine, or the end of the digits."""
