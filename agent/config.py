@@ -145,6 +145,7 @@ class PrinterConfig:
     queues: tuple[str, ...] = ()  # the CUPS queues that print to it at once, billed by the name they come under
     badge_queues: tuple[str, ...] = ()  # those whose jobs wait for a badge at the reader beside it; see Site.intake
     bills_from: str = "claimed"  # what nobody badged for is a member's from this level on, one of BILLS_FROM
+    screens: tuple[str, ...] = ()  # addresses of the screens beside it where a member may choose who pays; see /copieur
     keep_h: float = 72.0  # a job nobody badged for is let go after this
     poll_s: float = 15.0  # how often the device is looked at when no bell rings
     visit_idle_s: float = 90.0  # a copy visit ends after this long without a copy

@@ -140,7 +140,22 @@ class LiveGreeting:
     low: str = ""  # price before free sides, at least and at most; "" without a tariff
     high: str = ""
     currency: str = ""
-    refused: str = ""  # why nothing was let out: "card", "roster", "spooler", "silent", or a key of rules.reasons
+    refused: str = (
+        ""  # why nothing was let out: "card", "roster", "spooler", "silent", "payer", "no-payer", or a key of
+    )
+    # rules.reasons
+    account: bool = False  # a shared account pays some of it
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAsk:
+    """Somebody touched a copier's screen: the next badge is asked who pays, or one is being asked just now."""
+
+    at: datetime
+    turn: int = 0  # of the question: a choice says which it answers
+    payers: tuple[str, ...] = ()  # to choose among; (): the badge is still to come
+    jobs: int = 0
+    sides: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +164,7 @@ class LiveRelease:
 
     held: tuple[LiveHeld, ...] | None = None  # None: not known at present
     greetings: Mapping[str, LiveGreeting] = field(default_factory=dict)  # by device
+    asks: Mapping[str, LiveAsk] = field(default_factory=dict)  # by device
 
 
 @dataclass(frozen=True, slots=True)

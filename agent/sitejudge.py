@@ -11,24 +11,19 @@ import re
 from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv4Address, ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agent.config import (
-    BILLS_FROM,
-    COPIES,
     HOLIDAYS,
     LINES,
     MEMBERS_USE,
-    ContractConfig,
     LinkConfig,
-    PrinterConfig,
     Site,
-    out_queue,
 )
 from agent.connectorjudge import judge_connectors
 from agent.doorjudge import judge_door, judge_formulas, judge_readers
 from agent.faults import Fault, Keys, needed, one_line, one_of, within
+from agent.paperjudge import judge_printers
 from agent.rules.hours import Quiet, WeeklyHours
 
 METER_FILES = ("standard", "canon", "ricoh", "kyocera")  # of drivers/meters
@@ -45,7 +40,7 @@ def judge_site(site: Site, folder: Path) -> Iterator[Fault]:
     yield from _judge_hours(site)
     for name, link in site.links.items():
         yield from _judge_link(("links", name), link)
-    yield from _judge_printers(site)
+    yield from judge_printers(site)
     yield from judge_connectors(site)
     yield from judge_readers(site)
     yield from judge_door(site)
@@ -250,121 +245,6 @@ def _judge_internet(site: Site) -> Iterator[Fault]:
     if config.name and not re.fullmatch(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+", config.name):
         yield Fault(("internet", "name"), "attend un nom, par exemple example.org", "expects a name, like example.org")
     yield from within(("internet", "rate_month_mib"), config.rate_month_mib, 0, 1000)
-
-
-def _judge_printers(site: Site) -> Iterator[Fault]:
-    if site.spooler is not None:
-        yield from one_of(("spooler", "kind"), site.spooler.kind, ("cups", "sim"))
-    queues: dict[str, str] = {}
-    for name, printer in site.printers.items():
-        path = ("printers", name)
-        yield from one_of((*path, "kind"), printer.kind, ("ipp", "sim"))
-        yield from within((*path, "poll_s"), printer.poll_s, 0.5, 3600)
-        yield from within((*path, "visit_idle_s"), printer.visit_idle_s, 5, 3600)
-        yield from within((*path, "a3_clicks"), printer.a3_clicks, 1, 2)
-        yield from _judge_meters(path, printer)
-        if printer.kind == "ipp" and not _is_ipp(printer.uri):
-            yield Fault((*path, "uri"), "attend une adresse ipp://HÔTE/CHEMIN", "expects ipp://HOST/PATH")
-        yield from within((*path, "keep_h"), printer.keep_h, 1, 720)
-        yield from _judge_badge_queues(site, name)
-        yield from _judge_billing(site, name)
-        for queue in printer.queues:
-            if (other := queues.setdefault(queue, name)) != name:
-                yield Fault(
-                    (*path, "queues"),
-                    f"la file « {queue} » imprime déjà sur printers.{other}",
-                    f"the queue {queue!r} already prints to printers.{other}",
-                )
-        if printer.queues and site.spooler is None:
-            yield Fault(
-                (*path, "queues"),
-                "des files mais pas de section [spooler] ; ajoutez-la",
-                "queues but no [spooler] section; add it",
-            )
-
-
-def _judge_billing(site: Site, name: str) -> Iterator[Fault]:
-    """Judge from which level a print without a badge is billed: something must be able to reach it."""
-    path, bills_from = ("printers", name, "bills_from"), site.printers[name].bills_from
-    yield from one_of(path, bills_from, BILLS_FROM)
-    if bills_from == "claimed-host" and not any(site.intake(one) for one in site.printers):
-        yield Fault(
-            path,
-            "aucun poste ne peut être prouvé : ajoutez un lecteur et des badge_queues, ou mettez « authenticated »",
-            'no host can be proven: add a reader and badge_queues, or set "authenticated"',
-        )
-
-
-def _judge_meters(path: Keys, printer: PrinterConfig) -> Iterator[Fault]:
-    yield from one_of((*path, "copies"), printer.copies, COPIES)
-    yield from one_of((*path, "meters"), printer.meters, ("", *METER_FILES))
-    yield from within((*path, "snmp_port"), printer.snmp_port, 1, 65535)
-    yield from within((*path, "snmp_version"), printer.snmp_version, 1, 2)
-    if printer.contract is not None:
-        yield from _judge_contract((*path, "contract"), printer.contract)
-    if len(printer.code_columns) not in {0, 2, 3}:
-        yield Fault(
-            (*path, "code_columns"),
-            "attend les titres du code, des copies noires et, s'il y en a, des copies couleur",
-            "expects the titles of the code, of mono and, where there are any, of colour copies",
-        )
-    if printer.meters and not printer.snmp:
-        yield Fault(
-            (*path, "snmp"),
-            'manque : les compteurs se lisent en SNMP ; ajoutez par exemple snmp = "public"',
-            'is missing: meters are read over SNMP; add for example snmp = "public"',
-        )
-    try:
-        if printer.off != "closed":
-            Quiet.parse(printer.off)
-    except ValueError as error:
-        yield Fault((*path, "off"), 'attend "closed" ou des heures, par exemple "20:00-07:30"', str(error))
-
-
-def _judge_contract(path: Keys, contract: ContractConfig) -> Iterator[Fault]:
-    yield from within((*path, "a3_clicks"), contract.a3_clicks, 1, 2)
-    yield from within((*path, "mono_included"), contract.mono_included, 0, 10_000_000)
-    yield from within((*path, "colour_included"), contract.colour_included, 0, 10_000_000)
-    prices = (("mono_price", contract.mono_price), ("colour_price", contract.colour_price))
-    for key, price, most in (("package_price", contract.package_price, 100_000), *((*one, 10) for one in prices)):
-        if price is not None and price.is_finite():
-            yield from within((*path, key), float(price), 0, most)
-        elif price is not None:
-            yield Fault((*path, key), "attend un montant, par exemple 0.0045", "expects an amount, for example 0.0045")
-
-
-def _judge_badge_queues(site: Site, name: str) -> Iterator[Fault]:
-    """Judge the queues that wait for a badge: there must be a reader to badge at, and no job may take two ways."""
-    path = ("printers", name, "badge_queues")
-    waiting = site.printers[name].badge_queues
-    direct = {queue for printer in site.printers.values() for queue in printer.queues} | set(
-        map(out_queue, site.printers)
-    )
-    for queue in waiting:
-        if queue in direct:
-            yield Fault(
-                path,
-                f"la file « {queue} » imprime aussi sans badge ; lui donner un autre nom",
-                f"the queue {queue!r} prints without a badge too; give it another name",
-            )
-    if waiting and not any(reader.at == name for reader in site.readers.values()):
-        yield Fault(
-            path,
-            f'aucun lecteur à côté : ajouter [readers.…] avec at = "{name}", ou mettre ces files dans queues',
-            f'no reader beside it: add [readers.…] with at = "{name}", or name these queues in queues',
-        )
-    if waiting and site.spooler is None:
-        yield Fault(
-            path, "des files mais pas de section [spooler] ; ajoutez-la", "queues but no [spooler] section; add it"
-        )
-
-
-def _is_ipp(uri: str) -> bool:
-    try:
-        parts = urlsplit(uri)
-        return parts.scheme == "ipp" and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _judge_alerts(site: Site) -> Iterator[Fault]:

@@ -222,6 +222,14 @@ READER = DOOR + '[readers.r]\nkind = "serial"\nat = "door"\ndevice = "/dev/r"\n'
         ("printers.p.snmp_version", '[printers.p]\nkind = "sim"\nsnmp_version = 3\n'),
         ("printers.p.code_columns", '[printers.p]\nkind = "sim"\ncode_columns = ["Code"]\n'),
         ("printers.p.bills_from", '[printers.p]\nkind = "sim"\nbills_from = "badge"\n'),
+        (
+            "printers.p.screens",
+            (
+                '[spooler]\nkind="sim"\n[readers]\nr={kind="sim",at="p"}\n[printers]\n'
+                'p={kind="sim",badge_queues=["q"],screens=["192.168.1.300"]}\n'
+            ),
+        ),
+        ("printers.p.screens", '[printers.p]\nkind = "sim"\nscreens = ["192.168.1.30"]\n'),  # nothing waits for a badge
         ("printers.p.bills_from", '[printers.p]\nkind = "sim"\nbills_from = "claimed-host"\n'),  # nothing proves one
         ("printers.p.off", '[printers.p]\nkind = "sim"\noff = "la nuit"\n'),
         ("printers.p.contract.a3_clicks", '[printers.p]\nkind = "sim"\n[printers.p.contract]\na3_clicks = 3\n'),

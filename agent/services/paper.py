@@ -25,7 +25,8 @@ from agent.stories.copier import PaperPolicy
 from agent.stories.desk import Desk, mind_copier_reader
 from agent.stories.foretell import Foreteller
 from agent.stories.printing import mind_paper
-from agent.stories.release import ReleaseDesk, ReleasePolicy, Way, followed_slate
+from agent.stories.release import ReleaseDesk
+from agent.stories.room import ReleasePolicy, Room, Way, followed_slate
 from agent.stories.spool import mind_spooler
 from drivers.contract import BadgeRead, DeviceId, DeviceState, InputId
 from drivers.copying import CopyControl
@@ -119,10 +120,10 @@ async def _wire_releases(
         spool.kind, lambda: here.building, here.clock, here.stack, spool.server, queues
     )
     policy = ReleasePolicy(zone, timedelta(hours=site.keep_h), _tariff(site.tariff))
-    desk = ReleaseDesk(releaser, here.ledger, here.roster, here.clock, policy, here.show_release)
+    desk = ReleaseDesk(Room(releaser, here.ledger, here.roster, here.clock, policy, here.show_release))
     here.mind("releases", desk.mind, LOST_WAIT_S)
     for one in desks.values():
-        one.near = desk.near
+        one.near = desk.serving.near
     await here.stack.enter_async_context(answering(here.places.run, here.service, here.clock, desk.answer))
     return {name: partial(desk.badge, way=await _way(here, name)) for name in names}
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.ask import Answer, Request, answering
 from agent.config import ConnectorConfig, SpoolerConfig
-from agent.live import LiveGreeting, LiveHeld, LiveRelease, Picture
+from agent.live import LiveAsk, LiveGreeting, LiveHeld, LiveRelease, Picture
 from agent.memory.roster import RosterStore
 from agent.rules.facts import FormulaId
 from agent.rules.release import JobGiven
@@ -59,11 +60,18 @@ def held(job: int, member: str = "", level: str = "nobody", alias: str = "a1", s
             "1 travail, 1 page, dont 1 en couleur, 0,25 €",
         ),
         ({"jobs": 2, "sides": 14, "low": "0.70", "high": "3.50"}, "fr", "2 travaux, 14 pages, 3,50 € au plus"),
-        ({"jobs": 2}, "fr", "Bonjour, 2 travaux Prix"),
+        ({"jobs": 2}, "fr", "Bonjour, 2 travaux Pensez à reprendre vos feuilles."),
         (
             {"jobs": 3, "sides": 14, "colour": 4, "low": "1.50", "high": "1.50"},
             "en",
             "3 jobs, 14 pages, 4 in colour, 1.50 €",
+        ),
+        ({"jobs": 2, "sides": 7, "account": True}, "fr", "2 travaux, 7 pages Le compte partagé choisi paie."),
+        ({"refused": "no-payer", "jobs": 1}, "fr", "Aucun compte partagé ne paie pour vous Rien n'est sorti."),
+        (
+            {"refused": "payer", "jobs": 1},
+            "fr",
+            "Le compte partagé choisi ne paie pas ce travail 1 travail attend encore",
         ),
         ({}, "fr", "Bonjour, aucun travail à votre nom Imprimé depuis un téléphone ?"),
         ({"refused": "card"}, "fr", "Carte inconnue Rien n'est sorti."),
@@ -142,6 +150,80 @@ def test_the_screen_knows_when_it_does_not_know(home: House) -> None:
     browse(home, story)
 
 
+SCREEN = replace(PLACE, printers={"copieur": replace(PRINTER, screens=("127.0.0.1",))})
+PATH = "/copieur/copieur/qui-paie"
+
+
+def ask(home: House, **said: object) -> None:
+    """Show the screen what was asked a second ago."""
+    at = home.clock.now().utc - timedelta(seconds=1)
+    paint(home, LiveRelease((held(1),), asks={"copieur": LiveAsk(at, **said)}))  # type: ignore[arg-type]
+
+
+def test_at_its_own_screen_who_pays_is_touched_and_nowhere_else(tmp_path: Path) -> None:
+    heard: list[tuple[str, str, dict[str, str]]] = []
+
+    async def paper(request: Request) -> Answer:
+        heard.append((request.action, request.actor, dict(request.arguments)))
+        ask(home, turn=len(heard))
+        return Answer(True, "touched", "touched")
+
+    async def story(hand: Hand) -> None:
+        async with answering(home.places.run, "paper", home.clock, paper):
+            paint(home, LiveRelease(()))
+            assert "Un compte partagé paie" not in (await hand.open("/copieur")).text  # there is none
+            home.roster.payers.add("Fête du village", FormulaId("occasional"), actor="cli")
+            home.roster.payers.add("Mairie", FormulaId("occasional"), actor="cli")
+            page = await hand.open("/copieur")
+            page = await hand.send(page.form(PATH, on="1"))
+            assert "Posez votre badge Vous choisirez ensuite le compte qui paie." in page.text
+            page = await hand.send(page.form(PATH, on=""))
+            ask(home, turn=7, payers=("p:001", "p:009"), jobs=2, sides=7)  # p:009 was erased meanwhile
+            page = await hand.open("/copieur")
+            text = page.text.replace("\N{NO-BREAK SPACE}", " ")
+            assert "Qui paie ? Bonjour, 2 travaux, 7 pages. Touchez qui paie : rien ne sort avant." in text
+            assert "Fête du village" in text
+            assert "Mairie" not in text  # it does not pay for whoever badged
+            for payer in ("p:001", "", "-"):
+                await hand.send(page.form(PATH, turn="7", payer=payer))
+            lapsed = LiveAsk(home.clock.now().utc - timedelta(seconds=31), 8, ("p:001",))
+            paint(home, LiveRelease((), asks={"copieur": lapsed}))
+            assert "Rien n'est sorti Personne n'a choisi qui paie." in (await hand.open("/copieur")).text
+
+    with house(tmp_path / "house", SCREEN) as home:
+        browse(home, story)
+    touched, chosen = "counter-touch", "counter-choose"
+    assert [(action, given["on"], given["payer"]) for action, _, given in heard] == [
+        (touched, "1", ""),
+        (touched, "", ""),
+        (chosen, "", "p:001"),
+        (chosen, "", ""),
+        (chosen, "", "-"),
+    ]
+    assert {actor for _, actor, _ in heard} == {"screen:copieur"}
+
+
+@pytest.mark.parametrize("screens", [(), ("192.0.2.9",)])
+def test_at_any_other_address_nothing_can_be_touched(tmp_path: Path, screens: tuple[str, ...]) -> None:
+    site = replace(SCREEN, printers={"copieur": replace(PRINTER, screens=screens)})
+    with house(tmp_path / "house", site) as home:
+        home.roster.payers.add("Fête du village", FormulaId("occasional"), actor="cli")
+
+        async def story(hand: Hand) -> None:
+            ask(home, turn=7, payers=("p:001",), jobs=2)
+            page = await hand.open("/copieur")
+            assert "Qui paie ?" in page.text
+            assert (page.forms, "village" in page.html) == ([], False)
+            await hand.claim()  # not even whoever is signed in
+            sent = (await hand.open("/compte")).form("/sortir")
+            sent.action = PATH
+            assert (await hand.send(sent, on="1")).status == 403
+            sent.action = "/copieur/fax/qui-paie"
+            assert (await hand.send(sent, on="1")).status == 404
+
+        browse(home, story)
+
+
 def test_over_plain_http_the_screen_answers_and_the_inbox_does_not(home: House) -> None:
     async def run() -> None:
         paint(home, LiveRelease((held(1),)))
@@ -190,8 +272,6 @@ def test_a_waiting_job_is_given_by_the_word_of_the_animator(home: House) -> None
 
 
 def _give_and_learn(home: House, roster: RosterStore, ada: str, alias: str) -> None:
-    from agent.ask import Request  # noqa: PLC0415  (used here alone)
-
     async def main() -> None:
         book = HeldBook(home.ledger, roster, home.clock, home.places.run)
         wanted = {"job": f"2/{CREATED + 2}", "member": ada, "always": "1"}

@@ -1,8 +1,9 @@
 """`/copieur`: a small page for a screen beside the copier. Anybody may stand there: it names nobody.
 
-The one idea: the badge is the only input. The page says what to do, then for a few seconds what the badge did (how many
-jobs, pages, and the price), or why nothing came out and what to do about it; then it forgets. Without a screen the
-badge does the same. Served as the wall is: also over plain HTTP, no cookie, no form, readable without JavaScript.
+The one idea: the badge is the only input that is needed. The page says what to do, then for a few seconds what the
+badge did (how many jobs, pages, and the price), or why nothing came out and what to do about it; then it forgets.
+Without a screen the badge does the same. Served as the wall is: also over plain HTTP, no cookie, no form, readable
+without JavaScript; only at a screen that the site file names are there buttons (`whopays`).
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from decimal import Decimal
 from aiohttp import web
 
 from agent.config import Site
-from agent.live import STALE_S, LiveGreeting, LiveRelease, Picture, age_s, read_pictures
+from agent.live import STALE_S, LiveAsk, LiveGreeting, LiveRelease, Picture, age_s, read_pictures
 from agent.rules.incidents import Area, Level
 from agent.views.events import Labels, refusal
 from agent.views.sentences import Saying
-from agent.views.web.gate import CLOCK, GATE, PLACES, words_of
+from agent.views.web.gate import CLOCK, GATE, PLACES, Token, words_of
 from agent.views.web.watch import WATCH
+from agent.views.web.whopays import buttons, standing, touch
 from agent.views.words import Words, capital
 
 SHOWN = timedelta(seconds=20)
 AGAIN_S = 2  # how often the page comes again: a badge is answered on paper at once, on the screen within this
+CALM_S = 15  # ... without JavaScript, while somebody is to touch it: no page changes under their finger
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Seen:
     label: str
     intake: bool  # jobs wait for a badge here
     copied: int | None  # sides so far, while a badge lets copy
+    asked: LiveAsk | None = None  # somebody is choosing who pays
+    unchosen: bool = False  # nobody chose, just now
 
 
 def devices_of(site: Site) -> list[str]:
@@ -55,6 +60,7 @@ def routes(app: web.Application) -> None:
     if devices_of(app[GATE].site):
         app.router.add_get("/copieur", show)
         app.router.add_get("/copieur/{device}", show)
+        app.router.add_post("/copieur/{device}/qui-paie", touch)
 
 
 async def show(request: web.Request) -> web.Response:
@@ -69,7 +75,9 @@ async def show(request: web.Request) -> web.Response:
     release = None if paper is None else paper.release
     live = None if paper is None else paper.devices.get(device)
     label = Labels.of(site).device(device)
-    seen = Seen(device, label, bool(site.intake(device)), None if live is None else live.copied)
+    asked, unchosen = standing(release, device, say.state.at)
+    seen = Seen(device, label, bool(site.intake(device)), None if live is None else live.copied, asked, unchosen)
+    knows = release is not None and release.held is not None and bool(site.intake(device))
     said = greet(release, seen, say)
     html = (
         request.app[GATE]
@@ -81,6 +89,10 @@ async def show(request: web.Request) -> web.Response:
             said=said,
             lost=_unknown(say.words),
             again=AGAIN_S,
+            calm=CALM_S if asked else AGAIN_S,
+            buttons=buttons(request, device, asked, t) if knows else (),
+            device=device,
+            csrf=Token(request),
             time=say.time(say.state.at, "%H:%M"),
             waiting=len((release and release.held) or ()),
             phone=site.site.help_phone,
@@ -105,9 +117,12 @@ def _paper(request: web.Request) -> Picture | None:
 def greet(release: LiveRelease | None, seen: Seen, say: Saying) -> Greeting:
     """Say what the last badge did, if that was just now; else what to do."""
     t = say.words
-    last = release and release.greetings.get(seen.device)
+    last = None if release is None else release.greetings.get(seen.device)
     if last and not timedelta() <= say.state.at - last.at < SHOWN:
         last = None
+    asking = None if release is None or release.held is None else _asking(seen, last, t)
+    if asking:
+        return asking
     if seen.copied is not None and not (last and (last.jobs or last.refused)):
         sentence = t("copieur.copied", n=seen.copied) if seen.copied else t("copieur.free")
         return Greeting(Level.OK, sentence, t("copieur.free_more"))
@@ -126,11 +141,27 @@ def _unknown(t: Words) -> Greeting:
     return Greeting(Level.UNKNOWN, t("copieur.unknown"), t("copieur.unknown_more"))
 
 
+def _asking(seen: Seen, last: LiveGreeting | None, t: Words) -> Greeting | None:
+    """Ask who pays, or say that nobody chose; None if nobody is asked."""
+    asked = seen.asked
+    if asked is None:
+        lapsed = seen.unchosen and last is None
+        return Greeting(Level.WATCH, t("copieur.unchosen"), t("copieur.unchosen_more")) if lapsed else None
+    if not asked.payers:
+        return Greeting(Level.OK, t("copieur.badge"), t("copieur.armed_more"))
+    what = t("copieur.jobs", n=asked.jobs)
+    if asked.sides is not None:
+        what = f"{what}, {t('copieur.pages', n=asked.sides)}"
+    return Greeting(Level.OK, t("copieur.who_pays"), t("copieur.who_pays_more", what=what))
+
+
 def _answered(last: LiveGreeting, name: str, t: Words) -> Greeting:
     if last.refused == "card":
         return Greeting(Level.WATCH, t("copieur.card"), t("copieur.card_more"))
     if last.refused == "roster":
         return Greeting(Level.WATCH, t("copieur.roster"), t("copieur.roster_more"))
+    if last.refused == "no-payer":
+        return Greeting(Level.WATCH, t("copieur.no_payer"), t("copieur.no_payer_more"))
     if last.refused:
         more = t("copieur.payer_more" if last.refused == "payer" else "copieur.refused_more", n=last.jobs)
         return Greeting(Level.DOWN, capital(refusal(t, name, last.refused)), more)
@@ -144,7 +175,8 @@ def _answered(last: LiveGreeting, name: str, t: Words) -> Greeting:
     if last.high:
         price = money(last.high, last.currency, t)
         parts.append(price if last.low == last.high else t("copieur.at_most", price=price))
-    return Greeting(Level.OK, t("copieur.hello", what=", ".join(parts)), t("copieur.hello_more"))
+    more = "copieur.hello_more" if last.high else "copieur.hello_account" if last.account else "copieur.hello_sheets"
+    return Greeting(Level.OK, t("copieur.hello", what=", ".join(parts)), t(more))
 
 
 def money(amount: str, currency: str, t: Words) -> str:

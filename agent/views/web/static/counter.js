@@ -15,11 +15,14 @@
       const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(5000) });
       if (!answer.ok) throw new Error(answer.statusText);
       const news = new DOMParser().parseFromString(await answer.text(), "text/html");
-      for (const id of ["said", "time", "below"]) put(id, news.getElementById(id).innerHTML);
+      for (const id of ["said", "taps", "time", "below"]) put(id, news.getElementById(id).innerHTML);
       document.querySelector("link[rel=icon]").href = news.querySelector("link[rel=icon]").getAttribute("href");
       heard = Date.now();
     } catch {
-      if (Date.now() - heard > LOST_MS) put("said", at("lost").innerHTML);
+      if (Date.now() - heard > LOST_MS) {
+        put("said", at("lost").innerHTML);
+        put("taps", "");
+      }
     }
     setTimeout(ask, 1000 * document.body.dataset.again);
   };
