@@ -37,6 +37,7 @@ from drivers.verbs import BadgeVerb, CopyVerb, DeviceVerb, DoorVerb, LinkVerb, P
 
 SIDE_S = 0.5  # one printed side takes this long
 QUEUE = 1000
+PAST = 0  # the job-id of what no spooler sent
 
 
 class SimBuilding:
@@ -126,6 +127,10 @@ class SimBuilding:
 
     def _print(self, verb: PrintVerb) -> str:
         device, copier = self._first_copier()
+        if verb.past:
+            copier.waiting.append((verb, PAST))
+            self._start(device, copier)
+            return f"{verb.user} prints past the queues"
         now = self.clock.now()
         job = max(self._spooled, default=0) + 1
         self._spooled[job] = SpoolJob(
@@ -184,8 +189,9 @@ class SimBuilding:
             return
         verb, job = copier.waiting.popleft()
         copier.busy = True
-        self._note(verb, job, copier.next_job)
-        self._spooled[job] = replace(self._spooled[job], state=JobState.PROCESSING)
+        if job != PAST:
+            self._note(verb, job, copier.next_job)
+            self._spooled[job] = replace(self._spooled[job], state=JobState.PROCESSING)
         copier.active = (copier.record(device, verb, self.clock.now().utc, 0, 0),)
         sides = verb.pages * verb.copies
         asyncio.get_running_loop().call_later(sides * SIDE_S, self._printed, device, copier, verb, job)
@@ -205,10 +211,11 @@ class SimBuilding:
             sheets=now.sheets + sheets,
         )
         copier.busy = False
-        self._spooled[job] = replace(
-            self._spooled[job], state=JobState.COMPLETED, claimed_sides=sides, claimed_sheets=sheets
-        )
-        self._bell.set()
+        if job != PAST:
+            self._spooled[job] = replace(
+                self._spooled[job], state=JobState.COMPLETED, claimed_sides=sides, claimed_sheets=sheets
+            )
+            self._bell.set()
         self._start(device, copier)
 
     def _copy(self, verb: CopyVerb) -> str:

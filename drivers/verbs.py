@@ -43,6 +43,7 @@ class PrintVerb:
     copies: int = 1
     held: bool = False  # to a queue whose jobs wait for a badge
     account: str = ""  # job-account-id: what the client says is to pay
+    past: bool = False  # straight to the machine, past all queues
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ GRAMMAR = {
     "loss": "loss LINK 0.1",
     "delay": "delay LINK 80ms",
     "rate": "rate LINK 1000kbit",
-    "print": "print USER PAGES [colour] [two-sided] [x3] [held] [account=WORD]",
+    "print": "print USER PAGES [colour] [two-sided] [x3] [held|past] [account=WORD]",
     "copy": "copy SIDES [colour]",
     "paper": "paper out|in",
     "toner": "toner black 0.04",
@@ -159,10 +160,12 @@ def _print(_name: str, rest: list[str]) -> Verb:
             copies = int(option[1:])
         elif option.startswith("account="):
             account = option.removeprefix("account=")
-        elif option not in ("colour", "two-sided", "held"):
+        elif option not in ("colour", "two-sided", "held", "past"):
             raise ValueError(option)
-    two_sided, held = "two-sided" in options, "held" in options
-    return PrintVerb(user, _count(pages), "colour" in options, two_sided, copies, held, account)
+    colour, two_sided, held, past = (name in options for name in ("colour", "two-sided", "held", "past"))
+    if held and past:
+        raise ValueError(options)
+    return PrintVerb(user, _count(pages), colour, two_sided, copies, held, account, past)
 
 
 def _copy(_name: str, rest: list[str]) -> Verb:

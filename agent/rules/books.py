@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, timedelta, tzinfo
+from typing import TypeVar
 
 from agent.rules.claims import believe, settle_clicks
 from agent.rules.columns import (
@@ -36,9 +37,11 @@ from agent.rules.columns import (
     Sides,
     Suspicion,
     Visit,
+    badged,
     clicks_of,
     copies_of,
     large_copies_of,
+    large_moved,
     prints_of,
 )
 from agent.rules.facts import Fact, FormulaId, MemberId
@@ -52,14 +55,17 @@ from agent.rules.paper import (
     CopiesMetered,
     CopyVisitEnded,
     CopyVisitStarted,
+    PrintedPast,
     PrintsUnmatched,
 )
+from agent.rules.sheets import large
 from drivers.contract import Counters, DeviceJob, DeviceReading, JobState, Moment
 
 CARRIED_DAYS = 30  # well under facts.TIMED_DAYS
 LATE_S = 20.0  # how long after a visit's idle limit a look may come and still speak for the visit
 HOLD_S = 60.0  # how long a job active in the spooler keeps unexplained prints from being booked
 REST_S = 30.0  # copy counters that stood still this long are booked, whatever else keeps the device busy
+Stray = TypeVar("Stray", bound=PrintsUnmatched)
 ACTIVE = frozenset({JobState.PROCESSING, JobState.STOPPED})  # a job at the device that may have printed a part
 
 
@@ -113,7 +119,10 @@ class Books:
                 self._prints += Sides(fact.mono, fact.colour)
                 self._accounts.unattributed += fact.mono + fact.colour
                 self._floor = Sides(fact.to_mono, fact.to_colour)
-                self._unmatched += 1
+                if name := getattr(fact, "attempt", ""):
+                    self._attempts.add(name)
+                else:
+                    self._unmatched += 1
             case CopiesCounted():
                 moved = Sides(fact.to_mono, fact.to_colour) - self._copies
                 self._accounts.copied(moved.all, somebodys=bool(fact.member))
@@ -141,7 +150,7 @@ class Books:
     def key(self, fact: Fact) -> str:
         """Return the ledger key of a proposed fact, by what is booked before it."""
         match fact:
-            case PagesCounted():
+            case PagesCounted() | PrintedPast() if fact.attempt:
                 return fact.attempt
             case BooksOpened():
                 return f"{self.device}/{fact.epoch}"
@@ -263,7 +272,7 @@ class Books:
         return (row, *(self._idle(reading.at) if late else ()))
 
     def _copies_row(self, counters: Counters, moved: Sides, visit: Visit | None) -> CopiesMetered:
-        stand, large = copies_of(counters), self._large_moved(counters, moved)
+        stand, large = copies_of(counters), large_moved(self._large, counters, moved, self.a3_clicks)
         self._large = large_copies_of(counters)
         sides = moved - large * (self.a3_clicks - 1)
         return CopiesMetered(
@@ -282,14 +291,6 @@ class Books:
             clicks_mono=moved.mono,
             clicks_colour=moved.colour,
         )
-
-    def _large_moved(self, counters: Counters, moved: Sides) -> Sides:
-        """Return how many of the copies were on A3; none where that is not known, or cannot be."""
-        now = large_copies_of(counters)
-        if now is None or self._large is None or now.below(self._large):
-            return Sides()
-        large = now - self._large
-        return Sides() if moved.below(large * self.a3_clicks) else large
 
     def _rests(self, stand: Sides, at: Moment) -> bool:
         if self._stood is None or self._stood[0] != stand or self._stood[1].boot != at.boot:
@@ -314,13 +315,7 @@ class Books:
 
     def badge(self, at: Moment, member: Member) -> tuple[Fact, ...]:
         """Return what a member's badge at the copier does to visits. Copies up to here must be booked before."""
-        visit = f"{self.device}/{at.boot}/{at.mono_s:.6f}/{member.id}"  # two cards may come in one read, at one moment
-        started = CopyVisitStarted(self.device, visit, member.id, member.formula)
-        if self.visit is None:
-            return (started,)
-        if self.visit.member == member.id:
-            return (CopyVisitEnded(self.device, self.visit.visit, "badge-out"),)
-        return (CopyVisitEnded(self.device, self.visit.visit, "next-badge"), started)
+        return badged(self.device, self.visit, at, member)
 
     # prints -----------------------------------------------------------------------------------------------
 
@@ -352,10 +347,22 @@ class Books:
             rest -= Sides(row.sides_mono, row.sides_colour) * clicks_of(row)
         if rest == Sides():
             return rows
-        return (*rows, self._unexplained(rest, stand))
+        return (*rows, self._unexplained(PrintsUnmatched, rest, stand))
 
-    def _unexplained(self, rest: Sides, stand: Sides) -> PrintsUnmatched:
-        return PrintsUnmatched(
+    def past(self, job: DeviceJob, *, aside: bool = False) -> PrintedPast:
+        """Return that a record was printed past us; `aside`: it is no print, and only never to be booked."""
+        sides = 0 if aside else job.sides or 0
+        colour = min(sides, job.sides_colour or 0)
+        moved = Sides(sides - colour, colour) * (self.a3_clicks if large(job.media) else 1)
+        return replace(self._unexplained(PrintedPast, moved, self._floor), attempt=attempt(job))
+
+    def past_unseen(self, stray: PrintsUnmatched) -> PrintedPast:
+        """Return the same movement of the print counters, said to be printed past us."""
+        moved, stand = Sides(stray.mono, stray.colour), Sides(stray.to_mono, stray.to_colour)
+        return self._unexplained(PrintedPast, moved, stand)
+
+    def _unexplained(self, kind: type[Stray], rest: Sides, stand: Sides) -> Stray:
+        return kind(
             device=self.device,
             serial=self.serial,
             epoch=self.epoch,
@@ -376,19 +383,7 @@ class Books:
         sums = self._accounts
         if (copies_of(counters) - self._copies) != Sides():
             return ()  # a copy of this very look is booked first
-        closed = BooksClosed(
-            device=self.device,
-            serial=self.serial,
-            epoch=self.epoch,
-            day=day,
-            counter=counters.sides,
-            opening=sums.opening,
-            prints=sums.prints,
-            copies=sums.copies,
-            unattributed=sums.unattributed,
-            open_sides=sums.open_sides,
-        )
-        return (closed,)
+        return (sums.closing(self.device, self.serial, self.epoch, day, counters.sides),)
 
     def _carried(self, reading: DeviceReading) -> tuple[Fact, ...]:
         """Return a new opening on the same counters when the books are old; copies of this look must be booked."""

@@ -7,10 +7,13 @@ counters unless they are called sides: a device set to count A3 twice has two cl
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import TypeVar
 
-from agent.rules.facts import FormulaId, MemberId
+from agent.rules.facts import Fact, FormulaId, MemberId
+from agent.rules.members import Member
 from agent.rules.pages import AttemptCounted, PagesCounted
+from agent.rules.paper import BooksClosed, CopyVisitEnded, CopyVisitStarted
 from drivers.contract import Counters, Moment
 
 
@@ -67,6 +70,21 @@ class Accounts:
         else:
             self.unattributed += clicks
 
+    def closing(self, device: str, serial: str, epoch: int, day: date, counter: int) -> BooksClosed:
+        """Return the closing of these accounts at the first quiet moment of `day`."""
+        return BooksClosed(
+            device=device,
+            serial=serial,
+            epoch=epoch,
+            day=day,
+            counter=counter,
+            opening=self.opening,
+            prints=self.prints,
+            copies=self.copies,
+            unattributed=self.unattributed,
+            open_sides=self.open_sides,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:
@@ -76,6 +94,17 @@ class Visit:
     member: MemberId
     formula: FormulaId
     active: Moment
+
+
+def badged(device: str, open_: Visit | None, at: Moment, member: Member) -> tuple[Fact, ...]:
+    """Return what a member's badge at a copier does to the visit that is open there."""
+    visit = f"{device}/{at.boot}/{at.mono_s:.6f}/{member.id}"  # two cards may come in one read, at one moment
+    started = CopyVisitStarted(device, visit, member.id, member.formula)
+    if open_ is None:
+        return (started,)
+    if open_.member == member.id:
+        return (CopyVisitEnded(device, open_.visit, "badge-out"),)
+    return (CopyVisitEnded(device, open_.visit, "next-badge"), started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +142,15 @@ def large_copies_of(counters: Counters) -> Sides | None:
     """Return how many copied sides were on A3; None where the device does not tell."""
     large = counters.large
     return None if large is None else Sides(large.copy_mono, large.copy_colour)
+
+
+def large_moved(before: Sides | None, counters: Counters, moved: Sides, a3_clicks: int) -> Sides:
+    """Return how many of the copies that moved the counters were on A3; none where that is not known, or cannot be."""
+    now = large_copies_of(counters)
+    if now is None or before is None or now.below(before):
+        return Sides()
+    large = now - before
+    return Sides() if moved.below(large * a3_clicks) else large
 
 
 def prints_of(counters: Counters) -> Sides:

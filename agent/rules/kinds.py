@@ -34,6 +34,8 @@ RULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "copies-metered",
             "copies-by-hand",
             "prints-unmatched",
+            "printed-past",
+            "past-mended",
             "card-seen",
             "panel-read",
             "meters-read",
@@ -59,6 +61,7 @@ SUCCESSORS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "attempt-counted": ("attempt-owned", "attempt-known"),
         "attempt-owned": ("attempt-known",),
         "copies-counted": ("copies-metered", "copies-by-hand"),
+        "prints-unmatched": ("printed-past",),
         "print-settled": ("sides-settled",),
         "pages-attributed": ("pages-moved",),
     }

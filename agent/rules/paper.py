@@ -202,6 +202,38 @@ class PrintsUnmatched(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class PrintedPast(PrintsUnmatched):
+    """Somebody printed straight to the device, past our queues: nobody's sides, on its counter like all others.
+
+    By a record of the device that nothing of ours can have sent (`attempt`), or by its print counters alone ("") while
+    nothing of ours was under way. With no sides: a record of something that was no print, and is never booked.
+    """
+
+    kind: ClassVar[str] = "printed-past"
+    kept_for_days: ClassVar[int | None] = TIMED_DAYS
+
+    attempt: str = ""  # pages.attempt of the record
+
+    def totals(self) -> tuple[Total, ...]:
+        """Add what was printed past us, of what is unattributed."""
+        return (
+            *PrintsUnmatched.totals(self),
+            total("printed_past_sides", self.mono + self.colour, device=self.device),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PastMended(Fact):
+    """The animator says that nobody can print past the box any more."""
+
+    kind: ClassVar[str] = "past-mended"
+
+    device: str
+    number: int  # 1, 2, ... per device
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class CardSeen(Fact):
     """A card that nobody has was shown to the reader beside a device: so it can be given to somebody."""
 

@@ -15,17 +15,18 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, tzinfo
+from datetime import date, tzinfo
 from typing import Protocol
 
-from agent.live import LiveDevice, LiveSupply, LiveTray
+from agent.live import LiveDevice
 from agent.memory.ledger import Ledger
 from agent.rules import clicks, pages
 from agent.rules.attempts import Sent
 from agent.rules.books import ACTIVE, Books
+from agent.rules.bypass import Bypass
 from agent.rules.facts import CardKey, Fact
 from agent.rules.identity import Level
-from agent.rules.metering import Metering, display_of, meters_of
+from agent.rules.metering import Metering, meters_of
 from agent.rules.pages import PLAIN, AttemptCounted, Claim, Errand, PagesCounted, attempt
 from agent.rules.paper import (
     BooksClosed,
@@ -35,6 +36,7 @@ from agent.rules.paper import (
     CopyVisitEnded,
     CopyVisitStarted,
     MetersRead,
+    PrintedPast,
     PrintsUnmatched,
     holder,
 )
@@ -42,6 +44,8 @@ from agent.rules.spool import Stand
 from agent.rules.witness import Lost, Witness
 from agent.stories.desk import Desk
 from agent.stories.owners import Names, Owners
+from agent.stories.portrait import Portrait
+from agent.stories.strangers import Strangers
 from agent.stories.turnstile import Turnstile
 from drivers.contract import (
     BadgeRead,
@@ -66,7 +70,6 @@ NOTE_S = 2.0  # how long a record waits for a note that may yet name its job
 FORETOLD_S = 40.0  # how long it waits for its documents to be looked through, where the device does not say
 LAST_S = 10.0  # how long a cancelled story waits for the write it began
 BY_HAND = frozenset({"panel", "codes"})  # copies are told by people or by a file: the counters say nothing of them
-STUCK_S = 600.0  # a job that prints for this long without a side is stuck
 STILL_LOOKS = 60  # looks at a busy device that changes nothing, before it is looked at at leisure
 BOOKED = (BooksOpened, PagesCounted, CopiesCounted, PrintsUnmatched, CopyVisitStarted, CopyVisitEnded, BooksClosed)
 
@@ -110,21 +113,18 @@ class Clerk:
         self._printer, self._desk, self._ledger, self._people = printer, desk, ledger, people
         self._clock, self._policy = clock, policy
         self._owners = Owners(desk, people, policy.bills_from, self._today)
-        self._refused: datetime | None = None
-        self._seen: object = None  # what the last look showed
-        self._still = 0  # how many looks showed just that
-        self._reading: DeviceReading | None = None
+        self._portrait = Portrait()
         self._judged: object = None  # the records and spooled jobs that `_claims` was made from
         self._claims: tuple[Claim, ...] = ()
         self._metering = Metering()
-        self._ages: dict[str, datetime] = {}  # since when each reason stands
-        self._printing: dict[tuple[str, int], Moment] = {}  # jobs at the device, and since when
         self._awaited: dict[str, float] = {}  # records whose note may yet come, and since when
         self._meters_day: tuple[str, date] | None = None  # when the meters were last written down, and whose
         self.books = Books(device, policy.visit_idle_s, a3_clicks=policy.a3_clicks, zone=policy.zone)
         newest = clock.now().utc
         self._strays = 0  # prints nothing explained, in sides, ever
         self._lost: dict[str, Lost] = {}  # claim -> what of its job left no record
+        self._bypass = Bypass()
+        self._strangers = Strangers(self._bypass, desk, apart=policy.copies not in BY_HAND)
         spooled = []
         for entry in ledger.entries(*BOOKED):
             self._learn(entry.fact, entry.at)
@@ -145,6 +145,8 @@ class Clerk:
         `split` says of what is seen whether copies are booked up to here although the device is busy.
         """
         raw, spooled = await self._printer.read(), self._desk.spooled
+        self._bypass.look(raw)
+        self._bypass.spool(spooled, self._desk.notebook, raw.at.mono_s)
         news = (raw.jobs, spooled) != self._judged
         self._witness.watched(raw.jobs, self._desk.notebook)
         if news or self._claims or self._awaited:
@@ -157,14 +159,18 @@ class Clerk:
         here = split is not None and split(reading)
         hold = self._desk.printing or self._metering.pending or bool(self._awaited)
         for fact in self.books.judge(reading, self._claims, hold=hold, split=here):
+            if isinstance(fact, PrintsUnmatched) and not self._claims:
+                fact = await self._strangers.unseen(fact, raw, self.books)  # noqa: PLW2901
             await self._write(reading.at, fact)
+        if self.books.balanced:
+            self._strangers.balanced(raw.at)
         if reading.settled and not self._metering.pending and not self.books.copied(reading):
             self.books.nobodys = self.books.nobodys and reading.counters is None
         told = self.books.balanced and not self._metering.pending
         if told and (news or not calm):
             self._witness.balanced(spooled, self._desk.notebook)
         await self._read_meters(raw)
-        self._note(raw)
+        self._portrait.look(raw, self._desk, self.books)
         if split is None:
             await self.turn()
         metered = reading.counters is not None
@@ -195,11 +201,14 @@ class Clerk:
         if self._policy.copies in BY_HAND:
             return replace(raw, counters=None, life=None)
         booked, hold = self.books.booked, self._desk.printing
-        return self._metering.read(raw, booked, claims=bool(self._claims), hold=hold, now=now)
+        claims = bool(self._claims or self._awaited)
+        return self._metering.read(raw, booked, claims=claims, hold=hold, now=now)
 
     async def _book_records(self, reading: DeviceReading) -> list[Claim]:
         """Book every ended attempt by its record; return those whose record does not say."""
-        claims, rows = [], []
+        claims: list[Claim] = []
+        rows: list[Fact] = []
+        strange: list[DeviceJob] = []
         ended = self.books.unbooked(reading)
         if ended:  # the record may be quicker than the spooler's story, and an old note may have its number
             await self._desk.read_notes()
@@ -208,19 +217,37 @@ class Clerk:
             sent = self._desk.notebook.sent(job)
             if sent is None and self._may_be_noted(job, reading.at):
                 continue
-            whose, errand = self._owners.of_record(job, sent), self._errand(sent)
-            row = pages.count(job, whose, errand, a3_clicks=self._policy.a3_clicks)
-            if row is None and sent is not None and self._may_be_foretold(job, sent, reading.at):
-                continue
-            if row is None:
-                claims.append(pages.unsaid(job, whose, errand))
+            if sent is None and job.sides is not None and self._desk.noted:
+                strange.append(job)
             else:
-                rows.append(row)
-            if row is not None or self.books.booked.metered or errand.forecast is not None:
-                self._witness.recorded(attempt(job), job.user, sent)
-        for at in range(0, len(rows), AT_ONCE):
-            await self._write(reading.at, *rows[at : at + AT_ONCE])
+                self._count(job, sent, reading, claims, rows)
+        await self._write_rows(reading.at, rows)
+        waiting = bool(self._claims or claims)
+        ours, past = await self._strangers.judge(reading, strange, self.books, self._awaited, claims=waiting)
+        rows = [*past]
+        for job in ours:
+            self._count(job, None, reading, claims, rows)
+        await self._write_rows(reading.at, rows)
         return claims
+
+    def _count(
+        self, job: DeviceJob, sent: Sent | None, reading: DeviceReading, claims: list[Claim], rows: list[Fact]
+    ) -> None:
+        """Add an attempt's row, or its claim if its record does not say; neither while its documents are looked at."""
+        whose, errand = self._owners.of_record(job, sent), self._errand(sent)
+        row = pages.count(job, whose, errand, a3_clicks=self._policy.a3_clicks)
+        if row is None and sent is not None and self._may_be_foretold(job, sent, reading.at):
+            return
+        if row is None:
+            claims.append(pages.unsaid(job, whose, errand))
+        else:
+            rows.append(row)
+        if row is not None or self.books.booked.metered or errand.forecast is not None:
+            self._witness.recorded(attempt(job), job.user, sent)
+
+    async def _write_rows(self, at: Moment, rows: list[Fact]) -> None:
+        for first in range(0, len(rows), AT_ONCE):
+            await self._write(at, *rows[first : first + AT_ONCE])
 
     def _may_be_noted(self, job: DeviceJob, at: Moment) -> bool:
         """Return True while the backend in the print path may yet say which job this record carried out."""
@@ -259,7 +286,7 @@ class Clerk:
         card, roster = self._people.card_key(read.card), self._people.roster()
         member = holder(card, roster, day)
         if member is None:
-            self._refused = read.at.utc
+            self._portrait.refused = read.at.utc
             if card not in roster.cards and card not in roster.visitors and not self._people.fault:
                 key = f"{read.reader}:{read.at.boot}:{read.at.mono_s:.6f}:{card[:8]}"
                 await self._append(CardSeen(read.reader, card), read.at, key)
@@ -293,7 +320,7 @@ class Clerk:
             return False
         if reading.counters is None or self._metering.pending:
             return True
-        raw = self._reading
+        raw = self._portrait.reading
         return raw is not None and raw.counters is None and self._metering.surplus(raw, self.books.booked)
 
     def _copying(self, reading: DeviceReading) -> bool:
@@ -310,14 +337,14 @@ class Clerk:
     def rest_s(self) -> float:
         """Return how long until the next look, if nothing is laid on the desk before."""
         wakes_at = self.books.wakes_at()
-        if self._restless() and self._still < STILL_LOOKS:
+        if self._restless() and self._portrait.still < STILL_LOOKS:
             return self._policy.busy_s
         if wakes_at is None:
             return self._policy.poll_s
         return min(self._policy.poll_s, max(self._policy.busy_s, wakes_at - self._clock.now().mono_s))
 
     def _restless(self) -> bool:
-        reading = self._reading
+        reading = self._portrait.reading
         busy = reading is None or not reading.settled or reading.state is not DeviceState.IDLE
         return (
             busy
@@ -327,42 +354,9 @@ class Clerk:
             or self.books.visit is not None
         )
 
-    def _note(self, reading: DeviceReading) -> None:
-        self._reading = reading
-        device = (reading.state, reading.reasons, reading.counters, reading.life, reading.jobs)
-        seen = (device, self._desk.spooled, self.books.visit)
-        self._ages = {reason: self._ages.get(reason, reading.at.utc) for reason in reading.reasons}
-        printing = {(job.queue, job.job) for job in self._desk.spooled if job.state in ACTIVE}
-        idle = seen == self._seen  # not a side came out since the last look
-        self._printing = {job: self._printing.get(job, reading.at) if idle else reading.at for job in printing}
-        self._still = self._still + 1 if seen == self._seen else 0
-        self._seen = seen
-
-    def _stuck(self, at: Moment) -> int:
-        """Return how many jobs have been printing for too long."""
-        return sum(one.boot == at.boot and at.mono_s - one.mono_s >= STUCK_S for one in self._printing.values())
-
     def picture(self) -> LiveDevice:
         """Return the live picture of the device."""
-        reading = self._reading
-        if reading is None:
-            return LiveDevice(state="unknown")
-        return LiveDevice(
-            state=reading.state.value,
-            reasons=reading.reasons,
-            supplies=tuple(LiveSupply(one.name, one.colour, one.level_share) for one in reading.supplies),
-            counter=display_of(reading),
-            visitor=self.books.visit is not None,
-            waiting=self._desk.waiting,
-            refused=self._refused,
-            ages=self._ages,
-            trays=tuple(LiveTray(one.name, one.media, one.level_share, one.empty) for one in reading.trays),
-            queued=reading.queued,
-            stuck=self._stuck(reading.at),
-            meters_silent=bool(reading.faults),
-            control_lost=self._turnstile.lost,
-            copied=self._turnstile.so_far(self.books.visit),
-        )
+        return self._portrait.picture(self._desk, self.books, self._turnstile)
 
     def _errand(self, sent: Sent | None) -> Errand:
         """Return what the spooler's side knows of an attempt: its job, and what was counted in its documents."""
@@ -383,7 +377,9 @@ class Clerk:
         self._turnstile.learn(fact)
         if isinstance(fact, AttemptCounted) and (lost := self._lost.pop(fact.attempt, None)) is not None:
             self._witness.settled(lost)
-        if isinstance(fact, PrintsUnmatched) and fact.device == self.books.device:
+        if isinstance(fact, AttemptCounted) and fact.spooled:
+            self._bypass.booked(fact.spooled)
+        if isinstance(fact, PrintsUnmatched) and not isinstance(fact, PrintedPast) and fact.device == self.books.device:
             self._strays += fact.mono + fact.colour
 
     async def _append(self, fact: Fact, at: Moment, key: str) -> None:

@@ -56,6 +56,8 @@ class Desk:
         self.payer, self.expected = payer, expected
         self.spooled: tuple[SpoolJob, ...] = ()
         self.fetch: Callable[[], Awaitable[tuple[SpoolAttempt, ...]]] | None = None  # reads the notes of its queues
+        self.noted = False  # the backend stands in the print path of all its queues, and what it noted can be read
+        self.ask: Callable[[], Awaitable[tuple[SpoolJob, ...]]] | None = None  # reads the jobs of its queues anew
         self.news: Callable[[], object] = lambda: None  # told of every change of the spooler's jobs
         self.looking: Callable[[int, int], bool] = nobody_looks  # (job-id, time-at-creation): being looked through
         self.near: Callable[[str, str, MemberId], bool] = unproven  # (host, user, member): proven by a badge today
@@ -105,6 +107,17 @@ class Desk:
         if self.fetch is not None:
             with contextlib.suppress(DriverError):
                 self.notebook = Notebook(await self.fetch())
+
+    async def recall(self) -> tuple[SpoolJob, ...] | None:
+        """Read notes and jobs as they are now, not as they were laid here; None if whoever has them does not answer."""
+        if self.fetch is None or self.ask is None:
+            return None
+        try:
+            jobs = await self.ask()
+            self.notebook = Notebook(await self.fetch())
+        except DriverError:
+            return None
+        return jobs
 
     def next_badge(self) -> BadgeRead | None:
         """Return the badge that waits longest, and leave it there."""

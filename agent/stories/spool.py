@@ -101,7 +101,7 @@ class SpoolKeeper:
         for entry in ledger.entries(*SPOOL_FACTS):
             self._learn(entry.fact, entry.at)
         for desk in set(desks.values()):
-            desk.fetch = partial(self._notes_of, desk)
+            desk.fetch, desk.ask = partial(self._notes_of, desk), partial(self._jobs_of, desk)
 
     @property
     def waits(self) -> bool:
@@ -130,10 +130,15 @@ class SpoolKeeper:
     async def _notes_of(self, desk: Desk) -> tuple[SpoolAttempt, ...]:
         return tuple(note for note in await self._spooler.attempts() if self._desks.get(note.queue) is desk)
 
+    async def _jobs_of(self, desk: Desk) -> tuple[SpoolJob, ...]:
+        return self._of(desk, await self._spooler.jobs(self._cursor.first))
+
+    def _of(self, desk: Desk, jobs: tuple[SpoolJob, ...]) -> tuple[SpoolJob, ...]:
+        return tuple(job for job in (*self._vanished, *jobs) if self._desks.get(job.queue) is desk)
+
     def _lay(self, jobs: tuple[SpoolJob, ...], notes: tuple[SpoolAttempt, ...]) -> None:
         for desk in set(self._desks.values()):
-            mine = tuple(job for job in (*self._vanished, *jobs) if self._desks.get(job.queue) is desk)
-            desk.lay(mine, tuple(note for note in notes if self._desks.get(note.queue) is desk))
+            desk.lay(self._of(desk, jobs), tuple(note for note in notes if self._desks.get(note.queue) is desk))
 
     async def _list(self, jobs: tuple[SpoolJob, ...], notes: tuple[SpoolAttempt, ...]) -> Listing:
         """Return all that is remembered. The page log is read first: each true line's job is listed after it."""
@@ -216,5 +221,7 @@ class SpoolKeeper:
             return
         settings = await self._spooler.settings()
         self._judged_s = now_s
+        for desk in set(self._desks.values()):
+            desk.noted = settings is None or Drift.BACKEND not in drifts(settings)
         self._live = replace(self._live, drifts=() if settings is None else drifts(settings, self._asking))
         self._show(self._live)

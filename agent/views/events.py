@@ -29,6 +29,7 @@ from agent.rules.paper import (
     CopyVisitEnded,
     CopyVisitStarted,
     PanelRead,
+    PrintedPast,
     PrintsUnmatched,
 )
 from agent.rules.payers import PAYERS, ChargeRefused, JobCharged
@@ -274,9 +275,13 @@ def _(fact: PanelRead, words: Words, labels: Labels) -> str:
     return words("event.panel_read", name=labels.device(fact.device), n=fact.mono + fact.colour)
 
 
+@tell.register(PrintedPast)
 @tell.register
 def _(fact: PrintsUnmatched, words: Words, labels: Labels) -> str:
-    return words("event.unmatched", name=labels.device(fact.device), n=fact.mono + fact.colour)
+    sides = fact.mono + fact.colour
+    past = "event.printed_past" if sides else "event.no_print"
+    key = past if isinstance(fact, PrintedPast) else "event.unmatched"
+    return words(key, name=labels.device(fact.device), n=sides)
 
 
 @tell.register

@@ -22,7 +22,15 @@ from agent.rules.door import LatchMoved
 from agent.rules.facts import Fact
 from agent.rules.links import LinkMeasured
 from agent.rules.pages import PagesCounted
-from agent.rules.paper import BooksClosed, BooksOpened, CardSeen, CopiesCounted, MetersRead, PrintsUnmatched
+from agent.rules.paper import (
+    BooksClosed,
+    BooksOpened,
+    CardSeen,
+    CopiesCounted,
+    MetersRead,
+    PastMended,
+    PrintsUnmatched,
+)
 from agent.rules.release import JobForetold
 from agent.rules.retention import DayCounted
 from agent.rules.settlement import PrintSettled
@@ -46,6 +54,7 @@ QUIET: tuple[type[Fact], ...] = (
     MetersRead,
     JobForetold,
     WeekStood,
+    PastMended,
 )
 
 

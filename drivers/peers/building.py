@@ -22,6 +22,7 @@ from typing import Self
 from drivers.contract import DriverError
 from drivers.peers import cups, namespaces, providers
 from drivers.peers.board import Board
+from drivers.peers.passerby import print_past
 from drivers.peers.readers import ReaderPeer
 from drivers.verbs import BadgeVerb, CopyVerb, DeviceVerb, DoorVerb, LinkVerb, PrintVerb, Verb, VerbError
 
@@ -177,6 +178,9 @@ class PeerBuilding:
     def _print(self, verb: PrintVerb) -> str:
         if self.cups is None:
             raise VerbError(self.missing.get("paper", "this building has no copier"))
+        if verb.past:
+            code = print_past(self.copier_uri, verb.user, verb.pages * verb.copies, colour=verb.colour)
+            return f"the copier answered {code:#06x} to {verb.user}"
         job = self.cups.print_pdf(
             verb.user,
             verb.pages,

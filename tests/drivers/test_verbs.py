@@ -64,5 +64,10 @@ def test_what_is_not_a_verb_says_what_was_expected(line: str) -> None:
 def test_every_form_of_the_grammar_is_its_own_example(form: str) -> None:
     example = form.replace("[", "").replace("]", "").replace("READER CARD", "porte 04A2B3C4D5")
     example = example.replace("SIDES", "3").replace("PAGES", "3").replace("out|in", "out").replace("open|close", "open")
-    example = example.replace("dead|lying", "dead").replace("up|down", "up").replace("TARGET", "192.0.2.1")
+    example = (
+        example.replace("dead|lying", "dead")
+        .replace("up|down", "up")
+        .replace("held|past", "past")
+        .replace("TARGET", "192.0.2.1")
+    )
     assert parse(example)

@@ -22,6 +22,7 @@ from agent.rules.paper import (
     CopiesMetered,
     CopyVisitEnded,
     CopyVisitStarted,
+    PrintedPast,
     PrintsUnmatched,
 )
 from drivers.contract import (
@@ -254,6 +255,40 @@ def test_unexplained_prints_wait_one_more_look(corridor):
     assert fact == PrintsUnmatched("copieur", "S1", 1, 4, 0, 104, 20)
     assert not corridor.books.suspicious
     assert corridor.look() == []
+
+
+def test_what_was_printed_past_us_is_on_the_counter_once_and_its_record_is_never_booked(corridor):
+    job = corridor.job(12, 3)
+    corridor.counters = replace(corridor.counters, print_mono=112, print_colour=23)
+    corridor.write(corridor.books.past(job), moment(1.0))
+    corridor.jobs.append(job)
+    assert corridor.look() == corridor.look() == []
+    assert corridor.books.balanced
+    (fact,) = [fact for fact, _, _ in corridor.ledger if isinstance(fact, PrintedPast)]
+    assert (fact.mono, fact.colour, fact.attempt) == (12, 3, "S1/1/u1")
+    corridor.restart()
+    assert corridor.look() == []
+
+
+def test_what_is_no_print_is_set_aside_for_good_and_a3_is_as_many_clicks(corridor):
+    corridor.jobs.append(corridor.job(6))
+    corridor.write(corridor.books.past(corridor.jobs[0], aside=True), moment(1.0))
+    assert corridor.look() == corridor.look() == []
+    doubled = Books("copieur", IDLE_S, a3_clicks=2)
+    assert doubled.past(replace(corridor.jobs[0], media="iso_a3_297x420mm")).mono == 12
+
+
+def test_a_movement_that_no_record_explains_may_be_said_to_be_past_us(corridor):
+    corridor.counters = replace(corridor.counters, print_mono=104)
+    assert corridor.look() == []
+    corridor.now_s += 1
+    (stray,) = corridor.books.judge(corridor.reading())
+    assert isinstance(stray, PrintsUnmatched)
+    corridor.write(corridor.books.past_unseen(stray), moment(9.0))
+    assert corridor.ledger[-1][0] == PrintedPast("copieur", "S1", 1, 4, 0, 104, 20)
+    assert corridor.ledger[-1][2] == "copieur/S1/1/0"
+    assert corridor.look() == []
+    assert corridor.books.balanced
 
 
 def test_a_record_read_late_is_not_booked_as_unmatched(corridor):

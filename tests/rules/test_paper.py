@@ -9,7 +9,7 @@ import pytest
 
 from agent.rules.facts import CardKey, FormulaId, MemberId
 from agent.rules.members import Card, Member, Roster
-from agent.rules.paper import CopiesCounted, CopiesMetered, PrintsUnmatched, holder
+from agent.rules.paper import CopiesCounted, CopiesMetered, PrintedPast, PrintsUnmatched, holder
 
 ALICE = Member(MemberId("m042"), FormulaId("subscriber"), date(2026, 3, 1), date(2026, 11, 30))
 BOB = Member(MemberId("m043"), FormulaId("occasional"), date(2026, 3, 1), None)
@@ -65,6 +65,15 @@ def test_unmatched_prints_add_to_nobody_and_a_correction_takes_away():
     assert [(dict(total.labels)["kind"], total.amount) for total in fact.totals()] == [
         ("unattributed", -5),
         ("unattributed", 2),
+    ]
+
+
+def test_what_was_printed_past_us_is_unattributed_and_counted_by_itself():
+    fact = PrintedPast("copieur", "S1", 1, 5, 2, 100, 20, "S1/9/u9")
+    assert [(total.name, total.amount) for total in fact.totals()] == [
+        ("sides", 5),
+        ("sides", 2),
+        ("printed_past_sides", 7),
     ]
 
 

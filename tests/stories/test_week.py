@@ -128,6 +128,18 @@ def test_a_number_given_out_twice_is_not_taken_for_its_old_note(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("seed", [4, 11])
+def test_a_sample_of_a_week_with_passers_by(tmp_path, seed):
+    week = Week(tmp_path, seed, passers=True)
+    try:
+        told = asyncio.run(week.play(150))
+        assert week.strange() == []
+        assert len(week.passed) - len(week.excused) >= 2
+        assert (told.faults, told.balanced) == ([], True)
+    finally:
+        week.close()
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_a_week_of_ten_thousand_jobs(tmp_path):

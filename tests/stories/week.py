@@ -6,6 +6,7 @@ ledger, and holds every row against the paper.
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -17,8 +18,8 @@ from agent.memory.ledger import Ledger
 from agent.rules.balance import KINDS, of_rows
 from agent.rules.facts import MemberId
 from agent.rules.folding import fold_user
-from agent.rules.pages import PLAIN, AttemptCounted, Errand, Evidence, Free
-from agent.rules.paper import CopiesCounted, PrintsUnmatched
+from agent.rules.pages import PLAIN, AttemptCounted, Errand, Evidence, Free, attempt
+from agent.rules.paper import CopiesCounted, PrintedPast, PrintsUnmatched
 from agent.stories.copier import Clerk, PaperPolicy
 from agent.stories.desk import Desk
 from drivers.contract import BadgeRead, CardNumber, JobState, ReaderId, SpoolJob
@@ -32,6 +33,7 @@ FAULTS = (
     *("busy",) * 20, *("refused",) * 20, *("power-lost",) * 3, *("power-kept",) * 8, *("silent",) * 8, *("again",) * 6,
     *("second-lost",) * 3, *("silent-device",) * 2, *("reset",), *("swap",), *("wrap",),
 )  # fmt: skip
+STRANGE = (*("past",) * 60, *("past-counter",) * 15, *("unnoted",) * 8)
 WATCHED = frozenset({"power-lost", "second-lost", "silent", "silent-device", "reset", "swap", "wrap"})
 
 
@@ -59,7 +61,7 @@ class Verdict:
 class Week:
     """Plays a week; `seed` and `place` say which."""
 
-    def __init__(self, folder: Path, seed: int, place: Place | None = None) -> None:
+    def __init__(self, folder: Path, seed: int, place: Place | None = None, *, passers: bool = False) -> None:
         self.dice = random.Random(seed)
         self.clock, self.place = Clock(), place or Place()
         self.machine = Machine(self.clock, self.place)
@@ -73,6 +75,14 @@ class Week:
         self.number = 0
         self.played: dict[str, str] = {}  # spooled job -> what happened to it
         self.seen = 80  # jobs the spooler still lists
+        self.passers = passers  # people print past the queues, and notes of ours are lost
+        self.desk.noted = passers
+        if passers:
+            self.desk.ask = self._listed
+        self.passed: dict[str, int] = {}  # attempt -> sides
+        self.excused: set[str] = set()  # of these, that may be ours for all that anybody knows
+        self.unnoted_s = -math.inf  # when a note of ours was last lost
+        self.counted_past = 0  # sides that only the counters saw
         self.ledger = Ledger.open(folder / "ledger.db")
         self.clerk = self._clerk()
 
@@ -82,6 +92,9 @@ class Week:
 
     async def _noted(self) -> tuple[SpoolAttempt, ...]:
         return tuple(self.notes[-2 * self.seen :])
+
+    async def _listed(self) -> tuple[SpoolJob, ...]:
+        return tuple(self.spooled[-self.seen :])
 
     async def look(self, times: int = 3) -> None:
         self.desk.lay(tuple(self.spooled[-self.seen :]), await self._noted())
@@ -115,13 +128,14 @@ class Week:
         await self.look()
         while self.number < jobs:
             self.clock.now_s += self.dice.uniform(20, 90)
-            what = self.dice.choice(FAULTS)
+            what = self.dice.choice((*FAULTS, *STRANGE) if self.passers else FAULTS)
             self.happened[what] += 1
             await self._do(what)
             if self.dice.random() < 0.85 or what in WATCHED:
                 await self.look()
             if self.dice.random() < 0.01:
                 self.clerk = self._clerk()  # the service was restarted
+                self.unnoted_s = self.clock.now_s if self.passers else self.unnoted_s  # it knows less for a while
                 self.happened["restart"] += 1
         await self.look(5)
         return self.verdict()
@@ -137,10 +151,14 @@ class Week:
         elif what == "strangers":
             await self.look()  # whoever badged before is gone
             await self._strangers(dice.randint(1, 9), colour=colour)
+        elif what in STRANGE:
+            await self._pass_by(what)
         else:
             if what in {"jam", "silent", "silent-device"}:
                 await self._watched(jam=what == "jam")
             await self._job(what, self._work(colour=colour))
+            if what in {"busy", "refused"}:
+                self.unnoted_s = self.clock.now_s  # the device gave it no number, as far as was heard
 
     def _work(self, *, colour: bool) -> Work:
         """Have somebody think of a job, and perhaps somebody count its document."""
@@ -191,6 +209,56 @@ class Week:
                 await self._second_lost(work, part, name)
             case _:
                 self.job(user, work.whole, done, machine.prints(work, name, done))
+
+    async def _pass_by(self, what: str) -> None:
+        """Have somebody print straight to the machine, or one of ours lose its note."""
+        work, machine = Work(self.dice.choice(USERS), self.dice.randint(1, 9)), self.machine
+        await self.look()
+        if what == "past-counter":
+            now = machine.counters
+            machine.counters = replace(now, print_mono=now.print_mono + work.sides)
+            self.counted_past += work.sides
+            await self.look()
+        elif what == "unnoted":
+            machine_job = machine.prints(work, self.spool_name(), JobState.COMPLETED)
+            self.job(work.user, work.whole, JobState.COMPLETED, machine_job)
+            note = self.notes.pop()
+            if self.dice.random() < 0.7:  # its backend was killed
+                self.notes.append(replace(note, device_job=None, code=None))
+            self.unnoted_s = self.clock.now_s
+        else:
+            machine.prints(work, "", JobState.COMPLETED)
+            (name,) = {attempt(machine.jobs[-1])}
+            self.passed[name] = work.sides
+            known = machine.ids in {note.device_job for note in await self._noted()}  # a number given out anew
+            if known or self.clock.now_s - self.unnoted_s < 2100:
+                self.excused.add(name)
+        await self.look()
+
+    def strange(self) -> list[str]:
+        """Return what is wrong with what was said of passers-by."""
+        told = {}
+        for entry in self.ledger.entries(PrintedPast):
+            assert isinstance(entry.fact, PrintedPast)
+            told[entry.fact.attempt] = told.get(entry.fact.attempt, 0) + entry.fact.mono + entry.fact.colour
+        by_counter = told.pop("", 0)
+        wrong = [f"{name}: said of one of ours" for name in told.keys() - self.passed.keys() if told[name]]
+        wrong += [
+            f"{name}: {told[name]} sides, in truth {self.passed[name]}"
+            for name in told.keys() & self.passed.keys()
+            if told[name] != self.passed[name]
+        ]
+        missed = self.passed.keys() - told.keys() - self.excused
+        wrong += [f"{name}: nobody was told" for name in missed]
+        rows = {
+            one.attempt
+            for entry in self.ledger.entries(AttemptCounted)
+            if isinstance(one := entry.fact, AttemptCounted)
+        }
+        wrong += [f"{name}: booked twice" for name in rows & told.keys()]
+        if by_counter > self.counted_past:
+            wrong.append(f"{by_counter} sides by the counters alone, in truth {self.counted_past}")
+        return wrong
 
     async def _watched(self, *, jam: bool) -> None:
         """Look before; while it is jammed nothing moves."""
