@@ -1,4 +1,5 @@
-"""A value folded from the ledger and kept up with it: each `read` costs what was added since."""
+"""A value folded from the ledger and kept up with it: each `read` costs what was added since,
+and one look at the head where nothing was."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ class Followed(Generic[T]):
 
     def read(self) -> T:
         """Return the value after all that is committed. Raises LedgerError."""
-        new = list(self._ledger.entries(*self._kinds, since=self._seq))
-        self._value = self._step(self._value, new)
-        self._seq = max((entry.seq for entry in new), default=self._seq)
+        top = self._ledger.head().seq
+        if top > self._seq:
+            new = list(self._ledger.entries(*self._kinds, since=self._seq))
+            self._value = self._step(self._value, new) if new else self._value
+            self._seq = max(top, new[-1].seq) if new else top
         return self._value

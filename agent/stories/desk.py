@@ -66,6 +66,7 @@ class Desk:
         self.waiting = 0  # of them, not ended
         self.stand: Stand | None = None  # how the books stood at the clerk's last look; None: no counters
         self._essence: tuple[object, ...] = ()
+        self._jobs: dict[tuple[int, int], SpoolJob] = {}  # (job-id, time-at-creation): a backlog asks for each of them
         self._badges: deque[BadgeRead] = deque()
         self._bell = asyncio.Event()
 
@@ -82,6 +83,7 @@ class Desk:
         if essence == self._essence:
             return  # only the moment of the look is new
         self.spooled, self.notebook, self._essence = jobs, Notebook(notes), essence
+        self._jobs = {(job.job, job.created_s): job for job in reversed(jobs)}
         self.printing = any(job.state is JobState.PROCESSING for job in jobs)
         self.waiting = sum(not job.state.ended for job in jobs)
         self.news()
@@ -89,7 +91,7 @@ class Desk:
 
     def job(self, job: int, created_s: int) -> SpoolJob | None:
         """Return one of the spooler's jobs; None if it is not told of any more."""
-        return next((one for one in self.spooled if (one.job, one.created_s) == (job, created_s)), None)
+        return self._jobs.get((job, created_s))
 
     def claimed(self, sent: Sent) -> int | None:
         """Return the sides the spooler claims of an attempt; None where it adds others up in it, or is not done."""

@@ -31,6 +31,7 @@ from agent.rules.facts import FormulaId
 from agent.stories.copier import PaperPolicy
 from agent.stories.desk import Desk
 from agent.stories.printing import mind_paper
+from agent.stories.release import followed_slate
 from agent.stories.spool import mind_spooler
 from drivers.clock import SystemClock
 from drivers.contract import DeviceId
@@ -99,7 +100,11 @@ async def until(true: object, limit_s: float) -> None:
 def minding(space: tuple[Ledger, RosterStore], cupsd: CupsPeer, printer: IppPrinter) -> list[asyncio.Task[None]]:
     """Start the stories of paper."""
     ledger, people = space
-    clock, desk = SystemClock(), Desk()
+    clock, slate = SystemClock(), followed_slate(ledger)
+    desk = Desk(  # as the service makes it
+        lambda job, created_s: slate.read().payer(job, created_s),
+        lambda job, created_s: slate.read().errand(job, created_s),
+    )
 
     async def spool() -> None:
         async with CupsSpooler(clock, cupsd.server, [DEVICE], 10.0, cupsd.attempts, cupsd.page_log) as spooler:
