@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 from drivers.ippvalues import (
     Attribute,
@@ -28,7 +29,7 @@ from drivers.ippvalues import (
     Value,
     attribute,
     members,
-    read_octets,
+    read_value,
     text_of,
     write_octets,
 )
@@ -52,8 +53,11 @@ __all__ = [
 ]
 
 DEPTH = 16  # collections in collections; real ones nest 2 deep
+_SHORT = 64  # octets of what is worth remembering: names, and values that come in every job record
 _LONGEST = 0x7FFF  # lengths are SIGNED-SHORT (RFC 8010 section 3.1.1)
 _OF_COLLECTIONS = frozenset((Tag.COLLECTION, Tag.END_COLLECTION, Tag.MEMBER_NAME))
+_named = lru_cache(512)(text_of)  # the same few names and values come with each of a thousand records
+_often = lru_cache(2048)(read_value)
 
 
 class IppError(Exception):
@@ -142,14 +146,13 @@ class _Reader:
             tag = self._byte("a member's tag")
             if tag <= 0x0F:
                 raise IppError(at, "a group begins inside a collection")
-            if self._name():
+            if self._octets():
                 raise IppError(at, "an attribute begins inside a collection")
             if tag == Tag.END_COLLECTION:
                 self._empty(at, "end of collection")
                 break
             if tag == Tag.MEMBER_NAME:
-                name = text_of(self._octets())
-                found.append((name, []))
+                found.append((self._name(), []))
             elif found:
                 found[-1][1].append(self._value(tag, at, depth))
             else:
@@ -166,7 +169,7 @@ class _Reader:
             return Value(tag, self._members(depth - 1))
         octets = self._octets()
         try:
-            return Value(tag, read_octets(tag, octets))
+            return (_often if len(octets) <= _SHORT else read_value)(tag, octets)
         except ValueError as error:
             raise IppError(at, f"tag 0x{tag:02x}: {error}") from error
 
@@ -175,7 +178,8 @@ class _Reader:
             raise IppError(at, f"{what} has a value")
 
     def _name(self) -> str:
-        return text_of(self._octets())
+        octets = self._octets()
+        return _named(octets) if len(octets) <= _SHORT else text_of(octets)
 
     def _octets(self) -> bytes:
         """Read a length and as many octets: most of the work of a message, so nothing is called for it."""

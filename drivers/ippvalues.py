@@ -252,10 +252,10 @@ _SYNTAXES: dict[int, _Syntax] = {
 }
 
 
-def read_octets(tag: int, octets: bytes) -> Content:
-    """Return the content of a value that is no collection. Raises ValueError."""
+def read_value(tag: int, octets: bytes) -> Value:
+    """Return a value that is no collection. Raises ValueError."""
     try:
-        return _SYNTAXES.get(tag, _OCTETS).read(octets)
+        return Value(tag, _SYNTAXES.get(tag, _OCTETS).read(octets))
     except struct.error as error:
         raise ValueError(str(error)) from error
 

@@ -1,5 +1,4 @@
-"""A value folded from the ledger and kept up with it: each `read` costs what was added since,
-and one look at the head where nothing was."""
+"""A value folded from the ledger and kept up with it: each `read` costs what was added since, or a look at the head."""
 
 from __future__ import annotations
 
