@@ -12,14 +12,22 @@ T = TypeVar("T")
 
 
 class Followed(Generic[T]):
-    """Folds the facts of some kinds, in the order they were written. One thread."""
+    """Folds the facts of some kinds, in the order they were written. One thread.
+
+    `step` takes in what is new; `let_go`, at every read, what has become too old by then.
+    """
 
     def __init__(
-        self, ledger: Ledger, kinds: tuple[type[Fact], ...], start: T, step: Callable[[T, Sequence[Entry]], T]
+        self,
+        ledger: Ledger,
+        kinds: tuple[type[Fact], ...],
+        start: T,
+        step: Callable[[T, Sequence[Entry]], T],
+        let_go: Callable[[T], T] = lambda value: value,
     ) -> None:
-        self._ledger, self._kinds, self._step = ledger, kinds, step
+        self._ledger, self._kinds, self._step, self._let_go = ledger, kinds, step, let_go
         self._value = start
-        self._seq = 0
+        self._seq = 0  # all up to here is in the value
 
     def read(self) -> T:
         """Return the value after all that is committed. Raises LedgerError."""
@@ -28,4 +36,5 @@ class Followed(Generic[T]):
             new = list(self._ledger.entries(*self._kinds, since=self._seq))
             self._value = self._step(self._value, new) if new else self._value
             self._seq = max(top, new[-1].seq) if new else top
+        self._value = self._let_go(self._value)
         return self._value

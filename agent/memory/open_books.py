@@ -30,7 +30,8 @@ def followed_visits(ledger: Ledger, clock: Clock) -> Followed[Visits]:
         ledger,
         (VisitStarted, VisitEnded, VisitCorrected),
         Visits(),
-        lambda visits, new: visits.after(entry.fact for entry in new).since(clock.now().utc - KEPT),
+        lambda visits, new: visits.after(entry.fact for entry in new),
+        lambda visits: visits.since(clock.now().utc - KEPT),
     )
 
 
@@ -57,9 +58,8 @@ def followed_slips(ledger: Ledger, clock: Clock) -> Followed[Slips]:
         ledger,
         (PagesCounted, CopiesCounted, PagesAttributed, CopiesAttributed, PrintSettled),
         Slips(),
-        lambda slips, new: slips.after((entry.fact, entry.key, entry.at.utc) for entry in new).since(
-            clock.now().utc - KEPT
-        ),
+        lambda slips, new: slips.after((entry.fact, entry.key, entry.at.utc) for entry in new),
+        lambda slips: slips.since(clock.now().utc - KEPT),
     )
 
 
@@ -69,5 +69,6 @@ def followed_doubts(ledger: Ledger, clock: Clock) -> Followed[Doubts]:
         ledger,
         (PagesCounted, PagesAttributed, PrintSettled),
         Doubts(),
-        lambda doubts, new: doubts.after((entry.fact, entry.at.utc) for entry in new).since(clock.now().utc - KEPT),
+        lambda doubts, new: doubts.after((entry.fact, entry.at.utc) for entry in new),
+        lambda doubts: doubts.since(clock.now().utc - KEPT),
     )
