@@ -184,12 +184,13 @@ class Quality:
     def _slow_now(self) -> bool:
         """Tell whether answers are slow, from two targets at least where there are two. Slow to end."""
         seen = list(self._slow)
-        if self._state[0] is Health.SATURATED or self._state[1] is Cause.DELAY:
-            return 2 * sum(excess > 0 for _, excess in seen) >= len(seen) > 0
         last = seen[-SLOW_SEEN:]
         slow = {target for target, excess in last if excess > 0}
         targets = {target for target, _ in seen}
-        return sum(excess > 0 for _, excess in last) >= SLOW_OF and (len(slow) > 1 or len(targets) == 1)
+        if sum(excess > 0 for _, excess in last) >= SLOW_OF and (len(slow) > 1 or len(targets) == 1):
+            return True
+        was = self._state[0] is Health.SATURATED or self._state[1] is Cause.DELAY
+        return was and 2 * sum(excess > 0 for _, excess in seen) >= len(seen)
 
     def _excesses(self) -> list[float]:
         return [excess for _, excess in self._slow if excess > 0]

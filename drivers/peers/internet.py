@@ -10,7 +10,7 @@ a test can compare exactly:   TIME TARGET NUMBER FATE KIND SECONDS-UNDER-WAY
 It obeys one line at a time on standard input and answers each with "ok" or "no" on standard output: `cut`, `mend`,
 `loss 0.1`, `delay 0.08` (seconds), `double` (each reply comes twice), `isp` (nothing beyond the first router), `silence
 ADDRESS`, `hole` (full packets vanish), `portal`, `dns dead`, `dns lying` (the provider's own resolver, 100.64/10),
-`flood up|down BIT/S`. The end of standard input is its end, so it outlives nobody.
+`flood up|down BIT/S` (also both). The end of standard input is its end, so it outlives nobody.
 
     internet.py DEVICE SEED [LOG]
 """
@@ -121,7 +121,7 @@ class Internet:
         self._cut = self._isp = self._hole = self.pages.portal = False
         self._loss_share = self._delay_s = 0.0
         self._copies, self._dns, self._silent = 1, "", b""
-        self._flood, self._flood_bit_s, self._flooded_s = "", 0.0, 0.0
+        self._flood: dict[str, tuple[float, float]] = {}  # way: bits a second, and until when it was poured
 
     def obey(self, line: str) -> bool:  # noqa: C901, PLR0912  (one line per word)
         """Do what one line says; False if it is not understood."""
@@ -150,7 +150,7 @@ class Internet:
             case ["dns", ("dead" | "lying") as how]:
                 self._dns = how
             case ["flood", ("up" | "down") as where, bits]:
-                self._flood, self._flood_bit_s, self._flooded_s = where, float(bits), time.monotonic()
+                self._flood[where] = (float(bits), time.monotonic())
             case _:
                 return False
         return True
@@ -204,28 +204,30 @@ class Internet:
             for _ in range(self._copies):
                 write(self._core if reply is request else self._tun, reply)
             self._note(request, ANSWERED, time.monotonic() - came)
-        if self._flood:
-            self._pour(now)
+        for where in self._flood:
+            self._pour(where, now)
         due = [self._under_way[0][0] - now] if self._under_way else []
         return min([*due, *([0.005] if self._flood else [])], default=None)
 
-    def _pour(self, now: float) -> None:
-        """Send others' traffic, up to now; what a full queue refuses is gone."""
-        step_s = 8 * FLOOD / self._flood_bit_s
+    def _pour(self, where: str, now: float) -> None:
+        """Send others' traffic one way, up to now; what a full queue refuses is gone."""
+        bit_s, poured_s = self._flood[where]
         body = struct.pack("!HHHH", 9, 9, FLOOD - 20, 0) + bytes(FLOOD - 28)
         target = self._ours[:3] + b"\x4d"
         for _ in range(200):
-            if self._flooded_s > now:
-                return
-            self._flooded_s += step_s
+            if poured_s > now:
+                break
+            poured_s += 8 * FLOOD / bit_s
             try:
-                if self._flood == "up":
+                if where == "up":
                     self._floods.sendto(bytes(FLOOD - 28), ("203.0.113.9", 9))
                 else:
                     write(self._tun, packet(bytes((203, 0, 113, 9)), target, 17, body))
             except OSError:
                 continue
-        self._flooded_s = now
+        else:
+            poured_s = now
+        self._flood[where] = (bit_s, poured_s)
 
     def _note(self, seen: bytes, fate: str, lasted_s: float = 0.0) -> None:
         if self._log is None:

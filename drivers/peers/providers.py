@@ -255,14 +255,16 @@ class Providers:
         self._shape(link, bit_per_s, bit_per_s, for_s)
 
     def saturate(self, link: str, where: str, for_s: float | None = None) -> None:
-        """Fill one direction ("up" or "down") with others' traffic, on a line with an ADSL's deep queues."""
+        """Fill one direction, "up" or "down", or "both" with others' traffic, on a line with an ADSL's deep queues."""
         provider = self._provider(link)
         third = (
             1 if self._shared else provider.number
         )  # `unplug` and `move` flush the permanent neighbour (neighbour.c)
         self._ip(provider.namespace, f"neigh replace 192.168.{third}.77 lladdr 02:00:00:00:4d:4d dev lan nud permanent")
         self._shape(link, DOWN_BIT_S, UP_BIT_S, for_s)
-        self._tell(link, f"flood {where} {1.25 * (UP_BIT_S if where == 'up' else DOWN_BIT_S)}", for_s)
+        for way, bit_s in (("up", UP_BIT_S), ("down", DOWN_BIT_S)):
+            if where in (way, "both"):
+                self._tell(link, f"flood {way} {1.25 * bit_s}", for_s)
 
     def refuse(self, link: str, for_s: float | None = None) -> None:
         """Kill the line behind a box that says so (ICMP host unreachable, at most one a second)."""

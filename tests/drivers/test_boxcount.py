@@ -6,6 +6,8 @@ And over the wires, where the box's agent is `drivers.peers.boxagent`, which sha
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 from itertools import pairwise
 
 import pytest
@@ -14,14 +16,17 @@ from hypothesis import strategies as st
 from pyasn1.codec.ber import decoder
 from pysnmp.proto.api import v2c
 
+from agent.rules.linkfacts import WORKS
+from agent.rules.links import Cause, Health, LinkPolicy, LinkWatch
 from drivers.boxcount import BoxCount, answer, question
+from drivers.contract import LinkId
 from drivers.frames import read_frame
 from drivers.peers import namespaces
 from drivers.peers.agent import COUNTER64, Agent, Value, counter, dotted
 from drivers.peers.boxagent import BoxAgent
-from drivers.peers.providers import Providers
+from drivers.peers.providers import FAR_TARGETS, Providers
 from drivers.probing import BoxCounters
-from tests.drivers.test_prober_faults import Seen, play, probing, until
+from tests.drivers.test_prober_faults import Seen, now_s, play, probing, until
 
 ASKED = BoxCounters("public", 300)
 MACS, ADDRESSES = (bytes(6), bytes.fromhex("020000000101")), ("192.168.1.2", "192.168.1.1")
@@ -196,4 +201,65 @@ def test_what_others_send_through_each_of_two_boxes_is_told():
         return 8 * moved / (latest.at.mono_s - first.at.mono_s)
 
     with Providers(("adsl1", "adsl2"), shared=True) as providers:
+        play(providers, script(providers))
+
+
+class Judged(Seen):
+    """One link whose contract is known, under its judge, and the moments at which a change was told."""
+
+    def __init__(self, providers, link):
+        gateway = providers.gateway(link)
+        super().__init__(providers, link, gateway=gateway, box_counters=BoxCounters("public", 4))
+        self.watch = LinkWatch(LinkId(link), LinkPolicy(down_bit_s=8e6, up_bit_s=1e6), FAR_TARGETS)
+        self.facts = []
+
+    async def run(self):
+        async with contextlib.aclosing(self.prober.replies()) as sights:
+            async for sight in sights:
+                self.sights.append(sight)
+                fact = self.watch.see(sight)
+                for ask in self.watch.asks():
+                    self.prober.ask(ask)
+                self.facts += [(sight.at.mono_s, fact)] if fact else []
+
+    def told(self, cause):
+        return any(fact.cause is cause for _, fact in self.facts)
+
+    def by_counters(self):
+        """Return what the box counts now, in Mbit/s, as the evidence has it: down, up."""
+        found = re.search(r"down ([\d.]+) up ([\d.]+) Mbit/s", self.watch._quality.evidence())
+        return tuple(map(float, found.groups())) if found else (0.0, 0.0)
+
+
+@pytest.mark.peers
+@pytest.mark.skipif(bool(namespaces.available()), reason=namespaces.available() or "never")
+def test_lines_full_of_others_traffic_are_told_full_their_way_and_nothing_worse():
+    """8 Mbit/s down and 1 up, deep queues. Seen: told after 1.8 s down, 2.7 s up, 2.7 s both ways; asked are 5 s."""
+
+    async def script(providers):
+        up, down, both = links = [Judged(providers, link) for link in ("fullup", "fulldown", "fullboth")]
+        boxes = [BoxAgent() for _ in links]
+        try:
+            for box, link in zip(boxes, links, strict=True):
+                await box.start(providers, link.link)
+            async with probing(*links):
+                await until(lambda: all(link.told(Cause.NONE) and len(link.replies()) > 24 for link in links))
+                began_s = now_s()
+                for link in links:
+                    await asyncio.to_thread(providers.saturate, link.link, link.link.removeprefix("full"))
+                await until(lambda: up.told(Cause.UPLOAD) and both.told(Cause.UPLOAD) and down.told(Cause.DOWNLOAD))
+                await until(lambda: up.by_counters()[1] >= 0.8 > up.by_counters()[0])
+                await until(lambda: down.by_counters()[0] >= 6.4 and down.by_counters()[1] < 0.1)
+                await until(lambda: both.by_counters()[0] >= 6.4 and both.by_counters()[1] >= 0.8)
+                await until(lambda: all(link.watch.health is Health.SATURATED for link in links))
+                assert [link.watch.cause for link in links] == [Cause.UPLOAD, Cause.DOWNLOAD, Cause.UPLOAD]
+        finally:
+            for box in boxes:
+                box.stop()
+        for link in links:
+            first = next(at_s for at_s, fact in link.facts if fact.now is Health.SATURATED)
+            assert first - began_s <= 15.0
+            assert {fact.now for _, fact in link.facts} <= WORKS
+
+    with Providers(("fullup", "fulldown", "fullboth"), seed=3) as providers:
         play(providers, script(providers))

@@ -206,6 +206,15 @@ def test_a_delay_of_the_first_router_too_that_moves_is_our_own_and_its_size_tell
     assert full(sound(down_bit_s=17e6), 90, 95, 100, 105, 110, 115).judge() == DOWNLOAD
 
 
+def test_a_line_that_begins_to_be_full_is_called_so_once():
+    quality, said = sound(), []
+    for at, excess_ms in enumerate((0, 0, *range(70, 170, 10))):  # at the seventh five of six are slow, of twelve five
+        first_router(quality, 10 + excess_ms)
+        quality.take(echo((A, B, C)[at % 3], REPLIED, 0, (30 + excess_ms) / 1000))
+        said += [quality.judge(), quality.judge()]
+    assert said == [FINE] * 12 + [DOWNLOAD] * 12
+
+
 def test_a_steady_delay_is_a_longer_way_and_a_huge_one_a_queue():
     assert full(sound(), *[100] * 6).judge() == SLOW
     assert full(sound(), *[151] * 6).judge() == DOWNLOAD
