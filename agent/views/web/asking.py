@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from agent.views.web.gate import CLOCK, GATE, PLACES, ROSTER, account_of
 from agent.views.words import Words
 
 WAIT_S = 10.0
+LOOK_S, LOOKS = 0.05, 20
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,17 @@ async def asked(
     except AskError as error:
         log.warning("%s", error)
         return Answer(False, str(error), "silent")
+
+
+async def shown_anew(look: Callable[[], object], was: object) -> None:
+    """Wait until a service shows something else than it did, a second at most.
+
+    So the page after a deed tells of it: a service shows what it did a moment after it answered.
+    """
+    for _ in range(LOOKS):
+        if look() != was:
+            return
+        await asyncio.sleep(LOOK_S)
 
 
 def local_now(request: web.Request) -> datetime:

@@ -15,7 +15,7 @@ from aiohttp import web
 from agent.live import held_jobs
 from agent.rules.identity import Level, nobodys
 from agent.rules.payers import Charge
-from agent.views.web.asking import asked, called, local_now, people
+from agent.views.web.asking import asked, called, local_now, people, shown_anew
 from agent.views.web.gate import GATE, PLACES, ROSTER, Role, back, form, needs, words_of
 from agent.views.words import Words
 
@@ -90,8 +90,10 @@ async def charge(request: web.Request) -> web.StreamResponse:
     """Say that a shared account pays for a waiting job, or whoever badges for it."""
     fields = await form(request)
     payer = fields.get("payer", "")[:40]
+    was = held_jobs(request.app[PLACES].run)
     answer = await asked(request, "paper", "job-charge", {"job": fields.get("paper", "")[:40], "payer": payer})
     if answer.code == Charge.CHARGED:
+        await shown_anew(lambda: held_jobs(request.app[PLACES].run), was)
         name = called(request).get(payer, payer) or words_of(request)("charge.whoever")
         return back(request, "/impressions", "charge.held_charged", name=name)
     return back(request, "/impressions", SAID_OF_PAYER.get(answer.code, "impressions.not_written"))

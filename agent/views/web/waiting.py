@@ -13,14 +13,14 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
-from agent.live import LiveHeld
+from agent.live import LiveHeld, held_jobs
 from agent.rules.facts import FormulaId, MemberId
 from agent.rules.forecast import Forecast, quote
 from agent.rules.payers import Charge, usable
 from agent.rules.release import Withdrawal
-from agent.views.web.asking import asked, local_now, tariff_of
+from agent.views.web.asking import asked, local_now, shown_anew, tariff_of
 from agent.views.web.counter import devices_of, release_now
-from agent.views.web.gate import GATE, ROSTER, Role, account_of, back, form, needs, words_of
+from agent.views.web.gate import GATE, PLACES, ROSTER, Role, account_of, back, form, needs, words_of
 from agent.views.words import Words, money
 
 SHOWN = 30
@@ -106,11 +106,18 @@ def _price(request: web.Request, told: Sequence[Forecast], formula: FormulaId, t
     return low if low == high else t("me.waiting.between", low=low, high=high)
 
 
+def _held(request: web.Request) -> object:
+    return held_jobs(request.app[PLACES].run)
+
+
 @needs(Role.MEMBER)
 async def take_back(request: web.Request) -> web.StreamResponse:
     """Take a waiting job back, for the member of this session."""
     wanted = {"job": (await form(request)).get("job", "")[:40], "member": account_of(request).id}
+    was = _held(request)
     answer = await asked(request, "paper", "job-withdraw", wanted)
+    if answer.done:
+        await shown_anew(lambda: _held(request), was)
     return back(request, "/moi", SAID.get(answer.code, "me.waiting.unsure"))
 
 
@@ -120,7 +127,10 @@ async def choose_payer(request: web.Request) -> web.StreamResponse:
     fields = await form(request)
     payer = fields.get("payer", "")[:40]
     wanted = {"job": fields.get("job", "")[:40], "member": account_of(request).id, "payer": payer}
+    was = _held(request)
     answer = await asked(request, "paper", "job-charge", wanted)
+    if answer.done:
+        await shown_anew(lambda: _held(request), was)
     if answer.code == Charge.CHARGED and not payer:
         return back(request, "/moi", "charge.own")
     name = payers(request, wanted["member"]).get(payer) or payer  # of one that is not theirs, no more than they wrote

@@ -9,7 +9,6 @@ Without such a screen a member chooses on `/moi` before they badge. Works by tou
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,14 +19,13 @@ from aiohttp import web
 from agent.ask import AskError, Request, ask
 from agent.live import LiveAsk, LiveRelease, read_pictures
 from agent.rules.facts import MemberId
-from agent.views.web.asking import open_payers
+from agent.views.web.asking import open_payers, shown_anew
 from agent.views.web.gate import CALLER, CLOCK, GATE, PLACES, ROSTER, form
 from agent.views.words import Words
 
 STANDS = timedelta(seconds=30)  # stories.counter.STANDS_S: then the paper service hears no choice any more
 SAID = timedelta(seconds=20)  # how long it is said that nobody chose
 WAIT_S = 10.0
-LOOK_S, SHOWN_LOOKS = 0.05, 20  # how long a touch waits to be shown at once: else the page's next turn shows it
 NOBODY = "-"  # nothing is to come out
 
 log = logging.getLogger(__name__)
@@ -93,10 +91,7 @@ async def touch(request: web.Request) -> web.Response:
         await ask(request.app[PLACES].run, "paper", wanted, WAIT_S)
     except AskError as error:  # the screen says itself that nothing is known
         log.warning("%s", error)
-    for _ in range(SHOWN_LOOKS):
-        if _asks(request, device) != before:
-            break
-        await asyncio.sleep(LOOK_S)
+    await shown_anew(lambda: _asks(request, device), before)
     return web.Response(status=303, headers={"Location": f"/copieur/{device}"})
 
 
