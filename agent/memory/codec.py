@@ -140,6 +140,7 @@ def _labels(labels: tuple[tuple[str, str], ...]) -> str:
     return canonical(labels)
 
 
+@lru_cache(4096)  # every look at the page reads all summary rows
 def labels_of(text: str) -> tuple[tuple[str, str], ...]:
     """Return the labels of a summary row."""
     return tuple((str(name), str(value)) for name, value in json.loads(text))

@@ -192,6 +192,13 @@ class Ledger:
             )
             yield from (entry for row in rows if (entry := self._entry(row)) is not None)
 
+    def before(self, at: datetime, *kinds: type[Fact]) -> int:
+        """Return a seq that all facts of these kinds stamped at `at` or later come after. Raises LedgerError."""
+        names = sorted({name for kind in kinds for name in with_successors(kind)})
+        first = "SELECT seq FROM content WHERE kind = ? AND utc >= ? ORDER BY seq LIMIT 1"
+        head, utc = self.head().seq, at.astimezone(UTC).isoformat()
+        return min((seq - 1 for name in names for (seq,) in self._read(first, (name, utc))), default=head)
+
     def totals(self) -> dict[tuple[str, Labels], int | float]:
         """Return the summary rows: (name, labels) -> sum since the ledger began. They never fall at a restart."""
         rows = self._read("SELECT name, labels, amount FROM total ORDER BY name, labels", ())

@@ -42,13 +42,14 @@ def followed_absences(ledger: Ledger) -> Followed[Absences]:
     )
 
 
-def followed_sightings(ledger: Ledger) -> Followed[Sightings]:
+def followed_sightings(ledger: Ledger, clock: Clock) -> Followed[Sightings]:
     """Return when members were last seen at the door and at the paper, kept up."""
     return Followed(
         ledger,
         (EntryDecided, PagesCounted, CopiesCounted),
         Sightings(),
         lambda seen, new: seen.after((entry.fact, entry.at.utc) for entry in new),
+        since=lambda: clock.now().utc - KEPT,
     )
 
 
@@ -60,6 +61,7 @@ def followed_slips(ledger: Ledger, clock: Clock) -> Followed[Slips]:
         Slips(),
         lambda slips, new: slips.after((entry.fact, entry.key, entry.at.utc) for entry in new),
         lambda slips: slips.since(clock.now().utc - KEPT),
+        lambda: clock.now().utc - KEPT,
     )
 
 
@@ -71,4 +73,5 @@ def followed_doubts(ledger: Ledger, clock: Clock) -> Followed[Doubts]:
         Doubts(),
         lambda doubts, new: doubts.after((entry.fact, entry.at.utc) for entry in new),
         lambda doubts: doubts.since(clock.now().utc - KEPT),
+        lambda: clock.now().utc - KEPT,
     )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from aiohttp import web
 
-from agent.memory.followed import Followed
+from agent.memory.followed import Followed, catch_up
 from agent.memory.ledger import Entry, Ledger, LedgerError
 from agent.rules.linkfacts import LinkMeasured
 from agent.rules.linkpast import KINDS, Past, follow
@@ -30,8 +28,7 @@ def keep_up(app: web.Application) -> None:
 
 
 async def _catch_up(app: web.Application) -> None:
-    with contextlib.suppress(LedgerError):  # the page says so
-        await asyncio.to_thread(app[PAST].read)
+    await catch_up(app[PAST])
 
 
 def _follow(past: Past, new: Sequence[Entry]) -> Past:

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from aiohttp import web
 
-from agent.memory.followed import Followed
+from agent.memory.followed import Followed, catch_up
 from agent.memory.ledger import Entry, LedgerError
 from agent.memory.open_books import followed_doubts, followed_slips
 from agent.rules.attribution import Slip, Slips, slip_name
@@ -90,9 +90,14 @@ def routes(app: web.Application) -> None:
         return
     app[FOLLOWED] = followed_slips(app[LEDGER], app[CLOCK])
     app[DOUBTS] = followed_doubts(app[LEDGER], app[CLOCK])
+    app.on_startup.append(_catch_up)
     app.router.add_get("/impressions", show_paper)
     app.router.add_post("/impressions/verifier", settle)
     app.router.add_post("/impressions/attribuer", give)
+
+
+async def _catch_up(app: web.Application) -> None:
+    await catch_up(app[FOLLOWED], app[DOUBTS])
 
 
 @needs(Role.ANIMATOR)

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from agent.memory.followed import Followed
+from agent.memory.followed import Followed, catch_up
 from agent.memory.ledger import LedgerError
 from agent.memory.open_books import followed_absences, followed_sightings, followed_visits
 from agent.memory.roster import Person
@@ -85,12 +85,17 @@ def routes(app: web.Application) -> None:
     """Add these pages."""
     app[FOLLOWED] = followed_visits(app[LEDGER], app[CLOCK])
     app[ABSENCES] = followed_absences(app[LEDGER])
-    app[SEEN] = followed_sightings(app[LEDGER])
+    app[SEEN] = followed_sightings(app[LEDGER], app[CLOCK])
+    app.on_startup.append(_catch_up)
     app.router.add_get("/visites", show_visits)
     app.router.add_post("/visites/arrivee", arrive)
     app.router.add_post("/visites/depart", leave)
     app.router.add_get("/visites/corriger/{visit}", show_correction)
     app.router.add_post("/visites/corriger", correct)
+
+
+async def _catch_up(app: web.Application) -> None:
+    await catch_up(app[FOLLOWED], app[ABSENCES], app[SEEN])
 
 
 def _visits(request: web.Request) -> Visits:
