@@ -8,13 +8,16 @@ copier through a listener in a thread of its own that stamps the first byte of e
 stamped when it is presented (the frame's own 15 ms on a serial wire are not in it). All of it runs in a network
 namespace with nothing but loopback: there are no links, up or down. Each badge is followed by the floor: a job of the
 same document, let out of a stopped queue by a bare CUPS-Move-Job to a queue without our backend, so both see the same
-machine. Root.
+machine. Each pair is told as it comes, with the machine's load. A badge that brings nothing within `ONE_S` ends the
+bench with what the place looked like; whatever else hangs ends it after `ONE_S` more, with every thread's stack. Root.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
+import os
 import socket
 import subprocess
 import sys
@@ -34,6 +37,7 @@ from tests.stories.release_bed import CARDS, OUT, Place, place
 MARK = b"%PDF"
 WAITS, BARE = "waits", "bare"  # the floor's queues
 APART_S = 0.3  # the machine comes to rest between two jobs
+ONE_S = 60.0  # for one job, from the client to the copier's rest
 
 
 class Listener(threading.Thread):
@@ -80,13 +84,12 @@ def listening(space: Place) -> Iterator[Listener]:
     yield listener
 
 
-async def arrives(space: Place, listener: Listener, since_s: float) -> float:
-    """Wait for a document's first byte; return how long after `since_s` it came, in ms."""
-    known = len(listener.seen_s)
+async def arrives(space: Place, listener: Listener, known: int, since_s: float) -> float:
+    """Wait for the first byte of the document after `known` others; return how long after `since_s` it came, in ms."""
     await space.until(lambda: len(listener.seen_s) > known)
     took = (listener.seen_s[known] - since_s) * 1000
     await asyncio.sleep(APART_S)
-    await space.until(lambda: space.standing.picture().devices["copieur"].state == "idle", 60)
+    await space.until(lambda: space.standing.picture().devices["copieur"].state == "idle", ONE_S)
     return took
 
 
@@ -94,17 +97,30 @@ async def by_badge(space: Place, listener: Listener, body: bytes) -> float:
     """Let one job out by a badge."""
     await space.send("alice", body, "application/pdf")
     await space.until(lambda: len(space.held()) == 1 and space.looked_through())
-    start = time.monotonic()
+    known, start = len(listener.seen_s), time.monotonic()
     space.badge(CARDS["alice"])
-    return await arrives(space, listener, start)
+    return await arrives(space, listener, known, start)
 
 
 async def by_move(space: Place, listener: Listener, cups: CupsSpooler, body: bytes) -> float:
     """Let one job out by CUPS-Move-Job and nothing else."""
     job = await space.send("alice", body, "application/pdf", queue=WAITS)
-    start = time.monotonic()
+    known, start = len(listener.seen_s), time.monotonic()
     await cups.ask(lambda one: one.moveJob(job_id=job, job_printer_uri=f"ipp://localhost/printers/{BARE}"))
-    return await arrives(space, listener, start)
+    return await arrives(space, listener, known, start)
+
+
+async def one_pair(space: Place, listener: Listener, cups: CupsSpooler, body: bytes) -> tuple[float, float]:
+    """Let one job out by each way, within a limit; say what was there when it was passed."""
+    faulthandler.dump_traceback_later(2 * ONE_S, exit=True)
+    try:
+        async with asyncio.timeout(ONE_S):
+            return await by_badge(space, listener, body), await by_move(space, listener, cups, body)
+    except TimeoutError:
+        picture = space.standing.picture()
+        print("no more comes out:", picture.release, picture.devices, len(listener.seen_s), "documents seen")
+        print(space.cupsd._run("lpstat", "-t"), flush=True)
+        raise
 
 
 def told(name: str, ms: list[float]) -> str:
@@ -119,8 +135,8 @@ async def main(count: int, folder: Path) -> None:
         with listening(space) as listener:
             async with CupsSpooler(SystemClock(), space.cupsd.server, [WAITS]) as cups:
                 for number in range(count + 1):
-                    badge = await by_badge(space, listener, body)
-                    move = await by_move(space, listener, cups, body)
+                    badge, move = await one_pair(space, listener, cups, body)
+                    print(f"{number}: {badge:.0f} ms, bare {move:.0f} ms, load {os.getloadavg()[0]:.1f}", flush=True)
                     if number:  # the first of each warms up
                         ours.append(badge)
                         floor.append(move)
@@ -137,7 +153,8 @@ async def main(count: int, folder: Path) -> None:
 if __name__ == "__main__":
     if "--alone" not in sys.argv:
         again = [sys.executable, "-m", "tests.bench.release", "--alone", *sys.argv[1:]]
-        inside = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *again]
+        own = ["--net", "--pid", "--fork", "--mount-proc", "--kill-child"]  # nothing of it outlives it
+        inside = ["unshare", *own, "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *again]
         sys.exit(subprocess.run(inside, check=False).returncode)
     assert [name for _, name in socket.if_nameindex()] == ["lo"], "there are links here"
     numbers = [int(word) for word in sys.argv[2:]]
