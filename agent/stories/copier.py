@@ -66,7 +66,7 @@ log = logging.getLogger(__name__)
 
 STALE_BADGE_S = 30.0  # whoever badged that long ago has gone
 AT_ONCE = 1000  # rows appended before their commits are awaited: a backlog costs no disk round trip per row
-NOTE_S = 2.0  # how long a record waits for a note that may yet name its job
+NOTE_S = 2.0  # how long a record waits for a note that may yet name its job, or for the spooler to tell of that
 FORETOLD_S = 40.0  # how long it waits for its documents to be looked through, where the device does not say
 LAST_S = 10.0  # how long a cancelled story waits for the write it began
 BY_HAND = frozenset({"panel", "codes"})  # copies are told by people or by a file: the counters say nothing of them
@@ -210,12 +210,12 @@ class Clerk:
         rows: list[Fact] = []
         strange: list[DeviceJob] = []
         ended = self.books.unbooked(reading)
-        if ended:  # the record may be quicker than the spooler's story, and an old note may have its number
-            await self._desk.read_notes()
+        # a record may be quicker than the spooler's story, and an old note may have its number
+        heard = not ended or await self._desk.read_up(ended)
         self._awaited = {name: since for name, since in self._awaited.items() if name in map(attempt, ended)}
         for job in ended:
             sent = self._desk.notebook.sent(job)
-            if sent is None and self._may_be_noted(job, reading.at):
+            if self._may_be_told(job, sent, reading.at, heard=heard):
                 continue
             if sent is None and job.sides is not None and self._desk.noted:
                 strange.append(job)
@@ -249,11 +249,10 @@ class Clerk:
         for first in range(0, len(rows), AT_ONCE):
             await self._write(at, *rows[first : first + AT_ONCE])
 
-    def _may_be_noted(self, job: DeviceJob, at: Moment) -> bool:
-        """Return True while the backend in the print path may yet say which job this record carried out."""
-        if not self._desk.notebook.awaits(job.user):
-            return False
-        return at.mono_s - self._awaited.setdefault(attempt(job), at.mono_s) < NOTE_S
+    def _may_be_told(self, job: DeviceJob, sent: Sent | None, at: Moment, *, heard: bool) -> bool:
+        """Return True while the print path may yet say which job a record carried out, or the spooler whose that is."""
+        waits = self._desk.notebook.awaits(job.user) if sent is None else not heard and self._desk.unlisted(sent)
+        return waits and at.mono_s - self._awaited.setdefault(attempt(job), at.mono_s) < NOTE_S
 
     def _may_be_foretold(self, job: DeviceJob, sent: Sent, at: Moment) -> bool:
         """Return True while the documents of a job of which the device does not say are still being looked through."""

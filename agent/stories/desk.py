@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from agent.rules import pages
 from agent.rules.attempts import Notebook, Sent
 from agent.rules.facts import MemberId
 from agent.rules.spool import Stand
-from drivers.contract import BadgeRead, CardReader, DriverError, JobState, SpoolJob
+from drivers.contract import BadgeRead, CardReader, DeviceJob, DriverError, JobState, SpoolJob
 from drivers.spooling import SpoolAttempt
 
 BADGES = 16  # waiting at one desk
@@ -104,11 +104,24 @@ class Desk:
         """Have the clerk look again."""
         self._bell.set()
 
-    async def read_notes(self) -> None:
-        """Look what was noted in the print path by now; whoever cannot be asked changes nothing."""
+    async def read_up(self, records: Iterable[DeviceJob]) -> bool:
+        """Read the notes as they are now, and the jobs if a note gives one of `records` to a job not laid here yet.
+
+        Whoever cannot be asked changes nothing. Return False if such a job may stand where nobody could look.
+        """
         if self.fetch is not None:
             with contextlib.suppress(DriverError):
                 self.notebook = Notebook(await self.fetch())
+        if self.ask is None or not any(self.unlisted(self.notebook.sent(record)) for record in records):
+            return True
+        with contextlib.suppress(DriverError):
+            self.spooled = await self.ask()
+            return True
+        return False
+
+    def unlisted(self, sent: Sent | None) -> bool:
+        """Return True if a note names a job that the spooler has not told of: not yet, or not any more."""
+        return sent is not None and self.job(sent.note.job, sent.note.created_s) is None
 
     async def recall(self) -> tuple[SpoolJob, ...] | None:
         """Read notes and jobs as they are now, not as they were laid here; None if whoever has them does not answer."""
