@@ -82,12 +82,16 @@ class Desk:
         essence = (notes, *((job.queue, job.job, job.created_s, job.state, job.claimed_sides) for job in jobs))
         if essence == self._essence:
             return  # only the moment of the look is new
-        self.spooled, self.notebook, self._essence = jobs, Notebook(notes), essence
-        self._jobs = {(job.job, job.created_s): job for job in reversed(jobs)}
+        self.notebook, self._essence = Notebook(notes), essence
+        self._know(jobs)
         self.printing = any(job.state is JobState.PROCESSING for job in jobs)
         self.waiting = sum(not job.state.ended for job in jobs)
         self.news()
         self._bell.set()
+
+    def _know(self, jobs: tuple[SpoolJob, ...]) -> None:
+        self.spooled = jobs
+        self._jobs = {(job.job, job.created_s): job for job in reversed(jobs)}
 
     def job(self, job: int, created_s: int) -> SpoolJob | None:
         """Return one of the spooler's jobs; None if it is not told of any more."""
@@ -115,7 +119,7 @@ class Desk:
         if self.ask is None or not any(self.unlisted(self.notebook.sent(record)) for record in records):
             return True
         with contextlib.suppress(DriverError):
-            self.spooled = await self.ask()
+            self._know(await self.ask())
             return True
         return False
 
