@@ -10,11 +10,12 @@ from datetime import timedelta
 from agent.memory.followed import Followed
 from agent.memory.ledger import Ledger
 from agent.rules.attribution import CopiesAttributed, PagesAttributed, Slips
+from agent.rules.bypass import Streams
 from agent.rules.certainty import Absences, Sightings
 from agent.rules.door import EntryDecided
 from agent.rules.health import ServiceAbsent
 from agent.rules.pages import PagesCounted
-from agent.rules.paper import CopiesCounted
+from agent.rules.paper import CopiesCounted, PastMended, PrintedPast
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.review import Doubts
 from agent.rules.settlement import PrintSettled
@@ -22,6 +23,7 @@ from agent.rules.visits import Visits
 from drivers.contract import Clock
 
 KEPT = timedelta(days=62)
+QUIET = timedelta(days=7)  # after so long without any, nobody prints past the box any more
 
 
 def followed_visits(ledger: Ledger, clock: Clock) -> Followed[Visits]:
@@ -74,4 +76,14 @@ def followed_doubts(ledger: Ledger, clock: Clock) -> Followed[Doubts]:
         lambda doubts, new: doubts.after((entry.fact, entry.at.utc) for entry in new),
         lambda doubts: doubts.since(clock.now().utc - KEPT),
         lambda: clock.now().utc - KEPT,
+    )
+
+
+def followed_past(ledger: Ledger) -> Followed[Streams]:
+    """Return what is printed past the box, by device, kept up."""
+    return Followed(
+        ledger,
+        (PrintedPast, PastMended),
+        Streams(),
+        lambda streams, new: streams.after(((entry.fact, entry.at.utc) for entry in new), QUIET),
     )

@@ -90,6 +90,8 @@ class DeviceSeen:
     control_lost: bool = False  # its copy-control connector
     nobodys: int = 0  # sides copied lately that nobody has been named for
     nobodys_since: datetime | None = None
+    past: int = 0  # sides lately printed past the box
+    past_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class Incident:
     key: str
     subject: str = ""  # the link, device, reader or service it is about
     since: datetime | None = None
-    detail: str = ""  # the device's own keyword; copies-nobodys: how many sides
+    detail: str = ""  # the device's own keyword; copies-nobodys, printed-past: how many sides
 
 
 KEYS: tuple[str, ...] = (
@@ -157,7 +159,7 @@ KEYS: tuple[str, ...] = (
     *("link-down", "link-unknown"),
     *(f"all-{cause}" for cause in ("cable", "box", "line", "isp", "internet", "page", "mixed", "unknown")),
     *("printer-lost", "printer-unknown", "printer-stopped", "jobs-stuck", "meters-lost", "copy-control-lost"),
-    *("copies-nobodys", "paper-last-list", "paper-no-list"),
+    *("copies-nobodys", "printed-past", "paper-last-list", "paper-no-list"),
     *("spooler-lost", "copier-reader-lost"),
     *(f"printer-{reason}" for reason in REASON_KEYS),
     *(f"spool-{fault}" for fault in (*Drift, "gap", "tamper")),
@@ -259,6 +261,9 @@ def _device(device: DeviceSeen) -> list[Incident]:
     if device.nobodys:  # a device that is off or lost has not copied less
         since, sides = device.nobodys_since, str(device.nobodys)
         found.append(Incident(Area.PAPER, Level.WATCH, "copies-nobodys", device.device, since, sides))
+    if device.past:
+        since, sides = device.past_since, str(device.past)
+        found.append(Incident(Area.PAPER, Level.WATCH, "printed-past", device.device, since, sides))
     return found
 
 

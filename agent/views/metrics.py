@@ -16,6 +16,7 @@ From the ledger (never reset):
   gardien_paper_unclaimed_sides{device}              printed under a name that is nobody's, by now (a gauge)
   gardien_spool_gap_jobs_total{paper}                jobs the spooler forgot; paper yes: and something came out
   gardien_spool_tampered_total{why}                  signs of tampering: log-line|uuid|purged
+  gardien_printed_past_sides_total{device}           of the unattributed: printed straight to the device, past the box
   gardien_releases_refused_total{device,why}         badges that let nothing out; why: rules.reasons, silent, spooler
   gardien_jobs_expired_total                         held jobs let go because nobody came for them
   gardien_jobs_withdrawn_total                       held jobs that their members took back

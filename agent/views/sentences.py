@@ -21,7 +21,8 @@ from agent.views.words import Words, capital, words
 
 RESTARTS = frozenset({"link-box", "link-internet", "link-line"})  # their remedy is to restart the box of a link
 BY_LINE = frozenset({"link-line", "link-internet"})  # their remedy is that of the kind of line
-ACTED_AT = {"copies-nobodys": ("/impressions#waiting", "nobodys.act")}  # where an incident is put right, if a page does
+# where an incident is put right, if a page does
+ACTS = {"copies-nobodys": ("/impressions#waiting", "nobodys.act"), "printed-past": ("/impressions#past", "past.act")}
 RESTART_MINUTES = 5  # how long a provider's box takes to come back
 
 SHAPES = {Level.OK: "●", Level.WATCH: "▲", Level.UNKNOWN: "?", Level.DOWN: "■"}
@@ -158,7 +159,7 @@ class Saying:
 
     def _act(self, incident: Incident) -> tuple[str, str]:
         """Return the page where it is put right, and what one does there; empty if there is none."""
-        link, act = ACTED_AT.get(incident.key, ("", ""))
+        link, act = ACTS.get(incident.key, ("", ""))
         return link, self.words(act) if act else ""
 
     def _remedy(self, incident: Incident, values: dict[str, str]) -> str:

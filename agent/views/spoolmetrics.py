@@ -1,4 +1,4 @@
-"""What became of jobs in the spooler, in numbers for `metrics`: forgotten, forged, refused at a badge, expired. Pure.
+"""What became of jobs in the spooler and past it, in numbers for `metrics`: forgotten, forged, refused, expired. Pure.
 
 A counter that first appears at 1 never rose, for Prometheus: so what may come stands at 0 from the start.
 """
@@ -12,6 +12,7 @@ from agent.config import Site
 SPOOLED = (
     ("spool_gap_jobs", "Jobs the print spooler forgot.", "paper"),
     ("spool_tampered", "Signs of tampering with prints.", "why"),
+    ("printed_past_sides", "Sides printed past the box, straight to the device.", "device"),
     ("releases_refused", "Badges that let nothing out: the machine could not print.", "device", "why"),
     ("jobs_expired", "Held jobs let go because nobody came for them."),
     ("jobs_withdrawn", "Held jobs that their members took back."),
@@ -24,6 +25,7 @@ def spooled(
     """Yield the name, the value and the labels of each sample."""
     intakes = [name for name in site.printers if site.intake(name)]
     found: dict[tuple[str, ...], float] = {("spool_gap_jobs", "yes"): 0}
+    found |= {("printed_past_sides", name): 0 for name in site.printers}
     found |= {("releases_refused", name, "other"): 0 for name in intakes}
     found |= {("jobs_expired",): 0, ("jobs_withdrawn",): 0} if intakes else {}
     known = {name: labels for name, _, *labels in SPOOLED}

@@ -318,6 +318,8 @@ class _Look:
         seen = DeviceSeen(name, state, reasons, self.working(driver), self.since(driver), off=off)
         if nobodys is not None:
             seen = replace(seen, nobodys_since=nobodys.since, nobodys=nobodys.sides)
+        if (past := self.written.past.get(name)) is not None:
+            seen = replace(seen, past_since=past.since, past=past.sides)
         if live is None:
             return seen
         return replace(

@@ -2,7 +2,8 @@
 
 The one idea: a picture says how things *are*, this says how they *should be*. A printer may be off because the place is
 closed today, and only the calendar that people keep on the page knows that; copies are nobody's until somebody gives
-them to somebody, and only the ledger knows that. Pure: roster and slips are given, the time too.
+them to somebody, what was printed past the box stands until it is put right, and only the ledger knows that. Pure:
+roster and slips are given, the time too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import date, datetime, timedelta
 
 from agent.config import Site
 from agent.rules.attribution import Slips
+from agent.rules.bypass import Stream
 from agent.rules.facts import FormulaId
 from agent.rules.hours import Quiet, WeeklyHours
 from agent.rules.lastout import PACKING, Crowd
@@ -40,15 +42,22 @@ class Written:
     week: WeeklyHours | None = None  # None: the site file's
     closures: frozenset[date] = frozenset()
     copies: Mapping[str, NobodysCopies] = field(default_factory=dict)  # by device
+    past: Mapping[str, Stream] = field(default_factory=dict)  # printed past the box, by device
     crowd: Crowd = field(default_factory=Crowd)  # where nobody runs the place on the spot
 
     @classmethod
     def of(
-        cls, roster: Roster, slips: Slips | None = None, now: datetime | None = None, visits: Visits | None = None
+        cls,
+        roster: Roster,
+        slips: Slips | None = None,
+        now: datetime | None = None,
+        visits: Visits | None = None,
+        past: Mapping[str, Stream] | None = None,
     ) -> Written:
         """Gather it; without slips nothing is said of copies, without visits nothing of who is in."""
         copies = {} if slips is None or now is None else nobodys_copies(slips, now)
-        return cls(roster.hours, roster.closures, copies, Crowd() if visits is None else Crowd.of(visits))
+        crowd = Crowd() if visits is None else Crowd.of(visits)
+        return cls(roster.hours, roster.closures, copies, past or {}, crowd)
 
     def closed(self, site: Site, local: datetime) -> bool:
         """Tell whether the place is closed now: by its week, by a closure, or by a public holiday."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from agent.config import Site
 from agent.memory.ledger import Ledger, LedgerError
-from agent.memory.open_books import followed_slips, followed_visits
+from agent.memory.open_books import QUIET, followed_past, followed_slips, followed_visits
 from agent.memory.roster import RosterStore
 from agent.views.written import Written
 from drivers.contract import Clock, Moment
@@ -23,6 +23,7 @@ class WrittenDown:
         self._roster = roster
         self._slips = followed_slips(ledger, clock)
         self._visits = followed_visits(ledger, clock)
+        self._past = followed_past(ledger)
 
     def read(self, now: Moment) -> Written:
         """Return what is written down by now: of a ledger or roster that cannot be read nothing, never an error."""
@@ -31,6 +32,8 @@ class WrittenDown:
         except LedgerError:
             return Written()
         try:
-            return Written.of(roster, self._slips.read(), now.utc, self._visits.read() if self._hostless else None)
+            visits = self._visits.read() if self._hostless else None
+            past = self._past.read().standing(now.utc, QUIET)
+            return Written.of(roster, self._slips.read(), now.utc, visits, past)
         except LedgerError:
             return Written.of(roster)

@@ -314,3 +314,10 @@ def test_copies_of_nobody_are_watched_since_the_first_and_whatever_the_device_do
     found = expect(devices(lately), (Level.WATCH, "copies-nobodys", "c"))
     assert (found[0].since, found[0].detail) == (T1, "7")
     expect(devices(replace(lately, reachable=False, off=True)), (Level.WATCH, "copies-nobodys", "c"))
+
+
+def test_what_was_printed_past_the_box_is_told_of_a_device_that_is_off_too() -> None:
+    lately = DeviceSeen("c", "idle", past=12, past_since=T1)
+    found = expect(devices(lately), (Level.WATCH, "printed-past", "c"))
+    assert (found[0].since, found[0].detail) == (T1, "12")
+    expect(devices(replace(lately, reachable=False, off=True)), (Level.WATCH, "printed-past", "c"))

@@ -25,6 +25,7 @@ ALERTS = {
     "GardienMetersSilent",
     "GardienCopyControlLost",
     "GardienCopiesUnattributed",
+    "GardienPrintedPast",
     "GardienReleaseRefused",
     "GardienJobsExpired",
     "GardienDoorHeldOrForced",

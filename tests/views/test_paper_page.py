@@ -14,7 +14,7 @@ from agent.rules.attribution import CopiesAttributed, PagesAttributed
 from agent.rules.claims import settle
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.pages import Claim, Evidence, Owner, PagesCounted
-from agent.rules.paper import PrintsUnmatched
+from agent.rules.paper import PastMended, PrintedPast, PrintsUnmatched
 from agent.rules.settlement import PrintSettled
 from agent.sitefile import read_tariff
 from agent.views.exports import issue_statement, month_statement
@@ -286,3 +286,39 @@ def test_an_uncertain_print_is_settled_on_the_page_and_its_neighbour_by_the_coun
             ("m042", "print-mono", 37, 37, "0.00"),
             ("m042", "copy-mono", 3, 3, "0.00"),
         ]
+
+
+def test_what_was_printed_past_the_box_is_told_with_what_prevents_it_until_somebody_says_it_is_put_right(
+    home: House,
+) -> None:
+    def printed(sides: int, name: str) -> None:
+        home.ledger.append_now(PrintedPast("copieur", "SN1", 1, sides, 2, 300, 30, name), home.clock.now(), name)
+
+    async def story(hand: Hand) -> None:
+        page = await hand.open("/impressions")
+        assert "sans passer par le boîtier" not in page.text
+        printed(10, "SN1/8/u8")
+        page = await hand.open("/")
+        assert "Le copieur : 12 faces imprimées sans passer par le boîtier" in page.text
+        assert "réservez le copieur à l'adresse du boîtier" in page.text
+        page = await hand.open("/impressions")
+        assert "Le copieur : 12 faces depuis " in page.text
+        assert "« Filtre adresse IP » (entrée)" in page.text
+        mended = page.form("/impressions/regle", device="copieur")
+        page = await hand.send(mended)
+        assert "C'est noté." in page.text
+        assert "sans passer par le boîtier" not in page.text
+        page = await hand.send(mended)  # a second tap
+        assert "Il n'y avait rien à régler ici." in page.text
+        printed(1, "SN1/9/u9")
+        page = await hand.open("/impressions")
+        assert "Le copieur : 3 faces depuis " in page.text
+        await hand.send(page.form("/impressions/regle", device="copieur"))
+
+    act(home, story)
+    mended = [fact for fact in facts(home, PastMended) if isinstance(fact, PastMended)]
+    assert [(one.device, one.number, one.actor) for one in mended] == [("copieur", 1, "a1"), ("copieur", 2, "a1")]
+    now = metric(home)
+    assert now['gardien_printed_past_sides_total{device="copieur"}'] == 15
+    assert now['gardien_paper_unattributed_sides_total{device="copieur"}'] >= 15
+    assert ("", "unattributed-colour", 4, 0, "0.00") in statement(home)

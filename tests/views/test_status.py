@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.config import Places
 from agent.live import write_picture
 from agent.rules.facts import FormulaId, MemberId
-from agent.rules.paper import CopiesCounted
+from agent.rules.paper import CopiesCounted, PrintedPast
 from agent.views.status import say_status
 from drivers.clock import SystemClock
 from tests.views.hand import Hand, browse
@@ -83,6 +83,21 @@ def test_nobodys_copies_are_told_in_the_terminal_as_on_the_page(tmp_path: Path) 
             assert said.replace("\u00a0", " ") in (await hand.open("/?lang=fr")).text
 
         browse(home, story)
+
+
+def test_what_was_printed_past_the_box_is_told_in_the_terminal_and_falls_silent_after_a_week(tmp_path: Path) -> None:
+    with house(tmp_path / "house") as home:
+        painted(home)
+        now = home.clock.now()
+        old = replace(now, utc=now.utc - timedelta(days=14))
+        home.ledger.append_now(PrintedPast("copieur", "SN1", 1, 9, 0, 100, 26, "SN1/1/u1"), old, "old")
+        said = "faces imprimées sans passer par le boîtier"
+        assert said not in say_status(SITE, home.places, "fr")[0]
+        young = replace(now, utc=now.utc - timedelta(days=6))
+        home.ledger.append_now(PrintedPast("copieur", "SN1", 1, 4, 0, 100, 26, "SN1/2/u2"), young, "young")
+        text, well = say_status(SITE, home.places, "fr")
+        assert f"Le copieur\u00a0: 4 {said}" in text
+        assert well  # to watch, nothing is broken
 
 
 def test_a_roster_that_is_not_there_is_not_made(tmp_path: Path) -> None:

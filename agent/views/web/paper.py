@@ -27,7 +27,7 @@ from agent.rules.settlement import BY_HAND
 from agent.views.events import Labels
 from agent.views.lately import lately
 from agent.views.sentences import Saying
-from agent.views.web import held
+from agent.views.web import held, past
 from agent.views.web.asking import asked, called, current, local_now, open_payers
 from agent.views.web.gate import CLOCK, GATE, LEDGER, ROSTER, Role, back, form, needs, page, words_of
 from agent.views.web.watch import WATCH
@@ -90,6 +90,7 @@ def routes(app: web.Application) -> None:
         return
     app[FOLLOWED] = followed_slips(app[LEDGER], app[CLOCK])
     app[DOUBTS] = followed_doubts(app[LEDGER], app[CLOCK])
+    past.routes(app)
     app.on_startup.append(_catch_up)
     app.router.add_get("/impressions", show_paper)
     app.router.add_post("/impressions/verifier", settle)
@@ -97,7 +98,7 @@ def routes(app: web.Application) -> None:
 
 
 async def _catch_up(app: web.Application) -> None:
-    await catch_up(app[FOLLOWED], app[DOUBTS])
+    await catch_up(app[FOLLOWED], app[DOUBTS], app[past.PAST])
 
 
 @needs(Role.ANIMATOR)
@@ -109,6 +110,7 @@ async def show_paper(request: web.Request) -> web.StreamResponse:
     try:
         slips, doubts = request.app[FOLLOWED].read(), request.app[DOUBTS].read()
         midnight = teller.now.replace(hour=0, minute=0, second=0, microsecond=0)
+        strays = past.rows(request)
         today = lately(request.app[LEDGER], (PagesCounted, CopiesCounted), midnight, JOBS)
     except LedgerError as error:
         log.warning("the paper cannot be read: %s", error)
@@ -128,6 +130,7 @@ async def show_paper(request: web.Request) -> web.StreamResponse:
         title="impressions.title",
         cards=[card for card in say.cards() if card.area is Area.PAPER],
         acting=False,
+        past=strays,
         books=say.books(),
         jobs=[job for entry in today if (job := teller.job(entry, slips)) is not None],
         unsure=[teller.unsure(one) for one in doubts.open()[:SLIPS]],
