@@ -96,6 +96,14 @@ class SpoolerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionConfig:
+    """[printers.NAME.contract.functions.FUNCTION]: a line of the invoice of its own (rules.contract.FUNCTIONS)."""
+
+    included: int = 0  # clicks a quarter
+    price: Decimal | None = None  # euros a click beyond these, before taxes
+
+
+@dataclass(frozen=True, slots=True)
 class ContractConfig:
     """[printers.NAME.contract]: what the lessor's contract says for a quarter, in clicks."""
 
@@ -105,6 +113,7 @@ class ContractConfig:
     package_price: Decimal = Decimal(0)  # euros a quarter before taxes, with what is included
     mono_price: Decimal | None = None  # euros a click beyond what is included, before taxes; none: no euros are told
     colour_price: Decimal | None = None
+    functions: Mapping[str, FunctionConfig] = field(default_factory=dict)  # prints and copies apart, A3, fax, scans
 
 
 @dataclass(frozen=True, slots=True)

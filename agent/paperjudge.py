@@ -7,11 +7,13 @@ for, is found before it costs anybody anything.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from agent.config import BILLS_FROM, COPIES, ContractConfig, PrinterConfig, Site, out_queue
 from agent.faults import Fault, Keys, one_of, within
+from agent.rules.contract import FUNCTIONS
 from agent.rules.hours import Quiet
 
 METER_FILES = ("standard", "canon", "ricoh", "kyocera")  # of drivers/meters
@@ -92,12 +94,45 @@ def _judge_contract(path: Keys, contract: ContractConfig) -> Iterator[Fault]:
     yield from within((*path, "a3_clicks"), contract.a3_clicks, 1, 2)
     yield from within((*path, "mono_included"), contract.mono_included, 0, 10_000_000)
     yield from within((*path, "colour_included"), contract.colour_included, 0, 10_000_000)
-    prices = (("mono_price", contract.mono_price), ("colour_price", contract.colour_price))
-    for key, price, most in (("package_price", contract.package_price, 100_000), *((*one, 10) for one in prices)):
-        if price is not None and price.is_finite():
-            yield from within((*path, key), float(price), 0, most)
-        elif price is not None:
-            yield Fault((*path, key), "attend un montant, par exemple 0.0045", "expects an amount, for example 0.0045")
+    yield from _judge_amount((*path, "package_price"), contract.package_price, 100_000)
+    yield from _judge_amount((*path, "mono_price"), contract.mono_price, 10)
+    yield from _judge_amount((*path, "colour_price"), contract.colour_price, 10)
+    for name, line in contract.functions.items():
+        here = (*path, "functions", name)
+        yield from one_of(here, name, FUNCTIONS)
+        yield from within((*here, "included"), line.included, 0, 10_000_000)
+        yield from _judge_amount((*here, "price"), line.price, 10)
+    yield from _judge_split(path, contract)
+
+
+def _judge_amount(path: Keys, price: Decimal | None, most: int) -> Iterator[Fault]:
+    if price is not None and price.is_finite():
+        yield from within(path, float(price), 0, most)
+    elif price is not None:
+        yield Fault(path, "attend un montant, par exemple 0.0045", "expects an amount, for example 0.0045")
+
+
+def _judge_split(path: Keys, contract: ContractConfig) -> Iterator[Fault]:
+    """Judge that no side is invoiced twice, or not at all, where prints and copies are apart."""
+    wholes = {
+        "mono": contract.mono_included or contract.mono_price,
+        "colour": contract.colour_included or contract.colour_price,
+    }
+    for colour, whole in wholes.items():
+        pair = {f"print-{colour}", f"copy-{colour}"}
+        there = pair & set(contract.functions)
+        for missing in sorted(pair - there) if there else ():
+            yield Fault(
+                (*path, "functions", missing),
+                "manque : impressions et copies vont ensemble ; ajoutez la section, même sans prix",
+                "is missing: prints and copies go together; add the section, even without a price",
+            )
+        if there and whole:
+            yield Fault(
+                (*path, f"{colour}_price"),
+                f"chaque face compterait deux fois : ôtez {colour}_included et {colour}_price, ou ces fonctions",
+                f"each side would count twice: take out {colour}_included and {colour}_price, or these functions",
+            )
 
 
 def _judge_screens(site: Site, name: str) -> Iterator[Fault]:

@@ -119,5 +119,33 @@ def test_the_contract_in_euros_and_as_a_file(tmp_path: Path) -> None:
     assert call(home, "paper", "contract", *quarter, "--invoice-total", "cher").exit_code == 2
 
 
+def test_a_contract_by_function(tmp_path: Path) -> None:
+    home = site(tmp_path, "panel")
+    with (home / "site.toml").open("a", encoding="utf-8") as file:
+        file.write(
+            "[printers.copieur.contract.functions]\nscan = { included = 100, price = 0.002 }\nfax = { price = 0.05 }\n"
+        )
+    today = SystemClock().now()
+    with Ledger.open(home / "state" / "ledger.db") as ledger:
+        first = today.utc.date().replace(month=(today.utc.month - 1) // 3 * 3 + 1, day=1)
+        for day, scans in ((first, 300), (first + timedelta(days=1), 900)):
+            rows = (("scan", scans), ("total", 1000), ("total-colour", 100))
+            ledger.append_now(MetersRead("copieur", "S1", day, rows), today, f"copieur/S1/{day}")
+    quarter = ["--quarter", f"{first.year}-Q{(first.month + 2) // 3}"]
+    done = call(home, "paper", "contract", *quarter, "--invoice", "scan=650", "--invoice", "fax=3")
+    said = done.output.replace("\u00a0", " ").replace("\u202f", " ")
+    assert "Numérisations : 600 clics, le compteur est passé de 300 à 900. Forfait de 100, 500 clics au-delà." in said
+    assert "500 × 0,002 € = 1,00 € HT. La facture dit 650 : 50 clics de trop" in said
+    assert "Fax : le copieur ne les compte pas à part" in said
+    assert done.exit_code == 1
+    rows = call(home, "paper", "contract", *quarter, "--invoice", "scan=600", "--csv")
+    assert rows.output.splitlines()[3:5] == [
+        "copieur;fax;;;;;;0;;0,05;;;;",
+        "copieur;numérisations;300;900;600;;600;100;500;0,002;1,00;600;0;0,00",
+    ]
+    for wrong in ("scan", "scan=x", "copies=3", "scan=-1"):
+        assert call(home, "paper", "contract", *quarter, "--invoice", wrong).exit_code == 2
+
+
 def test_rest_is_harmless_where_there_is_no_connector(tmp_path: Path) -> None:
     assert call(site(tmp_path, "counters"), "paper", "rest").exit_code == 0

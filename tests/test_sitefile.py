@@ -243,6 +243,25 @@ READER = DOOR + '[readers.r]\nkind = "serial"\nat = "door"\ndevice = "/dev/r"\n'
             '[printers.p]\nkind = "sim"\n[printers.p.contract]\npackage_price = -1\n',
         ),
         ("printers.p.contract.colour_price", '[printers.p]\nkind = "sim"\n[printers.p.contract]\ncolour_price = nan\n'),
+        (
+            "printers.p.contract.functions.scans",
+            '[printers.p]\nkind = "sim"\n[printers.p.contract.functions]\nscans = { price = 0.002 }\n',
+        ),
+        (
+            "printers.p.contract.functions.scan.price",
+            '[printers.p]\nkind = "sim"\n[printers.p.contract.functions]\nscan = { price = 20.0 }\n',
+        ),
+        (
+            "printers.p.contract.functions.print-mono",
+            '[printers.p]\nkind = "sim"\n[printers.p.contract.functions]\ncopy-mono = { price = 0.01 }\n',
+        ),
+        (
+            "printers.p.contract.mono_price",
+            (
+                '[printers.p]\nkind = "sim"\n[printers.p.contract]\nmono_price = 0.01\n'
+                "[printers.p.contract.functions]\ncopy-mono = {}\nprint-mono = {}\n"
+            ),
+        ),
         ("links.a/b", '[links."a/b"]\nkind = "sim"\n'),
         ("links.", '[links.""]\nkind = "sim"\n'),
         ("links.a.targets", '[links.a]\nkind = "sim"\ntargets = "192.0.2.1"\n'),

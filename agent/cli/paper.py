@@ -116,6 +116,7 @@ def counters(
 @click.option("--printer", "only", help="Default: every printer.")
 @click.option("--invoice-mono", type=click.IntRange(0), help="Black and white clicks on the lessor's invoice.")
 @click.option("--invoice-colour", type=click.IntRange(0), help="Colour clicks on the lessor's invoice.")
+@click.option("--invoice", "functions", multiple=True, metavar="LINE=CLICKS", help="Another line of it: copy-mono=120.")
 @click.option("--invoice-total", metavar="EUROS", default="", help="What the invoice asks for, before taxes.")
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--csv", "as_csv", is_flag=True)
@@ -126,6 +127,7 @@ def contract(
     only: str | None,
     invoice_mono: int | None,
     invoice_colour: int | None,
+    functions: tuple[str, ...],
     invoice_total: str,
     as_json: bool,
     as_csv: bool,
@@ -141,7 +143,7 @@ def contract(
     if invoice_total and asked is None:
         raise click.BadParameter("an amount is written 1234,50", param_hint="--invoice-total")
     given = {"mono": invoice_mono, "colour": invoice_colour}
-    invoice = {colour: clicks for colour, clicks in given.items() if clicks is not None}
+    invoice = {colour: clicks for colour, clicks in given.items() if clicks is not None} | _invoiced(functions)
     told: list[_Quarter] = []
     with _ledger(where) as ledger:
         for name in [only] if only else list(where.site().printers):
@@ -156,6 +158,19 @@ def contract(
         _say_contract(where, told)
     if any(any(line.difference for line in lines) or (cost and cost.difference) for _, _, lines, cost in told):
         sys.exit(EXIT_REFUSED)
+
+
+def _invoiced(texts: Iterable[str]) -> dict[str, int]:
+    """Read lines of an invoice as they are typed: copy-mono=120."""
+    from agent.rules.contract import FUNCTIONS
+
+    found = {}
+    for text in texts:
+        name, _, clicks = text.partition("=")
+        if name not in FUNCTIONS or not (clicks.isascii() and clicks.isdecimal()):
+            raise click.BadParameter(f"write LINE=CLICKS; lines: {', '.join(FUNCTIONS)}", param_hint="--invoice")
+        found[name] = int(clicks)
+    return found
 
 
 def _say_contract(where: Where, told: Iterable[_Quarter]) -> None:

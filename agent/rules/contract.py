@@ -4,13 +4,17 @@ The one idea: an invoice is checked with four numbers a line: where the counter 
 includes, what was invoiced. An A3 side is one click or two, as the contract says, whatever the device's counter does.
 Where the contract's prices are known they are multiplied once, in `Decimal`, and each line rounded to the cent: before
 taxes, as lessors write them. What members pay is `rules.tariff`, and has nothing to do with it. Pure.
+
+Most contracts have two lines, black and colour. One may have others, by *function*: prints and copies apart, A3 at a
+price of its own, fax, scans. A line that the device does not count apart is said to be unknown and never made up; what
+it counts in total and puts under no function is a line too, for which no price is known.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -19,7 +23,19 @@ from agent.rules.tariff import cents
 
 QUARTER = re.compile(r"(\d{4})-Q([1-4])")
 COLOURS = ("mono", "colour")
+FUNCTIONS = (  # the lines a contract may have of their own; the names of the meters, and the A3 of each colour
+    *("print-mono", "print-colour", "copy-mono", "copy-colour", "mono-large", "colour-large", "fax", "scan"),
+)
+REST = "-rest"  # of a colour: counted in total, and put under no function
 AMOUNT = re.compile(r"\d{1,7}(?:[.,]\d{1,2})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """What a contract says of one function."""
+
+    included: int = 0  # clicks a quarter
+    price: Decimal | None = None  # of a click beyond these; None: not said
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +49,17 @@ class Terms:
     package_price: Decimal = Decimal(0)  # a quarter, what is included with it
     mono_price: Decimal | None = None  # of a click beyond what is included; None: not said
     colour_price: Decimal | None = None
+    functions: Mapping[str, Pack] = field(default_factory=dict)  # by FUNCTIONS: those with a line of their own
+
+    def split(self, colour: str) -> bool:
+        """Tell whether prints and copies of a colour are invoiced apart."""
+        return bool({f"print-{colour}", f"copy-{colour}"} & set(self.functions))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Return the lines of an invoice by this contract, in their order."""
+        whole = [colour for colour in COLOURS if not self.split(colour)]
+        return (*whole, *(name for name in FUNCTIONS if name in self.functions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +72,14 @@ class Stand:
     colour: int
     mono_large: int | None = None  # None: the device does not tell sizes apart
     colour_large: int | None = None
+    functions: Mapping[str, int] = field(default_factory=dict)  # by meter: those that it tells apart
 
 
 @dataclass(frozen=True, slots=True)
 class ContractLine:
-    """One colour of a quarter, in clicks."""
+    """One line of a quarter, in clicks."""
 
-    colour: str  # "mono" | "colour"
+    what: str  # "mono" | "colour" | one of FUNCTIONS | a colour and REST
     start: int
     end: int
     large: int | None  # A3 sides of these; None where nobody tells
@@ -61,6 +89,7 @@ class ContractLine:
     sides: int | None = None  # what came out; None where A3 cannot be told from two sides
     blind: bool = False  # A3 clicks otherwise for the lessor than on the device, and nobody tells how many there were
     price: Decimal | None = None  # of a click beyond
+    told: bool = True  # False: the device does not count it apart, and nothing is known of it
 
     @property
     def beyond(self) -> int:
@@ -69,13 +98,13 @@ class ContractLine:
 
     @property
     def difference(self) -> int | None:
-        """Return how much more is invoiced than we read; negative: less."""
-        return None if self.invoiced is None else self.invoiced - self.ours
+        """Return how much more is invoiced than we read; negative: less. None: not invoiced, or not told."""
+        return None if self.invoiced is None or not self.told else self.invoiced - self.ours
 
     @property
     def due(self) -> Decimal | None:
-        """Return what our reading costs beyond the package; None without a price."""
-        return None if self.price is None else cents(self.beyond * self.price)
+        """Return what our reading costs beyond the package; None without a price, or where nobody knows."""
+        return None if self.price is None or not self.told else cents(self.beyond * self.price)
 
     @property
     def dearer(self) -> Decimal | None:
@@ -86,7 +115,11 @@ class ContractLine:
 
     @property
     def verdict(self) -> str:
-        """Return the word of its sentence: "open", "same", "more" or "less"."""
+        """Return the word of its sentence: "untold", "rest", "open", "same", "more" or "less"."""
+        if not self.told:
+            return "untold"
+        if self.what.endswith(REST):
+            return "rest"
         if self.difference is None:
             return "open"
         return "same" if not self.difference else "more" if self.difference > 0 else "less"
@@ -108,11 +141,12 @@ class Bill:
 
 def bill(lines: Iterable[ContractLine], terms: Terms, invoiced: Decimal | None) -> Bill | None:
     """Add up a quarter; None where the contract's prices are not known at all."""
-    if not terms.package_price and terms.mono_price is None and terms.colour_price is None:
+    prices = (terms.mono_price, terms.colour_price, *(pack.price for pack in terms.functions.values()))
+    if not terms.package_price and all(price is None for price in prices):
         return None
     ours: Decimal | None = cents(terms.package_price)
     for line in lines:
-        if line.beyond:
+        if line.verdict != "rest" and (line.beyond or not line.told):
             ours = None if ours is None or line.due is None else ours + line.due
     return Bill(cents(terms.package_price), ours, invoiced)
 
@@ -140,7 +174,7 @@ def quarter_at(day: date) -> str:
 def stand_of(fact: MetersRead | PanelRead) -> Stand | None:
     """Return where the counters stood by a fact; None if it does not tell black from colour."""
     if isinstance(fact, PanelRead):
-        return Stand(fact.day, "", fact.mono, fact.colour)
+        return Stand(fact.day, "", fact.mono, fact.colour, functions=_of_panel(fact))
     rows = dict(fact.rows)
     colour = rows.get("total-colour")
     if colour is None and {"print-colour", "copy-colour"} <= set(rows):
@@ -151,7 +185,16 @@ def stand_of(fact: MetersRead | PanelRead) -> Stand | None:
     large, colour_large = rows.get("total-large"), rows.get("total-colour-large")
     apart = large is not None and colour_large is not None
     mono_large = (large or 0) - (colour_large or 0) if apart else None
-    return Stand(fact.day, fact.serial, total - colour, colour, mono_large, colour_large if apart else None)
+    functions = {name: count for name, count in rows.items() if not name.startswith("total")}
+    return Stand(fact.day, fact.serial, total - colour, colour, mono_large, colour_large if apart else None, functions)
+
+
+def _of_panel(fact: PanelRead) -> dict[str, int]:
+    """Return prints and copies apart, where the panel shows its copies."""
+    if fact.copies_mono < 0 or fact.copies_colour < 0:
+        return {}
+    prints = {"print-mono": fact.mono - fact.copies_mono, "print-colour": fact.colour - fact.copies_colour}
+    return {"copy-mono": fact.copies_mono, "copy-colour": fact.copies_colour, **prints}
 
 
 def bounds(stands: Iterable[Stand], first: date, after: date) -> tuple[Stand, Stand] | None:
@@ -171,37 +214,79 @@ def bounds(stands: Iterable[Stand], first: date, after: date) -> tuple[Stand, St
 
 
 def contract_lines(start: Stand, end: Stand, terms: Terms, invoice: Mapping[str, int]) -> tuple[ContractLine, ...]:
-    """Return the lines of a quarter; `invoice` has the clicks by colour, where they are known."""
-    large = (_moved(start.mono_large, end.mono_large), _moved(start.colour_large, end.colour_large))
-    return (
-        _line("mono", (start.mono, end.mono), large[0], terms, (terms.mono_included, terms.mono_price), invoice),
-        _line(
-            "colour", (start.colour, end.colour), large[1], terms, (terms.colour_included, terms.colour_price), invoice
-        ),
-    )
+    """Return the lines of a quarter; `invoice` has the clicks by line, where they are known."""
+    whole = {
+        "mono": ((start.mono, end.mono), _moved(start.mono_large, end.mono_large)),
+        "colour": ((start.colour, end.colour), _moved(start.colour_large, end.colour_large)),
+    }
+    packs = {"mono": Pack(terms.mono_included, terms.mono_price)}
+    packs |= {"colour": Pack(terms.colour_included, terms.colour_price), **terms.functions}
+    found = []
+    for what in terms.lines:
+        if what in COLOURS:
+            large = f"{what}-large" in terms.functions
+            found.append(_line(what, *whole[what], terms, packs[what], invoice, apart=large))
+        else:
+            found.append(_function(what, start, end, terms, packs[what], invoice))
+    return (*found, *_rests(found, {colour: moved for colour, (moved, _) in whole.items()}, terms))
+
+
+def _function(
+    what: str, start: Stand, end: Stand, terms: Terms, pack: Pack, invoice: Mapping[str, int]
+) -> ContractLine:
+    """Return the line of one function; what the device does not tell apart is not known."""
+    if what.endswith("-large"):
+        pairs = {
+            "mono-large": (start.mono_large, end.mono_large),
+            "colour-large": (start.colour_large, end.colour_large),
+        }
+        before, after = pairs[what]
+    else:
+        before, after = start.functions.get(what), end.functions.get(what)
+    if before is None or after is None or after < before:
+        return ContractLine(what, 0, 0, None, 0, pack.included, invoice.get(what), price=pack.price, told=False)
+    if what in {"fax", "scan", "mono-large", "colour-large"}:  # an A3 side is one click there
+        terms = Terms()
+    large = _moved(start.functions.get(f"{what}-large"), end.functions.get(f"{what}-large"))
+    apart = f"{what.partition('-')[2]}-large" in terms.functions
+    return _line(what, (before, after), large, terms, pack, invoice, apart=apart)
+
+
+def _rests(lines: Iterable[ContractLine], whole: Mapping[str, tuple[int, int]], terms: Terms) -> Iterator[ContractLine]:
+    """Yield, where prints and copies are apart, what the device counted besides: fax, test pages, reports."""
+    moved = {line.what: line.end - line.start for line in lines if line.told}
+    for colour, (start, end) in whole.items():
+        apart = (moved.get(f"print-{colour}"), moved.get(f"copy-{colour}"))
+        known = [clicks for clicks in apart if clicks is not None]
+        rest = end - start - sum(known)
+        if terms.split(colour) and len(known) == len(apart) and rest > 0:
+            yield ContractLine(colour + REST, start, end, None, rest, 0, None)
 
 
 def _line(
-    colour: str,
+    what: str,
     counter: tuple[int, int],
     large: int | None,
     terms: Terms,
-    pack: tuple[int, Decimal | None],
+    pack: Pack,
     invoice: Mapping[str, int],
+    *,
+    apart: bool = False,
 ) -> ContractLine:
+    """Return one line. `apart`: its A3 sides have a line of their own."""
     moved, big = counter[1] - counter[0], large or 0
-    double = terms.device_a3_clicks - 1
+    double, clicks = terms.device_a3_clicks - 1, 0 if apart else terms.a3_clicks
     return ContractLine(
-        colour=colour,
+        what=what,
         start=counter[0],
         end=counter[1],
         large=large,
-        ours=moved + big * (terms.a3_clicks - terms.device_a3_clicks),
-        included=pack[0],
-        invoiced=invoice.get(colour),
+        ours=moved + big * (clicks - terms.device_a3_clicks),
+        included=pack.included,
+        invoiced=invoice.get(what),
         sides=None if double and large is None else moved - big * double,
-        blind=large is None and terms.a3_clicks != terms.device_a3_clicks,
-        price=pack[1],
+        blind=large is None and clicks != terms.device_a3_clicks,
+        price=pack.price,
     )
 
 

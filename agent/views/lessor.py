@@ -8,11 +8,25 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from agent.config import PrinterConfig
-from agent.rules.contract import Bill, ContractLine, Terms
+from agent.rules.contract import Bill, ContractLine, Pack, Terms
 from agent.views.exports import guarded
 from agent.views.words import Words, money
 
 EURO = "EUR"
+LINES = {
+    "mono": "noir et blanc",
+    "colour": "couleur",
+    "print-mono": "impressions noir et blanc",
+    "print-colour": "impressions couleur",
+    "copy-mono": "copies noir et blanc",
+    "copy-colour": "copies couleur",
+    "mono-large": "A3 noir et blanc",
+    "colour-large": "A3 couleur",
+    "fax": "fax",
+    "scan": "numérisations",
+    "mono-rest": "autres faces noir et blanc",
+    "colour-rest": "autres faces couleur",
+}
 HEADERS = (
     *("Imprimante", "Ligne", "Compteur au début", "Compteur à la fin", "Faces", "Dont A3", "Clics", "Forfait"),
     *("Au-delà", "Prix du clic", "À payer HT", "Clics facturés", "Écart en clics", "Écart HT"),
@@ -32,12 +46,17 @@ def terms_of(config: PrinterConfig) -> Terms:
         said.package_price,
         said.mono_price,
         said.colour_price,
+        {name: Pack(one.included, one.price) for name, one in said.functions.items()},
     )
 
 
 def contract_sentence(t: Words, line: ContractLine) -> str:
     """Say one line of a contract."""
-    what = t(f"counters.{line.colour}")
+    what = t(f"counters.{line.what}")
+    if line.verdict == "untold":
+        return t("counters.untold", what=what)
+    if line.verdict == "rest":
+        return t("counters.rest", what=what, ours=line.ours)
     read = t("counters.read", what=what, ours=line.ours, start=line.start, end=line.end)
     sides = t("counters.sides", sides=line.sides) if line.sides is not None and line.sides != line.ours else ""
     blind = t("counters.blind") if line.blind else ""
@@ -75,10 +94,10 @@ def contract_csv(told: Iterable[tuple[str, tuple[ContractLine, ...], Bill | None
     rows.writerow(HEADERS)
     for name, lines, bill in told:
         for one in lines:
-            counted = (one.start, one.end, _or(one.sides), _or(one.large), one.ours, one.included, one.beyond)
+            counted = (one.start, one.end, _or(one.sides), _or(one.large), one.ours)
+            shown = (*(counted if one.told else ("",) * 5), one.included, one.beyond if one.told else "")
             asked = (_or(one.invoiced), _or(one.difference), _comma(one.dearer))
-            colour = "noir et blanc" if one.colour == "mono" else "couleur"
-            rows.writerow((guarded(name), colour, *counted, _comma(one.price), _comma(one.due), *asked))
+            rows.writerow((guarded(name), LINES[one.what], *shown, _comma(one.price), _comma(one.due), *asked))
         if bill is not None:
             nothing = ("",) * 8
             rows.writerow((guarded(name), "forfait", *nothing, _comma(bill.package), "", "", ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ import pytest
 
 from agent.rules.contract import (
     Bill,
+    Pack,
     Stand,
     Terms,
     amount_of,
@@ -78,7 +80,8 @@ def test_where_counters_stood():
         return MetersRead("c", "S1", OCT, tuple((name.replace("_", "-"), count) for name, count in rows.items()))
 
     assert stand_of(meters(total=100, total_colour=30)) == Stand(OCT, "S1", 70, 30)
-    assert stand_of(meters(total=100, print_colour=20, copy_colour=5)) == Stand(OCT, "S1", 75, 25)
+    apart = {"print-colour": 20, "copy-colour": 5}
+    assert stand_of(meters(total=100, print_colour=20, copy_colour=5)) == Stand(OCT, "S1", 75, 25, functions=apart)
     assert stand_of(meters(total=100, total_colour=30, total_large=9, total_colour_large=4)) == Stand(
         OCT, "S1", 70, 30, 5, 4
     )
@@ -86,6 +89,9 @@ def test_where_counters_stood():
     assert stand_of(meters(total_colour=100)) is None
     panel, _ = judge_panel("c", Typed(OCT, 70, 30), None, Counted(), "a")
     assert stand_of(panel) == Stand(OCT, "", 70, 30)
+    panel, _ = judge_panel("c", Typed(OCT, 70, 30, 40, 10), None, Counted(), "a")
+    apart = {"copy-mono": 40, "copy-colour": 10, "print-mono": 30, "print-colour": 20}
+    assert stand_of(panel) == Stand(OCT, "", 70, 30, functions=apart)
 
 
 def test_between_which_stands_a_quarter_is_read():
@@ -151,6 +157,72 @@ def test_without_prices_there_is_no_bill_and_a_missing_one_leaves_it_open():
     assert found.difference is None
     only = Terms(3_000, 500, colour_price=Decimal("0.05"))  # mono has none, and goes beyond
     assert bill(contract_lines(START, END, only, {}), only, None) == Bill(Decimal("0.00"), None, None)
+
+
+BEFORE = {"print-mono": 30_000, "copy-mono": 20_000, "print-colour": 5_000, "copy-colour": 4_000, "scan": 700}
+AFTER = {"print-mono": 32_000, "copy-mono": 21_400, "print-colour": 5_300, "copy-colour": 4_150, "scan": 1_900}
+
+
+def between(before: dict[str, int], after: dict[str, int]) -> tuple[Stand, Stand]:
+    return replace(START, functions=before), replace(END, functions=after)
+
+
+def test_a_contract_by_function_prints_copies_a3_and_scans() -> None:
+    terms = Terms(
+        colour_included=400,
+        colour_price=Decimal("0.055"),
+        functions={
+            "scan": Pack(1_000, Decimal("0.002")),
+            "copy-mono": Pack(0, Decimal("0.008")),
+            "print-mono": Pack(1_500, Decimal("0.006")),
+            "colour-large": Pack(0, Decimal("0.11")),
+        },
+    )
+    assert terms.lines == ("colour", "print-mono", "copy-mono", "colour-large", "scan")
+    lines = contract_lines(*between(BEFORE, AFTER), terms, {"copy-mono": 1_450, "scan": 1_200})
+    assert [(line.what, line.ours, line.beyond, line.due, line.verdict) for line in lines] == [
+        ("colour", 440, 40, Decimal("2.20"), "open"),  # its ten A3 sides are on their own line
+        ("print-mono", 2_000, 500, Decimal("3.00"), "open"),
+        ("copy-mono", 1_400, 1_400, Decimal("11.20"), "more"),
+        ("colour-large", 10, 10, Decimal("1.10"), "open"),
+        ("scan", 1_200, 200, Decimal("0.40"), "same"),
+        ("mono-rest", 100, 100, None, "rest"),  # counted in total, and neither as a print nor as a copy
+    ]
+    assert [line.dearer for line in lines if line.what == "copy-mono"] == [Decimal("0.40")]
+    assert bill(lines, terms, Decimal("18.30")) == Bill(Decimal("0.00"), Decimal("17.90"), Decimal("18.30"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({}, {}), ({"fax": 3}, {}), ({}, {"fax": 3}), ({"fax": 3}, {"fax": 2})],
+    ids=["never", "no more", "not yet", "fell"],
+)
+def test_what_the_device_does_not_count_apart_is_not_made_up(before: dict[str, int], after: dict[str, int]) -> None:
+    terms = Terms(9_999, 9_999, functions={"fax": Pack(5, Decimal("0.05"))})
+    *_, fax = contract_lines(*between(before, after), terms, {"fax": 12})
+    assert (fax.what, fax.told, fax.verdict, fax.difference, fax.due, fax.dearer) == (
+        *("fax", False, "untold"),
+        *(None, None, None),
+    )
+    assert bill([fax], terms, None) == Bill(Decimal("0.00"), None, None)  # so the whole is not known either
+
+
+def test_a3_of_prints_and_copies_apart_is_known_only_where_it_is_told() -> None:
+    apart = {"print-colour": Pack(), "copy-colour": Pack()}
+    for terms, clicks in (
+        (Terms(a3_clicks=2, functions=apart), 304),
+        (Terms(functions={**apart, "colour-large": Pack()}), 296),
+    ):
+        lines = contract_lines(
+            *between({**BEFORE, "print-colour-large": 6}, {**AFTER, "print-colour-large": 10}), terms, {}
+        )
+        assert [(line.what, line.ours, line.blind) for line in lines][1:3] == [
+            ("print-colour", clicks, False),
+            ("copy-colour", 150, True),  # its A3 sides nobody tells
+        ]
+    assert [line.what for line in contract_lines(*between({}, AFTER), Terms(functions=apart), {})] == [
+        *("mono", "print-colour", "copy-colour"),  # and no rest, where it cannot be told
+    ]
 
 
 @pytest.mark.parametrize(

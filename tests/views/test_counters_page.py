@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import ContractConfig, PrinterConfig
+from agent.config import ContractConfig, FunctionConfig, PrinterConfig
 from agent.rules.facts import FormulaId
 from agent.rules.paper import CopiesByHand, PanelRead
 from tests.views import acting
@@ -181,6 +181,25 @@ def test_the_invoice_stands_beside_our_reading(house_with):
             assert "La facture dit 150 : 10 clics de trop" in page.text
             assert "Couleur : 20 clics" in page.text
             assert "La facture dit pareil." in page.text
+
+        act(home, story)
+
+
+def test_a_contract_by_function_asks_for_each_line_of_its_invoice(house_with):
+    terms = ContractConfig(functions={"copy-mono": FunctionConfig(0, Decimal("0.008")), "print-mono": FunctionConfig()})
+    with house_with(copies="panel", contract=terms) as home:
+
+        async def story(hand: Hand) -> None:
+            page = await hand.open(f"{PATH}?quarter=2026-Q4")
+            first = {"mono": "10000", "colour": "0", "copies_mono": "4000", "day": "2026-10-01"}
+            page = await hand.send(page.form(f"{PATH}/releve"), **first)
+            await hand.send(page.form(f"{PATH}/releve"), mono="10500", colour="0", copies_mono="4200")
+            page = await hand.open(f"{PATH}?quarter=2026-Q4&copy-mono=260")
+            assert page.form(PATH).asks == {"quarter", "colour", "print-mono", "copy-mono", "total"}
+            assert "Impressions noir et blanc : 300 clics" in page.text
+            assert "Copies noir et blanc : 200 clics, le compteur est passé de 4 000 à 4 200." in page.text
+            assert "La facture dit 260 : 60 clics de trop" in page.text
+            assert "Soit +0,48 € HT." in page.text
 
         act(home, story)
 

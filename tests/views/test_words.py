@@ -13,7 +13,7 @@ import agent.views
 from agent.config import COPIES, LINES
 from agent.memory.calendar import HOLIDAYS, REASONS
 from agent.rules.bookings import Alarm
-from agent.rules.contract import COLOURS
+from agent.rules.contract import COLOURS, FUNCTIONS, REST
 from agent.rules.door import GRANTS, EntryRule, Passage
 from agent.rules.identity import Level as Owned
 from agent.rules.incidents import KEYS, Area, Level
@@ -91,7 +91,7 @@ FAMILIES: set[str] = {
     *(f"counters.panel_{why}" for why in ("first", "counted", "fell", "short")),
     *(f"counters.invoice_{verdict}" for verdict in ("open", "same", "more", "less")),
     *(f"counters.bill_{verdict}" for verdict in ("same", "more", "less")),
-    *(f"counters.{colour}" for colour in COLOURS),
+    *(f"counters.{line}" for line in (*COLOURS, *FUNCTIONS, *(colour + REST for colour in COLOURS))),
     *(f"certificate.{system}{part}" for system in ("android", "apple", "windows", "mac") for part in ("", "_how")),
 }
 

@@ -19,7 +19,7 @@ from agent.memory.handcount import Keyed, last_panel, plan_codes, plan_panel, qu
 from agent.memory.ledger import LedgerError
 from agent.memory.roster import RosterError
 from agent.rules.codes import code_owner, read_codes
-from agent.rules.contract import amount_of, bill, contract_lines, quarter_at, quarter_of
+from agent.rules.contract import COLOURS, FUNCTIONS, amount_of, bill, contract_lines, quarter_at, quarter_of
 from agent.rules.facts import MemberId
 from agent.rules.members import LineFault, read_day
 from agent.rules.pages import Owner
@@ -73,6 +73,7 @@ class Machine:
     last: str  # about the last relevé; "" there is none
     codes: tuple[Code, ...]
     contract: tuple[str, ...]  # one sentence a line
+    lines: tuple[str, ...]  # of its invoice
     priced: bool  # the contract's prices are known
     how: str  # in words
 
@@ -126,11 +127,13 @@ def _machine(request: web.Request, t: Words, name: str, quarter: str) -> Machine
     called = capital(Labels.of(request.app[GATE].site).device(name))
     codes = _codes(request, name) if config.copies == "codes" else ()
     said = config.contract
-    priced = said is not None and bool(said.package_price or said.mono_price or said.colour_price)
-    how = t(f"counters.way_{config.copies}")
-    return Machine(
-        name, called, config.copies, _said(t, last), codes, _contract(request, t, name, quarter), priced, how
+    prices = (
+        () if said is None else (said.mono_price, said.colour_price, *(one.price for one in said.functions.values()))
     )
+    priced = said is not None and bool(said.package_price or any(prices))
+    how, lines = t(f"counters.way_{config.copies}"), terms_of(config).lines
+    contract = _contract(request, t, name, quarter)
+    return Machine(name, called, config.copies, _said(t, last), codes, contract, lines, priced, how)
 
 
 def _said(t: Words, last: PanelRead | None) -> str:
@@ -263,8 +266,8 @@ async def give_code(request: web.Request) -> web.StreamResponse:
 
 
 def _invoice(request: web.Request) -> dict[str, int]:
-    found = {colour: _number(request.query.get(colour, "")) for colour in ("mono", "colour")}
-    return {colour: count for colour, count in found.items() if count is not None and count != NOT_SHOWN}
+    found = {line: _number(request.query.get(line, "")) for line in (*COLOURS, *FUNCTIONS)}
+    return {line: count for line, count in found.items() if count is not None and count != NOT_SHOWN}
 
 
 def _contract(request: web.Request, t: Words, name: str, quarter: str) -> tuple[str, ...]:
