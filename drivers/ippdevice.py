@@ -58,8 +58,10 @@ def by_colour(split: Attributes | None, total: int | None) -> tuple[int, int] | 
     if split is None or not split.attributes:
         return None
 
+    said = {one.name: count_of(split, one.name) or 0 for one in split.attributes}
+
     def summed(kinds: tuple[str, ...], endings: tuple[str, ...]) -> int:
-        return sum(count_of(split, kind + ending) or 0 for kind in kinds for ending in endings)
+        return sum(said.get(kind + ending, 0) for kind in kinds for ending in endings)
 
     for endings in (("",), ("", "-two-sided")):
         mono, blank = summed(("monochrome",), endings), summed(("blank",), endings)

@@ -110,14 +110,21 @@ class Attributes:
                 return tuple(value.content for value in attribute.values)
         return ()
 
+    def _first(self, name: str) -> Content:
+        """Return the first value of the first attribute called `name`; None where there is none."""
+        for attribute in self.attributes:
+            if attribute.name == name:
+                return attribute.values[0].content if attribute.values else None
+        return None
+
     def integer(self, name: str) -> int | None:
         """Return the first value if it is an integer or an enum."""
-        first = next(iter(self.contents(name)), None)
+        first = self._first(name)
         return first if isinstance(first, int) and not isinstance(first, bool) else None
 
     def boolean(self, name: str) -> bool | None:
         """Return the first value if it is a boolean."""
-        first = next(iter(self.contents(name)), None)
+        first = self._first(name)
         return first if isinstance(first, bool) else None
 
     def texts(self, name: str) -> tuple[str, ...]:
@@ -131,12 +138,12 @@ class Attributes:
 
     def when(self, name: str) -> datetime | None:
         """Return the first value if it is a date and time, in UTC."""
-        first = next(iter(self.contents(name)), None)
+        first = self._first(name)
         return first.astimezone(UTC) if isinstance(first, datetime) else None
 
     def collection(self, name: str) -> Attributes | None:
         """Return the first value if it is a collection."""
-        first = next(iter(self.contents(name)), None)
+        first = self._first(name)
         return first if isinstance(first, Attributes) else None
 
 

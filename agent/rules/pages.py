@@ -17,6 +17,7 @@ been two-sided.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
@@ -60,13 +61,16 @@ class PagesCounted(Fact):
 
     def totals(self) -> tuple[Total, ...]:
         """Sides by device, kind, colour and formula; and per member for billing."""
+        return (*self._sides(), *self._theirs({"mono": self.sides_mono, "colour": self.sides_colour}))
+
+    def _sides(self) -> Iterator[Total]:
         who = self.formula or "unclaimed"
-        rows = []
         for colour, sides in (("mono", self.sides_mono), ("colour", self.sides_colour)):
-            rows.append(total("sides", sides, device=self.device, kind="print", colour=colour, formula=who))
-            if self.member:
-                rows.append(total("member_sides", sides, member=self.member, kind="print", colour=colour))
-        return tuple(rows)
+            yield total("sides", sides, device=self.device, kind="print", colour=colour, formula=who)
+
+    def _theirs(self, sides: Mapping[str, int]) -> Iterator[Total]:
+        for colour in sides if self.member else ():
+            yield total("member_sides", sides[colour], member=self.member, kind="print", colour=colour)
 
 
 class Free(StrEnum):
@@ -104,10 +108,7 @@ class AttemptCounted(PagesCounted):
     def totals(self) -> tuple[Total, ...]:
         """Add what is large and what is free; a member's sides are those they pay."""
         sides = self.sides_mono + self.sides_colour
-        rows = [step for step in PagesCounted.totals(self) if step.name != "member_sides"]
-        for colour, count_ in paid(self.sides_mono, self.sides_colour, self.free).items():
-            if self.member:
-                rows.append(total("member_sides", count_, member=self.member, kind="print", colour=colour))
+        rows = [*self._sides(), *self._theirs(paid(self.sides_mono, self.sides_colour, self.free))]
         if self.large and sides:
             rows.append(total("large_sides", sides, device=self.device, kind="print"))
         if self.free:

@@ -18,6 +18,7 @@ from agent.memory.codec import LedgerError
 from agent.rules import pages
 from agent.rules.attempts import Sent
 from agent.rules.facts import AliasId
+from agent.rules.folding import fold_user
 from agent.rules.identity import Level, level
 from agent.rules.members import Alias, Roster
 from agent.rules.payers import pays_at_once
@@ -74,7 +75,8 @@ class Owners:
     def _named(self, user: str, job: SpoolJob | None) -> pages.Owner:
         if not user:
             return pages.NOBODY
-        alias, roster = alias_of(self._names, user), self._names.roster()
+        roster = self._names.roster()
+        alias = roster.aliases.get(fold_user(user)) or alias_of(self._names, user)  # a new name is no member's yet
         member = alias.member or pages.NOBODY.member
         near = job is not None and self._desk.near(job.host, user, member)
         proven = job is not None and job.authenticated
