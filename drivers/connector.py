@@ -6,8 +6,8 @@ or forgets it (when the lease runs out), and when the latch itself is killed (it
 Counting fails apart: while the inputs cannot be read nothing is counted, and that is said; the lines are tried again.
 
 Pulses are counted in memory until they are taken, so those that come while this process is down are lost to it: the
-copier cannot start anything then, but it finishes what it has begun. A counter of the machine's own, or the panel's
-relevé, closes that gap; nothing here can.
+copier cannot start anything then, but it finishes what it has begun. Since when none can have been missed is told
+(`heard_s`). A counter of the machine's own, or the panel's relevé, closes the gap before it; nothing here can.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
@@ -37,6 +38,7 @@ class PulsedControl:
     def __init__(self, clock: Clock, lock: Lock, inputs: Inputs, count: PulseCount) -> None:
         self._clock, self._lock, self._inputs, self._count = clock, lock, inputs, count
         self._faults: dict[str, tuple[str, float]] = {}  # by what failed: the sentence, and when it was last so
+        self._heard_s = math.inf  # since when the inputs are read without a break
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -75,6 +77,10 @@ class PulsedControl:
         """See `CopyControl`."""
         return self._clock.now().mono_s - self._count.last_s
 
+    def heard_s(self) -> float:
+        """See `CopyControl`. Inputs that are only polled may miss a pulse."""
+        return math.inf if self._inputs.deaf or self.fault else self._heard_s
+
     def take(self) -> Clicks | None:
         """See `CopyControl`."""
         return self._count.take()
@@ -95,5 +101,9 @@ class PulsedControl:
             pass
 
     async def _follow_inputs(self) -> None:
-        async for change in self._inputs.changes():
-            self._count.see(change)
+        try:
+            async for change in self._inputs.changes():
+                self._heard_s = min(self._heard_s, change.at.mono_s)
+                self._count.see(change)
+        finally:
+            self._heard_s = math.inf

@@ -53,6 +53,9 @@ class CopyControl(Protocol):
     def quiet_s(self) -> float:
         """Return for how long no pulse has come."""
 
+    def heard_s(self) -> float:
+        """Return since when (`mono_s`) no click can have been missed; infinity while some may be."""
+
     def take(self) -> Clicks | None:
         """Return the sides clicked since the last call, each given once; None if there are none."""
 

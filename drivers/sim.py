@@ -71,8 +71,10 @@ class SimBuilding:
 
     def connector(self, device: DeviceId) -> SimConnector:
         """Return the copy-control connector of one device; its counters are told no more, as where one is needed."""
-        self._copiers.setdefault(device, SimCopier(f"SIM-{device}")).tells = "nothing"
-        return self._connectors.setdefault(device, SimConnector(self.clock))
+        if device not in self._connectors:
+            self._copiers.setdefault(device, SimCopier(f"SIM-{device}")).tells = "nothing"
+            self._connectors[device] = SimConnector(self.clock)
+        return self._connectors[device]
 
     def spooler(self) -> SimSpooler:
         """Return the spooler in front of the first device."""

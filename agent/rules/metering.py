@@ -3,7 +3,10 @@
 The one idea: *what the job records do not explain was copied*. A device that counts copies apart is believed as it
 is. One that only has a total gives it whole; once it has rested, and the spooler too, whatever is left of its movement
 after the records is copies. Until then it is on neither side, and a record may still claim it. A record that comes
-later than that is put right by the books (unmatched prints, negative), never by taking copies back.
+later than that is put right by the books (unmatched prints, negative), never by taking copies back. Where a
+copy-control connector clicked for every copy since the books were last even (`Hearing.ALL`), and the clicks are booked,
+nothing of the rest is copies: it was printed. Clicks and total may run ahead of each other by a few sides, so beside a
+connector every difference rests first.
 
 Meters are 32 bits wide on many a wire (Counter32, RFC 2578 section 7.1.6): one that starts over just after its end has
 wrapped and goes on; any other fall is a fall, and opens new books. Pure; its memory may be lost at any point.
@@ -11,16 +14,27 @@ wrapped and goes on; any other fall is a fall, and opens new books. Pure; its me
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from enum import Enum
+from functools import partial
 
 from agent.rules.books import ACTIVE, HOLD_S
 from agent.rules.columns import Booked, Sides, copies_of, prints_of
-from drivers.contract import Counters, DeviceReading, Moment
+from drivers.contract import Counters, DeviceReading, LifeCount, Moment
 
 SETTLE_S = 2.0  # how long an unexplained total must stand still at rest before it is taken for copies
 WRAP = 2**32
 LEAP = 20_000  # sides: more than any device puts out between two looks
 SLACK = 2  # sides that may come out between the total and the record of a job that prints
+
+
+class Hearing(Enum):
+    """What a copy-control connector told of the copies."""
+
+    NONE = "none"  # there is none
+    SOME = "some"  # clicks may have been missed
+    ALL = "all"  # every copy has clicked
 
 
 class Metering:
@@ -32,11 +46,19 @@ class Metering:
         self._since: tuple[int, Moment] | None = None  # the total that waits, and since when
 
     def read(
-        self, reading: DeviceReading, booked: Booked, *, claims: bool, hold: bool, now: bool = False
+        self,
+        reading: DeviceReading,
+        booked: Booked,
+        *,
+        claims: bool,
+        hold: bool,
+        now: bool = False,
+        hearing: Hearing = Hearing.NONE,
     ) -> DeviceReading:
         """Return the look with counters the books understand; None where the device tells nothing.
 
         `claims`: attempts wait for the counters. `hold`: the spooler works on a job. `now`: a visit starts or ends.
+        `hearing`: what a copy-control connector can have told since the books were last even.
         """
         self.pending = False
         if reading.counters is not None:
@@ -50,7 +72,9 @@ class Metering:
             fell = total < (self._seen if self._seen is not None else 0)
             self._seen = total
             if not fell:
-                return replace(reading, counters=self._split(reading, booked, total, claims=claims, hold=hold, now=now))
+                ripe = partial(self._ripe, reading, total, hold=hold, now=now)
+                split = self._split(reading.life, booked, total, ripe, claims=claims, hearing=hearing)
+                return replace(reading, counters=split)
         self._seen = total
         return replace(reading, counters=Counters(total - (colour or 0), colour or 0, 0, 0, 0))
 
@@ -63,22 +87,29 @@ class Metering:
         return life.total - (booked.prints + booked.copies).all - running > SLACK
 
     def _split(
-        self, reading: DeviceReading, booked: Booked, total: int, *, claims: bool, hold: bool, now: bool
+        self,
+        life: LifeCount,
+        booked: Booked,
+        total: int,
+        ripe: Callable[[], bool],
+        *,
+        claims: bool,
+        hearing: Hearing,
     ) -> Counters:
-        assert reading.life is not None
-        prints, copies = booked.prints, booked.copies
-        colour = reading.life.total_colour
+        prints, copies, colour = booked.prints, booked.copies, life.total_colour
         if colour is None:  # whatever has no colour is mono: in the member's favour
             rest = Sides(total - (prints + copies).all, 0)
         else:
             rest = Sides(total - colour, colour) - prints - copies
-        waits = rest != Sides() and not rest.below(Sides()) and not claims
-        if not waits:
+        printed = claims or rest.below(Sides())  # a claim comes first; and a record that said too much
+        if rest == Sides() or (printed and hearing is Hearing.NONE):
             prints += rest
-        elif self._ripe(reading, total, hold=hold, now=now):
-            copies += rest
-        else:
+        elif not ripe():
             self.pending = True  # it is on neither side yet: the books stand where they stood
+        elif printed or hearing is Hearing.ALL:
+            prints += rest
+        else:
+            copies += rest
         return Counters(prints.mono, prints.colour, copies.mono, copies.colour, 0)
 
     def _ripe(self, reading: DeviceReading, total: int, *, hold: bool, now: bool) -> bool:

@@ -111,6 +111,18 @@ class CopiesMetered(CopiesCounted):
 
 
 @dataclass(frozen=True, slots=True)
+class CopiesUnheard(CopiesMetered):
+    """A bare total moved while the clicks of the copy-control connector may have been missed. Nobody's.
+
+    Its sides are the most that was copied; `low` the least: the others were printed past us.
+    """
+
+    kind: ClassVar[str] = "copies-unheard"
+
+    low: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class BooksClosed(Fact):
     """A device's counters at the first quiet moment of a day, and what every account has had since the books opened.
 

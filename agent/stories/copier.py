@@ -20,13 +20,13 @@ from typing import Protocol
 
 from agent.live import LiveDevice
 from agent.memory.ledger import Ledger
-from agent.rules import clicks, pages
+from agent.rules import pages
 from agent.rules.attempts import Sent
 from agent.rules.books import ACTIVE, Books
 from agent.rules.bypass import Bypass
 from agent.rules.facts import CardKey, Fact
 from agent.rules.identity import Level
-from agent.rules.metering import Metering, meters_of
+from agent.rules.metering import Hearing, Metering, meters_of
 from agent.rules.pages import PLAIN, AttemptCounted, Claim, Errand, PagesCounted, attempt
 from agent.rules.paper import (
     BooksClosed,
@@ -114,6 +114,7 @@ class Clerk:
         self._clock, self._policy = clock, policy
         self._owners = Owners(desk, people, policy.bills_from, self._today)
         self._portrait = Portrait()
+        self._even_s: float | None = None  # when (`mono_s`) the books were last even with the counters
         self._judged: object = None  # the records and spooled jobs that `_claims` was made from
         self._claims: tuple[Claim, ...] = ()
         self._metering = Metering()
@@ -147,26 +148,30 @@ class Clerk:
         raw, spooled = await self._printer.read(), self._desk.spooled
         self._bypass.look(raw)
         self._bypass.spool(spooled, self._desk.notebook, raw.at.mono_s)
-        news = (raw.jobs, spooled) != self._judged
+        news, hearing = (raw.jobs, spooled) != self._judged, self._turnstile.hearing(self._even_s)
         self._witness.watched(raw.jobs, self._desk.notebook)
         if news or self._claims or self._awaited:
-            claims = (*await self._book_records(raw), *self._missing(raw, spooled))
-            self._claims = tuple(replace(claim, apart=raw.counters is not None) for claim in claims)
+            found = (*await self._book_records(raw), *self._missing(raw, spooled))
+            apart = raw.counters is not None or hearing is Hearing.ALL
+            self._claims = tuple(replace(claim, apart=apart) for claim in found)
             self._judged = (raw.jobs, spooled)
-        await self._book_clicks(raw.at, now=split is not None)
-        reading = self._metered(raw, now=split is not None)
+        if (row := self._turnstile.row(raw, self.books, now=split is not None)) is not None:
+            await self._write(raw.at, row)
+        reading = self._metered(raw, now=split is not None, hearing=hearing)
         calm = self.books.balanced
         here = split is not None and split(reading)
         hold = self._desk.printing or self._metering.pending or bool(self._awaited)
-        for fact in self.books.judge(reading, self._claims, hold=hold, split=here):
+        claims = () if self._metering.pending else self._claims  # nothing is settled by what still waits itself
+        for fact in self.books.judge(reading, claims, hold=hold, split=here):
             if isinstance(fact, PrintsUnmatched) and not self._claims:
                 fact = await self._strangers.unseen(fact, raw, self.books)  # noqa: PLW2901
-            await self._write(reading.at, fact)
+            await self._write(reading.at, self._turnstile.doubted(fact, raw))
         if self.books.balanced:
             self._strangers.balanced(raw.at)
         if reading.settled and not self._metering.pending and not self.books.copied(reading):
             self.books.nobodys = self.books.nobodys and reading.counters is None
         told = self.books.balanced and not self._metering.pending
+        self._even_s = raw.at.mono_s if told else self._even_s
         if told and (news or not calm):
             self._witness.balanced(spooled, self._desk.notebook)
         await self._read_meters(raw)
@@ -181,12 +186,6 @@ class Clerk:
         """Let whoever is badged in copy, and nobody else, where the copier can be told."""
         await self._turnstile.mind(visit=self.books.visit is not None, rest_s=self.rest_s())
 
-    async def _book_clicks(self, at: Moment, *, now: bool) -> None:
-        """Book what the connector clicked, unless the device's own counters tell the copies."""
-        taken = self._turnstile.take(at.mono_s, now=now) if self.books.epoch else None
-        if taken is not None and not self.books.booked.metered:
-            await self._write(at, clicks.copied(self.books, taken, at))
-
     async def _read_meters(self, raw: DeviceReading) -> None:
         """Write down what the meters say, once a day: the lessor's contract is read from these."""
         day = raw.at.utc.astimezone(self._policy.zone).date()
@@ -196,13 +195,13 @@ class Clerk:
         key = f"{self.books.device}/{raw.serial}/{day}"
         await self._append(MetersRead(self.books.device, raw.serial, day, rows), raw.at, key)
 
-    def _metered(self, raw: DeviceReading, *, now: bool) -> DeviceReading:
+    def _metered(self, raw: DeviceReading, *, now: bool, hearing: Hearing) -> DeviceReading:
         """Return the look with the counters that the books are kept by."""
         if self._policy.copies in BY_HAND:
             return replace(raw, counters=None, life=None)
-        booked, hold = self.books.booked, self._desk.printing
+        booked, hold = self.books.booked, self._desk.printing or self._turnstile.running
         claims = bool(self._claims or self._awaited)
-        return self._metering.read(raw, booked, claims=claims, hold=hold, now=now)
+        return self._metering.read(raw, booked, claims=claims, hold=hold, now=now, hearing=hearing)
 
     async def _book_records(self, reading: DeviceReading) -> list[Claim]:
         """Book every ended attempt by its record; return those whose record does not say."""
@@ -316,6 +315,8 @@ class Clerk:
     def _untold(self, reading: DeviceReading) -> bool:
         """Tell whether nobody can say how much was copied up to this badge: the copies that show later are nobody's."""
         if self._policy.copies in BY_HAND or not self.books.booked.metered:
+            return False
+        if reading.counters is not None and self._turnstile.hearing(self._even_s) is Hearing.ALL:
             return False
         if reading.counters is None or self._metering.pending:
             return True

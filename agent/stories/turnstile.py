@@ -2,17 +2,21 @@
 
 The one idea: *a lease, not a switch*. At each look the clerk says whether a visit is open, and permits copying a little
 beyond the next look; when he dies, hangs or forgets, the permission ends by itself. A connector that is lost stops no
-bookkeeping: it is said, and the next look tries again.
+bookkeeping: it is said, and the next look tries again. What it clicked meanwhile may be missed: beside a total, what
+nothing explains is then somewhere between copies and prints.
 """
 
 from __future__ import annotations
 
 import logging
 
+from agent.rules import clicks
+from agent.rules.books import Books
 from agent.rules.columns import Visit
 from agent.rules.facts import Fact
-from agent.rules.paper import CopiesCounted
-from drivers.contract import DriverError
+from agent.rules.metering import Hearing
+from agent.rules.paper import CopiesCounted, CopiesMetered
+from drivers.contract import DeviceReading, DriverError
 from drivers.copying import Clicks, CopyControl
 
 SPARE_S = 10.0  # permitted beyond the next look, which takes its time
@@ -54,6 +58,12 @@ class Turnstile:
         """Tell whether copies may still be coming out: the last pulse is that fresh."""
         return self._control is not None and self._control.quiet_s() < QUIET_S
 
+    def hearing(self, since_s: float | None) -> Hearing:
+        """Tell whether every side that was copied since then has clicked: what else came out was printed."""
+        if self._control is None:
+            return Hearing.NONE
+        return Hearing.ALL if since_s is not None and self._control.heard_s() <= since_s else Hearing.SOME
+
     async def mind(self, *, visit: bool, rest_s: float) -> None:
         """Permit copying until somewhat after the next look if a visit is open; else let it rest."""
         if self._control is None or (not visit and self._open is False):
@@ -70,7 +80,23 @@ class Turnstile:
             return
         self._lost, self._open = "", visit
 
-    def take(self, at_s: float, *, now: bool) -> Clicks | None:
+    def row(self, raw: DeviceReading, books: Books, *, now: bool) -> CopiesMetered | None:
+        """Return the row of what was clicked, unless the device's own counters tell the copies.
+
+        Clicks beside a total stay where they are while that does not answer.
+        """
+        counts = raw.counters is not None or (raw.life is not None and raw.life.total is not None)
+        if not books.epoch or (books.booked.metered and not counts):
+            return None
+        taken = self._take(raw.at.mono_s, now=now)
+        return None if taken is None or raw.counters is not None else clicks.copied(books, taken, raw.at)
+
+    def doubted(self, fact: Fact, raw: DeviceReading) -> Fact:
+        """Return a fact of the books as it stands where copies of a total have not clicked: nobody heard them."""
+        told = self._control is None or raw.counters is not None
+        return fact if told or not isinstance(fact, CopiesMetered) else clicks.unheard(fact)
+
+    def _take(self, at_s: float, *, now: bool) -> Clicks | None:
         """Return the clicks to be booked at this look: a whole batch, or what was kept long enough."""
         if self._control is None or (self.running and not now and at_s - self._taken_s < LONGEST_S):
             return None

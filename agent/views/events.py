@@ -26,6 +26,7 @@ from agent.rules.paper import (
     CopiesByHand,
     CopiesCounted,
     CopiesMetered,
+    CopiesUnheard,
     CopyVisitEnded,
     CopyVisitStarted,
     PanelRead,
@@ -264,9 +265,11 @@ def _(fact: PrintSettled, words: Words, labels: Labels) -> str:
 
 @tell.register(CopiesByHand)
 @tell.register(CopiesMetered)
+@tell.register(CopiesUnheard)
 @tell.register
 def _(fact: CopiesCounted, words: Words, labels: Labels) -> str:
-    key = "event.copies" if fact.member else "event.copies_nobody"
+    unheard = "event.copies_unheard" if isinstance(fact, CopiesUnheard) else "event.copies_nobody"
+    key = "event.copies" if fact.member else unheard
     return words(key, member=fact.member, name=labels.device(fact.device), n=fact.mono + fact.colour)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -171,6 +172,16 @@ class ConnectorContract:
             sums = [(one.mono, one.colour, one.large_colour, one.clicks_mono, one.clicks_colour) for one in taken]
             assert [sum(column) for column in zip(*sums, strict=True)] == [3, 2, 1, 3, 3]
             assert bench.control.fault == ""
+
+        self.play(tmp_path, story)
+
+    def test_it_tells_since_when_no_click_can_have_been_missed(self, tmp_path: Path) -> None:
+        async def story(bench: Bench) -> None:
+            await until(lambda: bench.control.heard_s() < math.inf)
+            since_s = bench.control.heard_s()
+            await bench.copy(1)
+            await self.counted(bench, 1)
+            assert bench.control.heard_s() == since_s
 
         self.play(tmp_path, story)
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from drivers.contract import InputChanged, InputId, Moment, Trust
+from drivers.connector import PulsedControl
+from drivers.contract import DriverError, InputChanged, InputId, Moment, Trust
 from drivers.copying import COLOUR, LARGE, PULSE, SHEET, Clicks, PulseCount
 from drivers.peers.board import Board
+from drivers.simlock import SimLock
+from drivers.virtual import VirtualClock, VirtualLoop
 from tests.drivers.contract_connector import (
     ENABLE,
     SIM_LOOP,
@@ -184,3 +189,39 @@ def _wait(true: object, limit_s: float = 20.0) -> None:
     while not true():
         assert time.monotonic() < limit
         time.sleep(0.01)
+
+
+class Line:
+    """Inputs that are lost now and then, or only polled."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.deaf, self.gone, self._clock = False, False, clock
+
+    async def changes(self) -> AsyncIterator[InputChanged]:
+        while True:
+            if self.gone:
+                raise DriverError("the chip is lost")
+            yield InputChanged(self._clock.now(), PULSE, active=False)
+            await asyncio.sleep(1)
+
+
+def test_a_click_may_be_missed_from_when_the_lines_are_lost_until_they_are_back() -> None:
+    async def story() -> list[float]:
+        clock = VirtualClock(asyncio.get_running_loop(), datetime(2026, 11, 2, tzinfo=UTC))
+        line, told = Line(clock), list[float]()
+        async with PulsedControl(clock, SimLock(clock, cap_s=3600.0), line, PulseCount()) as control:
+            told.append(control.heard_s())
+            await asyncio.sleep(10)
+            told.append(control.heard_s())
+            line.deaf = True
+            told.append(control.heard_s())
+            line.deaf, line.gone = False, True
+            await asyncio.sleep(2)
+            told.append(control.heard_s())
+            line.gone = False
+            await asyncio.sleep(60)  # tried again every five seconds; the fault is said for thirty
+            told.append(control.heard_s())
+        return told
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(story()) == [math.inf, 0.0, math.inf, math.inf, 15.0]

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from agent.rules.books import Books
-from agent.rules.clicks import copied
+from agent.rules.clicks import copied, unheard
 from agent.rules.facts import FormulaId, MemberId
 from agent.rules.members import Member
-from agent.rules.paper import BooksOpened, CopiesMetered, CopyVisitStarted
+from agent.rules.paper import BooksOpened, CopiesMetered, CopiesUnheard, CopyVisitStarted
 from drivers.contract import Moment, Trust
 from drivers.copying import Clicks
 
@@ -61,6 +61,25 @@ def test_a_visit_that_should_long_have_ended_is_nobodys() -> None:
     assert copied(books(), DUPLEX, at(119.9)).member == "m1"
     assert copied(books(), DUPLEX, at(120.0)).member == ""  # 10 s, 90 s idle, 20 s of grace
     assert copied(books(), DUPLEX, at(20.0, boot="other")).member == ""
+
+
+def test_after_copies_that_nobody_could_tell_clicks_are_nobodys() -> None:
+    kept = books()
+    kept.nobodys = True
+    assert copied(kept, DUPLEX, at(20.0)).member == ""
+
+
+def test_beside_a_total_clicks_stand_on_what_was_copied_by_it() -> None:
+    kept = Books("copieur", 90.0)
+    kept.learn(BooksOpened("copieur", "S1", 1, 1000, 50, 0, 0, "first"), at(0.0))
+    row = copied(kept, DUPLEX, at(20.0))
+    assert (row.mono, row.to_mono, row.to_colour) == (2, 2, 0)
+
+
+def test_what_may_not_have_clicked_is_nobodys_and_between_none_and_all_of_it_was_copied() -> None:
+    row = copied(books(), DUPLEX, at(20.0))
+    assert unheard(row) == CopiesUnheard("copieur", "S1", 1, "", MemberId(""), FormulaId(""), 2, 0, 2, 0, 0, 0, 2, 0, 1)
+    assert unheard(row).low == 0
 
 
 def test_rows_stand_one_after_the_other_and_have_keys_of_their_own() -> None:

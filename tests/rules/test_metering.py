@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agent.rules.columns import Booked, Sides
-from agent.rules.metering import LEAP, WRAP, Metering, display_of, meters_of, unwrapped
+from agent.rules.metering import LEAP, WRAP, Hearing, Metering, display_of, meters_of, unwrapped
 from drivers.contract import (
     Counters,
     DeviceId,
@@ -44,7 +44,7 @@ def running(sides: int | None) -> DeviceJob:
     )  # fmt: skip
 
 
-def read(meter: Metering, reading: DeviceReading, booked: Booked = BOOKED, **how: bool) -> Counters | None:
+def read(meter: Metering, reading: DeviceReading, booked: Booked = BOOKED, **how: object) -> Counters | None:
     how = {"claims": False, "hold": False} | how
     return meter.read(reading, booked, **how).counters  # type: ignore[arg-type]
 
@@ -87,6 +87,32 @@ def test_a_claim_goes_before_copies_and_so_does_a_record_that_says_too_much():
     assert mixed == Counters(1000, 50, 301, 21, 0)
     crossed = read(Metering(), seen(0, 1372, 80), now=True)  # 10 more in colour, 8 fewer in mono: records differ
     assert crossed == Counters(992, 60, 300, 20, 0)
+
+
+def test_where_every_copy_has_clicked_the_rest_was_printed():
+    meter = Metering()
+    assert read(meter, seen(0, 1382), hearing=Hearing.ALL) == Counters(1000, 50, 300, 20, 0)
+    assert meter.pending  # a click may be on its way
+    assert read(meter, seen(2, 1382), hearing=Hearing.ALL) == Counters(1012, 50, 300, 20, 0)
+    assert not meter.pending
+    assert read(meter, seen(3, 1382, 75), hearing=Hearing.ALL, now=True) == Counters(1007, 55, 300, 20, 0)
+
+
+def test_where_clicks_may_have_been_missed_the_rest_may_be_copies_but_for_a_claim():
+    meter = Metering()
+    read(meter, seen(0, 1382), hearing=Hearing.SOME)
+    assert read(meter, seen(2, 1382), hearing=Hearing.SOME) == Counters(1000, 50, 312, 20, 0)
+    assert read(meter, seen(2, 1382), hearing=Hearing.SOME, claims=True) == Counters(1012, 50, 300, 20, 0)
+
+
+def test_clicks_that_come_before_the_total_counts_them_are_waited_out():
+    meter = Metering()
+    read(meter, seen(0, 1366), hearing=Hearing.ALL)
+    assert meter.pending
+    assert read(meter, seen(1, 1370), hearing=Hearing.ALL) == Counters(1000, 50, 300, 20, 0)
+    assert not meter.pending
+    read(meter, seen(2, 1368), hearing=Hearing.SOME, claims=True)
+    assert read(meter, seen(2, 1366), hearing=Hearing.SOME) == Counters(1366, 0, 0, 0, 0)
 
 
 def test_a_machine_at_work_or_a_reboot_starts_the_rest_anew():

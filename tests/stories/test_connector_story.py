@@ -7,14 +7,16 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, date
 
 import pytest
 
 import drivers
+from agent.rules.balance import KINDS, of_rows
 from agent.rules.facts import FormulaId
 from agent.rules.pages import PagesCounted
-from agent.rules.paper import CopiesMetered, CopyVisitEnded, PrintsUnmatched
+from agent.rules.paper import CopiesMetered, CopiesUnheard, CopyVisitEnded, PrintsUnmatched
 from agent.stories.copier import PaperPolicy
 from agent.stories.desk import mind_copier_reader
 from agent.stories.printing import mind_paper
@@ -272,5 +274,117 @@ def test_case_38_where_the_machine_has_counters_they_close_the_books_and_nothing
         assert sum(sides(space).values()) == 6
         assert [fact.sides_mono for fact in space.facts(PagesCounted)] == [5]
         assert space.facts(PrintsUnmatched) == []
+
+    virtually(tmp_path, story)
+
+
+@contextlib.asynccontextmanager
+async def beside_a_total(space: Space) -> AsyncIterator[None]:
+    """Have the books kept of a copier that has a connector, and tells one total."""
+    async with AsyncExitStack() as stack:
+        control = await opened(space, stack)
+        space.building._copiers[DEVICE].tells = "total"
+        async with clerk(space, control):
+            yield
+
+
+def moves(space: Space, sides: int) -> None:
+    """Have sides come out that nothing of ours tells of."""
+    copier = space.building._copiers[DEVICE]
+    copier.counters = replace(copier.counters, print_mono=copier.counters.print_mono + sides)
+
+
+def even(space: Space) -> bool:
+    """Add the books up again: what the copier's total says is all booked."""
+    facts = ((entry.seq, entry.fact, entry.at.utc.date()) for entry in space.ledger.entries(*KINDS))
+    (stand,) = of_rows(facts).between(DEVICE, date.min, date.max)
+    return stand.difference == 0 and stand.counter == space.building._copiers[DEVICE].counters.sides
+
+
+def test_beside_a_total_the_pulses_are_the_copies_and_the_rest_was_printed(tmp_path):
+    async def story(space: Space) -> None:
+        async with beside_a_total(space):
+            await badge(space)
+            space.building.obey(CopyVerb(30))  # 3 s of pulses, and the total knows at once
+            await asyncio.sleep(10)
+            space.building.obey(PrintVerb("alice", 5))
+            space.building.obey(CopyVerb(4))  # while it prints
+            await asyncio.sleep(30)
+            moves(space, 7)  # somebody prints past us
+            await asyncio.sleep(30)
+        assert sides(space) == {"alice": 34}
+        assert [fact.sides_mono for fact in space.facts(PagesCounted)] == [5]
+        assert [fact.mono for fact in space.facts(PrintsUnmatched)] == [7]
+        assert space.facts(CopiesUnheard) == []
+        assert even(space)
+
+    virtually(tmp_path, story)
+
+
+def test_beside_a_total_what_came_out_while_the_box_was_down_is_between_no_copies_and_all(tmp_path):
+    async def story(space: Space) -> None:
+        async with beside_a_total(space):
+            await badge(space)
+            space.building.obey(CopyVerb(4))
+            await asyncio.sleep(10)
+        moves(space, 6)
+        async with beside_a_total(space):
+            await asyncio.sleep(20)
+            assert free(space)  # the visit goes on, and what was not heard is not hers
+            space.building.obey(CopyVerb(3))
+            await asyncio.sleep(10)
+            moves(space, 2)
+            await asyncio.sleep(20)
+        assert sides(space) == {"alice": 7, "": 6}
+        unheard = [(fact.low, fact.mono, fact.member) for fact in space.facts(CopiesUnheard)]
+        assert unheard == [(0, 6, "")]
+        assert [fact.mono for fact in space.facts(PrintsUnmatched)] == [2]
+        assert even(space)
+
+    virtually(tmp_path, story)
+
+
+def test_beside_a_total_a_badge_parts_the_pulses_of_two_members(tmp_path):
+    async def story(space: Space) -> None:
+        bob(space)
+        async with beside_a_total(space):
+            await badge(space)
+            space.building.obey(CopyVerb(20))
+            await asyncio.sleep(1)
+            await badge(space, BOB, wait_s=6)
+            space.building.obey(CopyVerb(3))
+            await asyncio.sleep(5)
+        assert sides(space) == {"alice": 20, "bob": 3}
+        assert even(space)
+
+    virtually(tmp_path, story)
+
+
+class Mute:
+    """A printer whose total is not told for some time."""
+
+    def __init__(self, space: Space) -> None:
+        self._printer, self.silent = space.building.printer(DEVICE), False
+
+    async def read(self) -> DeviceReading:
+        seen = await self._printer.read()
+        return replace(seen, life=None, settled=False, faults=("snmp",)) if self.silent else seen
+
+
+def test_beside_a_total_that_does_not_answer_pulses_are_kept_until_it_does(tmp_path):
+    async def story(space: Space) -> None:
+        async with AsyncExitStack() as stack:
+            control, printer = await opened(space, stack), Mute(space)
+            space.building._copiers[DEVICE].tells = "total"
+            async with clerk(space, control, printer):
+                await badge(space)
+                printer.silent = True
+                space.building.obey(CopyVerb(4))
+                await asyncio.sleep(30)
+                assert sides(space) == {}
+                printer.silent = False
+                await asyncio.sleep(10)
+        assert sides(space) == {"alice": 4}
+        assert even(space)
 
     virtually(tmp_path, story)

@@ -21,7 +21,7 @@ from agent.rules.attribution import Slip, Slips, slip_name
 from agent.rules.facts import AliasId
 from agent.rules.incidents import Area
 from agent.rules.pages import AttemptCounted, AttemptOwned, PagesCounted
-from agent.rules.paper import CopiesByHand, CopiesCounted
+from agent.rules.paper import CopiesByHand, CopiesCounted, CopiesUnheard
 from agent.rules.review import Doubt, Doubts
 from agent.rules.settlement import BY_HAND
 from agent.views.events import Labels
@@ -210,6 +210,8 @@ class _Teller:
             (fact.sides_mono, fact.sides_colour) if isinstance(fact, PagesCounted) else (fact.mono, fact.colour)
         )
         said = self.t("impressions.print" if printed else "impressions.copy", n=mono + colour)
+        if isinstance(fact, CopiesUnheard):
+            said = self.t("impressions.unheard", low=fact.low, high=mono + colour)
         coloured = f", {self.t('impressions.colour', n=colour)}" if colour else ""
         return f"{said}{coloured} · {capital(self.labels.device(fact.device))}"
 
