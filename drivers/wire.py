@@ -23,9 +23,10 @@ from types import ModuleType
 from typing import Any, Self
 
 from drivers.contract import DriverError
-from drivers.frames import address_at, dns_query, patch_dns, patch_echo, patch_syn
+from drivers.frames import address_at, dns_query, patch_dns, patch_echo, patch_syn, reset_of
 from drivers.netlink import Netlink
 from drivers.probing import ProbeKind, ProbePlan
+from drivers.sockfilter import NOTHING, attach
 
 
 @contextlib.contextmanager
@@ -69,6 +70,7 @@ SO_TIMESTAMPING, SOL_PACKET, PACKET_STATISTICS, PACKET_TX_TIMESTAMP = 37, 263, 6
 STAMPING = 0x02 | 0x08 | 0x10 | 0x80 | 0x800  # TX and RX in software, reported; numbered, without the frame's copy
 TP_STATUS_VLAN_VALID, PACKET_AUXDATA = 1 << 4, 8
 BROADCAST = b"\xff" * 6
+NO_PROBE = -1  # the number of a frame that asks nothing
 PAYLOAD = b"gardien link probe"  # some paths drop an empty echo
 
 
@@ -151,8 +153,9 @@ class Frames:
 class Wire:
     """One kept socket on one interface. A context manager; raises DriverError where the interface fails us.
 
-    `ident` marks our echoes; `port` is ours in UDP and TCP, reserved so that the kernel refuses no answer to a question
-    and itself closes what a SYN half opened.
+    `ident` marks our echoes; `port` is ours in UDP and TCP, reserved so that the kernel refuses no answer.
+    What a SYN half opened is let go by a reset of ours, through the box it came from: the kernel's own would leave by
+    the route, which may be the other link's, so a listener that hears nothing keeps it silent (tcp(7)).
     """
 
     def __init__(self, interface: str) -> None:
@@ -201,7 +204,9 @@ class Wire:
             )  # nobody reads it: the frames are read below it
             stream = self._open.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
             with contextlib.suppress(OSError):
+                attach(stream, NOTHING)
                 stream.bind(("", port))
+                stream.listen(1)
                 return port
         raise DriverError("no port is free")
 
@@ -278,8 +283,12 @@ class Wire:
         return True
 
     def stamps(self) -> Iterator[tuple[int, float]]:
-        """Yield the numbers of frames that left, with the kernel's stamps (CLOCK_REALTIME seconds)."""
-        while self._sent:
+        """Yield the numbers of frames that left, with the kernel's stamps (CLOCK_REALTIME seconds).
+
+        All that wait are read, also of frames whose number is forgotten: one that stays keeps the socket readable
+        (EPOLLERR), and the loop would do nothing else.
+        """
+        for _ in range(BURST):
             try:
                 _, notes, _, _ = self._socket.recvmsg(0, 256, socket.MSG_ERRQUEUE)
             except OSError:  # nothing yet, or the interface fell: `frames` says which
@@ -308,6 +317,9 @@ class Wire:
                 continue
             if sender[2] != socket.PACKET_OUTGOING and not any(_tagged(*note) for note in notes):
                 yield frame, max((_stamp(*note) for note in notes), default=0.0)
+                reset = reset_of(frame)
+                if reset is not None:
+                    self.send(reset, NO_PROBE)
 
 
 def _stamp(level: int, kind: int, data: bytes) -> float:

@@ -20,6 +20,7 @@ from drivers.frames import (
     patch_echo,
     patch_syn,
     read_frame,
+    reset_of,
 )
 from drivers.probing import IcmpError
 from drivers.wire import IP, Ether, arp_frame, dns_frame, echo_frame, inet, syn_frame
@@ -143,3 +144,23 @@ def test_an_echo_reply_with_any_bit_wrong_or_cut_short_is_not_ours(at, bit):
     heard = read_frame(bytes(bent))
     if at >= 34:
         assert heard is None  # the checksum
+
+
+@settings(max_examples=40)
+@given(words, st.integers(0, 0xFFFFFFFF), addresses, addresses)
+def test_a_syn_ack_is_let_go_with_the_reset_that_scapy_builds(port, acknowledged, source, target):
+    heard = back(target, source) / inet.TCP(sport=443, dport=port, seq=7, ack=acknowledged, flags="SA")
+    reset = reset_of(bytes(heard))
+    assert reset is not None
+    made = ether_to(target, source) / inet.TCP(sport=port, dport=443, seq=acknowledged, flags="R", window=0)
+    assert reset == bytes(made)
+
+
+def test_only_a_syn_ack_is_let_go():
+    for flags in ("S", "A", "RA", "R", "F"):
+        assert reset_of(bytes(back("192.0.2.1", "192.168.1.2") / inet.TCP(sport=443, dport=9, flags=flags))) is None
+    opened = bytes(back("192.0.2.1", "192.168.1.2") / inet.TCP(sport=443, dport=9, flags="SA"))
+    assert reset_of(opened) is not None
+    assert [reset_of(opened[:length]) for length in range(len(opened))] == [None] * len(opened)
+    assert reset_of(bytes(back("192.0.2.1", "192.168.1.2") / inet.ICMP(type=0))) is None
+    assert reset_of(bytes(arp_frame(OURS, "192.168.1.2", "192.168.1.1"))) is None

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import random
+import select
 import signal
 import socket
 import subprocess
@@ -27,6 +28,7 @@ from drivers.probing import Outcome, ProbeKind, ProbePlan, ProbeReply
 from drivers.sim import SimBuilding
 from drivers.verbs import parse
 from drivers.virtual import VirtualClock, VirtualLoop
+from drivers.wire import Wire, arp_frame
 from tests.drivers import contract_prober
 from tests.drivers.contract_prober import LAWS, LINK, Subject
 
@@ -269,6 +271,49 @@ def test_a_saturated_upload_is_delay_and_not_an_outage():
 
     with Providers(("adsl1",)) as providers:
         asyncio.run(play(providers))
+
+
+@pytest.mark.peers
+@on_wires
+def test_what_a_syn_half_opened_is_let_go_through_its_own_link():
+    """The kernel would let go by the default route: of the second link, through the first one's box."""
+
+    async def play(providers):
+        links = [Watched(providers, "adsl1"), Watched(providers, "adsl2")]
+        with providers.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003)) as ears:
+            ears.setblocking(False)
+            resets = set()
+
+            def let_go():
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        frame, (device, _, way, _, _) = ears.recvfrom(2048)
+                        if way == socket.PACKET_OUTGOING and frame[23:24] == b"\x06" and frame[47] & 0x04:
+                            resets.add((device, socket.inet_ntoa(frame[26:30]), frame[:6].hex(":")))
+                return len({source for _, source, _ in resets}) == 2
+
+            async with watching(*links):
+                await until(let_go)
+        return resets
+
+    with Providers(("adsl1", "adsl2")) as providers:
+        resets = asyncio.run(play(providers))
+        macs = [providers.gateway_mac(link) for link in ("adsl1", "adsl2")]
+    assert resets == {("adsl1", "192.168.1.2", macs[0]), ("adsl2", "192.168.2.2", macs[1])}
+
+
+@pytest.mark.peers
+@on_wires
+def test_a_stamp_whose_frame_is_forgotten_does_not_keep_the_socket_ready_for_ever():
+    """As after a full queue of our own (ENOBUFS), when the numbers begin anew while frames are under way."""
+    with Providers(("adsl1",)) as providers, providers.inside(), Wire("adsl1") as wire:
+        ready = select.poll()
+        ready.register(wire.handle, select.POLLERR)
+        assert wire.send(arp_frame(wire.mac, wire.address(), providers.gateway("adsl1")), 1)
+        assert ready.poll(1000 * LIMIT_S) == [(wire.handle, select.POLLERR)]
+        wire._number_stamps()
+        assert list(wire.stamps()) == []
+        assert ready.poll(0) == []
 
 
 @pytest.mark.peers
