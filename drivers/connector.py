@@ -78,8 +78,12 @@ class PulsedControl:
         return self._clock.now().mono_s - self._count.last_s
 
     def heard_s(self) -> float:
-        """See `CopyControl`. Inputs that are only polled may miss a pulse."""
-        return math.inf if self._inputs.deaf or self.fault else self._heard_s
+        """See `CopyControl`. Inputs that are only polled may miss a pulse, and a line that hangs does."""
+        now_s = self._clock.now().mono_s
+        if self._inputs.deaf or self._count.stuck(now_s):
+            self._heard_s = max(self._heard_s, now_s)
+            return math.inf
+        return self._heard_s
 
     def take(self) -> Clicks | None:
         """See `CopyControl`."""
@@ -103,7 +107,9 @@ class PulsedControl:
     async def _follow_inputs(self) -> None:
         try:
             async for change in self._inputs.changes():
-                self._heard_s = min(self._heard_s, change.at.mono_s)
+                at_s = change.at.mono_s
+                lost = self._inputs.deaf or self._count.stuck(at_s)
+                self._heard_s = at_s if lost else min(self._heard_s, at_s)
                 self._count.see(change)
         finally:
             self._heard_s = math.inf

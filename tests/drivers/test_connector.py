@@ -195,13 +195,13 @@ class Line:
     """Inputs that are lost now and then, or only polled."""
 
     def __init__(self, clock: VirtualClock) -> None:
-        self.deaf, self.gone, self._clock = False, False, clock
+        self.deaf, self.gone, self.stuck, self._clock = False, False, False, clock
 
     async def changes(self) -> AsyncIterator[InputChanged]:
         while True:
             if self.gone:
                 raise DriverError("the chip is lost")
-            yield InputChanged(self._clock.now(), PULSE, active=False)
+            yield InputChanged(self._clock.now(), PULSE, active=self.stuck)
             await asyncio.sleep(1)
 
 
@@ -215,7 +215,16 @@ def test_a_click_may_be_missed_from_when_the_lines_are_lost_until_they_are_back(
             told.append(control.heard_s())
             line.deaf = True
             told.append(control.heard_s())
-            line.deaf, line.gone = False, True
+            await asyncio.sleep(2.5)
+            line.deaf = False
+            told.append(control.heard_s())
+            line.stuck = True
+            await asyncio.sleep(8)  # a pulse began at 13 s
+            told.append(control.heard_s())
+            line.stuck = False
+            await asyncio.sleep(2)  # and ended at 21 s
+            told.append(control.heard_s())
+            line.gone = True
             await asyncio.sleep(2)
             told.append(control.heard_s())
             line.gone = False
@@ -224,4 +233,4 @@ def test_a_click_may_be_missed_from_when_the_lines_are_lost_until_they_are_back(
         return told
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        assert runner.run(story()) == [math.inf, 0.0, math.inf, math.inf, 15.0]
+        assert runner.run(story()) == [math.inf, 0.0, math.inf, 12.0, math.inf, 21.0, math.inf, 28.0]

@@ -14,12 +14,14 @@ from agent.rules.attribution import CopiesAttributed, PagesAttributed
 from agent.rules.claims import settle
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.pages import Claim, Evidence, Owner, PagesCounted
-from agent.rules.paper import PastMended, PrintedPast, PrintsUnmatched
+from agent.rules.paper import CopiesUnheard, PastMended, PrintedPast, PrintsUnmatched
 from agent.rules.settlement import PrintSettled
 from agent.sitefile import read_tariff
+from agent.views.events import Labels, tell
 from agent.views.exports import issue_statement, month_statement
 from agent.views.journal import Journal
 from agent.views.metrics import Exposition
+from agent.views.words import words
 from tests.views.acting import PARIS, act, acting_house, facts
 from tests.views.hand import Form, Hand, Page
 from tests.views.scenes import READY, SUPPLIES, House, pictures
@@ -248,6 +250,22 @@ def test_today_counts_only_what_was_copied_today(home: House) -> None:
     assert today.paper == {}
     assert (today.books["copieur"].since.unattributed, today.books["copieur"].since.copies) == (2, 10)
     assert Journal(home.ledger, PARIS).read(home.clock.now()).paper == {}
+
+
+def test_copies_that_may_not_have_clicked_wait_as_an_interval(tmp_path: Path) -> None:
+    nobody = ("", MemberId(""), FormulaId(""))
+    unheard = CopiesUnheard("copieur", "S1", 1, *nobody, 6, 0, 6, 0, clicks_mono=6)
+    with acting_house(tmp_path, before=[(datetime(2026, 11, 23, 11, 0, tzinfo=UTC), unheard)]) as home:
+
+        async def story(hand: Hand) -> None:
+            page = await hand.open("/impressions")
+            assert "de 0 à 6 copies (le boîtier n'entendait pas le copieur) · Le copieur" in page.text
+
+        act(home, story)
+        assert tell(unheard, words("fr"), Labels.of(home.site)) == (
+            "Le copieur\u00a0: 6\u00a0faces sorties pendant que le boîtier n'entendait pas le connecteur,"
+            " dont 0 à 6 copies, à personne"
+        )
 
 
 def test_an_uncertain_print_is_settled_on_the_page_and_its_neighbour_by_the_counters(tmp_path: Path) -> None:
