@@ -42,7 +42,7 @@ class LiveLink:
     cause: str
     since: datetime | None
     rtt_s: float | None = None  # median of the last minute's echoes
-    loss_share: float | None = None  # of the last minute's echoes
+    loss_share: float | None = None  # of the last minute's echoes, of a line that was down since it came back
     sent: int = 0  # probes since this process started
     lost: int = 0
     late: int = 0

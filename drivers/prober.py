@@ -49,7 +49,7 @@ from drivers.selfwatch import SelfWatch
 from drivers.wire import BROADCAST, Frames, Wire, mac_of
 
 QUEUE_LIMIT = 4096  # fates nobody has read
-BURST_S, BURST_BOX_S = 0.1, 0.5  # in a burst: an echo, and ARP with HOP
+BURST_S, BURST_BOX_S = 0.1, 0.5  # in a burst: echoes, and ARP with HOP
 TOGETHER_S = 0.02  # probes that leave within it share one look at the carrier, which takes a lock of the kernel's
 
 
@@ -82,14 +82,14 @@ class _Round:
 
     def _paced(self, now_s: float) -> Pace:
         plan = self._plan
-        targets = [self._ask_target for _ in plan.targets]
         rare: list[tuple[float, Act]] = [(SYN_S, self._ask_syn), (FULL_S, self._ask_full)]
         rare += [(DNS_S, partial(self._launch, ProbeKind.DNS, resolver)) for resolver in plan.resolvers]
         if plan.canary is not None:
             rare.append((CANARY_S, partial(self._ask_canary, plan.canary)))
         # the echo before the hop: a Linux box sends two refusals and then one in 2 s (ip_error and icmp_ratelimit)
-        hard = [(BURST_BOX_S, self._ask_arp), (BURST_S, self._ask_target), (BURST_BOX_S, self._ask_hop)]
-        return Pace(now_s, plan.interval_s, [self._ask_all, *targets[1:]], rare, hard)
+        hard = [(BURST_BOX_S, self._ask_arp), (BURST_S, self._ask_targets), (BURST_BOX_S, self._ask_hop)]
+        turns = [self._ask_all, *[self._ask_targets] * (plan.turns - 1)]
+        return Pace(now_s, plan.interval_s, turns, rare, hard)
 
     def start(self) -> None:
         """Begin to probe. Raises DriverError if the interface has no address to ask from."""
@@ -174,18 +174,18 @@ class _Round:
                 self._wire.send(frame, -1)
 
     def _ask_all(self) -> None:
-        """Three at once: a wake-up costs more than a probe."""
         self._ask_arp()
         self._ask_hop()
-        self._ask_target()
+        self._ask_targets()
 
     def _ask_hop(self) -> None:
         self._launch(ProbeKind.HOP, self._hop.address, ttl=self._hop.ttl)
         if self._turns[ProbeKind.ECHO] % len(self._plan.targets) == len(self._plan.targets) - 1:
             self._turns[ProbeKind.ECHO] += 1  # it went to the last target: the echo after it asks another
 
-    def _ask_target(self) -> None:
-        self._launch(ProbeKind.ECHO, self._turn(ProbeKind.ECHO))
+    def _ask_targets(self) -> None:
+        for _ in range(self._plan.at_once):
+            self._launch(ProbeKind.ECHO, self._turn(ProbeKind.ECHO))
 
     def _ask_full(self) -> None:
         self._launch(ProbeKind.ECHO, self._plan.targets[0], size=FULL)

@@ -8,6 +8,7 @@ that to the prober: nothing here waits, measures or decides.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -109,7 +110,7 @@ class RateMeasured:
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """Asked of a prober: look hard now. Every kind at once, then an ECHO each 0.1 s, ARP and HOP each 0.5 s.
+    """Asked of a prober: look hard now. Every kind at once, then ECHOes each 0.1 s, ARP and HOP each 0.5 s.
 
     Asked again while one runs, it goes on until `for_s` from now; it never gets faster.
     """
@@ -136,6 +137,8 @@ class Page:
 
 
 DNS_S, SYN_S, CANARY_S, FULL_S = 5.0, 15.0, 6.0, 5.0  # how often, when all is well
+AT_ONCE = 3  # ECHOes that leave together: a wake-up costs more than a probe
+EACH = 2  # ECHOes to each target in a round
 FULL = 1500  # bytes of an IP packet that fills an Ethernet frame (RFC 894)
 
 
@@ -151,14 +154,16 @@ class BoxCounters:
 class ProbePlan:
     """What is asked of one link, and how often. Where nothing is given, that kind is not asked.
 
-    A round is one ARP, one HOP and one ECHO to each target, the targets spread over `interval_s`. Besides, every so
-    often: the name of each resolver, a SYN to one target (port 443), the canary, an ECHO of full size; never more often
-    than once in two rounds. Each comes often enough for a cause to be told within ten seconds.
+    A round is one ARP, one HOP and `turns`, spread over `interval_s`; a turn is an ECHO to each of `at_once` targets,
+    one after the other, and so is each tenth of a second of a burst. Besides, every so often: the name of each
+    resolver, a SYN to one target (port 443), the canary, an ECHO of full size; never more often than once in two
+    rounds. Each comes often enough for a cause to be told within ten seconds.
     """
 
     gateway: str  # "": the interface's own default route, as DHCP changes it
     targets: tuple[str, ...]
     interval_s: float = 1.0
+    sparing: bool = False  # the line's bytes are counted: each target once a round, also in a burst one at a time
     gateway_mac: str = ""  # which of the boxes on one LAN: "02:aa:.."; "": the one that answers
     resolvers: tuple[str, ...] = ()  # the link's own first
     name: str = ""  # asked of the resolvers
@@ -166,6 +171,16 @@ class ProbePlan:
     canary: Page | None = None
     rate: Page | None = None  # at least 1 MiB
     box_counters: BoxCounters | None = None  # the box's, in place of our interface's
+
+    @property
+    def at_once(self) -> int:
+        """Return how many ECHOes leave together."""
+        return 1 if self.sparing else max(1, min(AT_ONCE, len(self.targets)))
+
+    @property
+    def turns(self) -> int:
+        """Return how often ECHOes leave in a round."""
+        return max(1, math.ceil((1 if self.sparing else EACH) * len(self.targets) / self.at_once))
 
 
 Ask = Burst | CheckRate

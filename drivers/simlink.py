@@ -33,7 +33,7 @@ from drivers.probing import (
 from drivers.verbs import LinkVerb
 
 DEADLINE_S = 1.0  # a lost probe's fate is known after this, or after the interval if that is shorter
-BURST_S = 0.5  # between the rounds of a burst: two ARP and HOP, ten echoes a second
+BURST_S, BURST_TURNS = 0.5, 5  # between the rounds of a burst, and how often echoes leave in one
 ARP_S, HOP_S, LINE_S = 0.0004, 0.009, 0.018  # round trips
 BLOAT_S = 0.6  # a full modem queue
 MAC, HOP = "02:00:00:00:00:01", "100.64.0.254"
@@ -127,10 +127,12 @@ class SimProber:
         plan, targets = self._plan, self._plan.targets
         yield self._fate(ProbeKind.ARP, plan.gateway)
         yield self._fate(ProbeKind.HOP, HOP)
-        for at in range(5 if hard and targets else len(targets)):
-            yield self._fate(ProbeKind.ECHO, targets[at % len(targets)])
         if not targets:
             return
+        turns, span_s = (BURST_TURNS, BURST_S) if hard else (plan.turns, plan.interval_s)
+        for at in range(turns * plan.at_once):
+            early_s = span_s * (1 - (at // plan.at_once + 1) / turns)
+            yield self._fate(ProbeKind.ECHO, targets[at % len(targets)], early_s=early_s)
         if self._due("syn", SYN_S, now_s):
             yield self._fate(ProbeKind.SYN, targets[0])
         if self._due("full", FULL_S, now_s):
@@ -147,10 +149,10 @@ class SimProber:
         self._rare_s[name] = now_s + max(every_s, 2 * self._plan.interval_s)
         return True
 
-    def _fate(self, kind: ProbeKind, target: str, *, size: int = 0) -> ProbeReply:
+    def _fate(self, kind: ProbeKind, target: str, *, size: int = 0, early_s: float = 0.0) -> ProbeReply:
         outcome, rtt_s, error, says = self._comes(kind, target, size)
         now = self._clock.now()
-        sent_s = None if outcome is Outcome.NO_CARRIER else now.mono_s
+        sent_s = None if outcome is Outcome.NO_CARRIER else now.mono_s - early_s
         mac = "" if rtt_s is None and error is None and outcome is not Outcome.WRONG else self._line.mac
         return ProbeReply(now, self._link, kind, target, outcome, rtt_s, sent_s, mac, error, says, size=size)
 

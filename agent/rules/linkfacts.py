@@ -150,7 +150,8 @@ class LinkPolicy:
     silent_echoes: int = 9  # lost in a row, over all voting targets ...
     silent_rounds: int = 3  # ... and of each of them ...
     silent_s: float = 1.8  # ... over at least so long: one bad spell is no outage, however many probes it ate
-    suspect_echoes: int = 3  # lost in a row: look hard
+    suspect_echoes: int = 3  # lost in a row, and not in one moment: look hard
+    suspect_s: float = 0.09
     refusals: int = 2  # ICMP errors in a row, from different targets where there are several: no need to wait
     good_rounds: int = 3  # answered in a row by one target ...
     good_s: float = 1.5  # ... over at least so long

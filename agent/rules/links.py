@@ -37,7 +37,7 @@ from agent.rules.linkfacts import (
     LinkRated,
 )
 from agent.rules.quality import Quality
-from agent.rules.reach import Reach
+from agent.rules.reach import Reach, left_s
 from agent.rules.usable import Usable
 from agent.rules.wishes import Wishes
 from drivers.contract import LinkId, Moment
@@ -55,7 +55,7 @@ STALE_S = 10.0  # an address of the box that no ARP confirmed for so long, while
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """What the live picture shows. Counts are since the watch was made; shares and times of the last minute."""
+    """What the live picture shows. Counts are since the watch was made; the rest of a minute, or since it came back."""
 
     rtt_s: float | None  # median of the echoes that came back
     loss_share: float | None  # of the echoes sent to targets that have a vote
@@ -89,7 +89,7 @@ class LinkWatch:
         self._quality = Quality(policy)
         self._usable = Usable(policy.resolver)
         self._wishes = Wishes(policy)
-        self._recent: deque[tuple[float, str, float | None]] = deque(maxlen=RECENT)  # (mono_s, target, rtt_s)
+        self._recent: deque[tuple[float, str, float | None]] = deque(maxlen=RECENT)  # (left_s, target, rtt_s)
         self._no_carrier = 0  # sights in a row
         self._doubts = 0  # rounds in a row
         self._downs: deque[float] = deque(maxlen=policy.flaps)  # when it went down (mono_s), not by the cable
@@ -252,7 +252,7 @@ class LinkWatch:
         if reply.kind is not ProbeKind.ARP:
             self._quality.take(reply)
         if reply.kind is ProbeKind.ECHO and reply.outcome is not Outcome.LATE:
-            self._recent.append((reply.at.mono_s, reply.target, reply.rtt_s))
+            self._recent.append((left_s(reply), reply.target, reply.rtt_s))
 
     def _doubtful(self, reading: WireReading) -> bool:
         stale = (
@@ -331,6 +331,7 @@ class LinkWatch:
         if self.health is Health.DOWN:
             self._usable.forget()
             self._flapping = self._often_down(at)
+            self._recent = deque((each for each in self._recent if each[0] >= steady.mono_s), RECENT)  # as it is now
         self._quality.void()
         health, cause = self._working(at)
         return self._change(health, cause, steady if health in WORKS else at, self._evidence())

@@ -30,7 +30,9 @@ LAST = 8  # fates of the box and the first router that the evidence tells
 
 @dataclass(slots=True)
 class _Target:
-    silent: int = 0  # echoes lost in a row
+    silent: int = 0  # echoes lost in a row ...
+    silent_from_s: float = 0.0  # ... of which the first was sent then ...
+    silent_to_s: float = 0.0  # ... and the last then
     run: int = 0  # of these, since any target last answered
     good: int = 0  # echoes answered in a row since the present health began
     good_from: Moment | None = None  # the first of them
@@ -50,7 +52,7 @@ class _Witness:
         self.fates.append(replied)
         if replied:
             self.known, self.mac = True, reply.mac or self.mac
-            self.asked_s = _left_s(reply)
+            self.asked_s = left_s(reply)
 
     def silent(self, rounds: int) -> bool:
         last = list(self.fates)[-rounds:]
@@ -85,7 +87,7 @@ class Reach:
         replied = reply.outcome in {Outcome.REPLIED, Outcome.LATE}
         if reply.kind is ProbeKind.ARP:
             self.box.take(reply, replied=replied)
-            self._darken(_left_s(reply), dark=not replied)
+            self._darken(left_s(reply), dark=not replied)
             self._gateways.add(reply.target)
             self._beyond = self._beyond if replied else 0
         elif reply.kind is ProbeKind.HOP:
@@ -100,7 +102,7 @@ class Reach:
     def spoke(self, reply: ProbeReply) -> None:
         """Take in a SYN's fate: a far end that answers TCP, and be it with a reset, is no silence."""
         if reply.outcome in {Outcome.REPLIED, Outcome.REFUSED}:
-            self._spoke_s = _left_s(reply)
+            self._spoke_s = left_s(reply)
         self.turned_away(reply)
 
     def turned_away(self, reply: ProbeReply) -> None:
@@ -125,13 +127,14 @@ class Reach:
         target.good_from = target.good_from if target.good else reply.at
         target.good += 1
         for each in self.targets.values():
-            each.mute = each.silent >= self.policy.silent_rounds
+            lasted_s = each.silent_to_s - each.silent_from_s
+            each.mute = each.silent >= self.policy.silent_rounds and lasted_s >= self.policy.silent_s
             each.run = 0
         if self.hop.silent(self.policy.silent_rounds):  # it does not answer us, whatever the line does
             self.hop.known = False
         self._end_run()
-        if self._dark and _left_s(reply) >= self._dark_to_s:
-            self._dark, self._dark_to_s = False, _left_s(reply)
+        if self._dark and left_s(reply) >= self._dark_to_s:
+            self._dark, self._dark_to_s = False, left_s(reply)
 
     def _darken(self, sent_s: float, *, dark: bool) -> None:
         if dark:
@@ -143,8 +146,10 @@ class Reach:
 
     def _missed(self, reply: ProbeReply) -> None:
         target = self.targets.setdefault(reply.target, _Target())
-        sent_s = _left_s(reply)
+        sent_s = left_s(reply)
         self.echoes.append(False)
+        target.silent_from_s = target.silent_from_s if target.silent else sent_s
+        target.silent_to_s = sent_s
         target.silent += 1
         target.run += 1
         target.good = 0
@@ -197,11 +202,13 @@ class Reach:
     def suspects(self) -> bool:
         """Tell whether it is time to look hard."""
         lost = sum(self.targets[name].run for name in self._voters())
-        return lost >= self.policy.suspect_echoes or not self._refused.keys().isdisjoint(self.targets)
+        lasted_s = self._run_to_s - (self._run_to_s if self.run_from_s is None else self.run_from_s)
+        silent = lost >= self.policy.suspect_echoes and lasted_s >= self.policy.suspect_s
+        return silent or not self._refused.keys().isdisjoint(self.targets)
 
     def clear(self, reply: ProbeReply) -> bool:
         """Tell whether a probe that is told now left while box and targets answered, and they still do."""
-        return self.run_from_s is None and not self._dark and _left_s(reply) > self._dark_to_s
+        return self.run_from_s is None and not self._dark and left_s(reply) > self._dark_to_s
 
     def silent(self) -> bool:
         """Tell whether nothing beyond answers any more."""
@@ -289,7 +296,8 @@ class Reach:
         return ", ".join(said)
 
 
-def _left_s(reply: ProbeReply) -> float:
+def left_s(reply: ProbeReply) -> float:
+    """Return when a probe was sent; where that is not told, when its fate was."""
     return reply.at.mono_s if reply.sent_s is None else reply.sent_s
 
 

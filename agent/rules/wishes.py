@@ -1,7 +1,7 @@
 """What the judge of a link asks of its prober: a closer look when in doubt, a check of the contract rate when idle.
 
 The one idea: slow and polite when all is well, quick when in doubt, and never loud for long. A burst is asked again
-only when the last one nearly ended; lonely losses may cost at most ten seconds of bursts a minute; an outage is not
+only when the last one nearly ended; lonely losses may cost at most twelve seconds of bursts a minute; an outage is not
 probed harder than health; a rate check waits for a sound line, and its bytes are counted over restarts against a
 monthly budget. Pure; part of `rules.links`.
 """
@@ -17,7 +17,7 @@ from drivers.probing import Ask, Burst, CheckRate, RateMeasured
 BURST_S = 2.0
 LEFT_S = 0.3  # a burst with less left than this is asked again
 AGAIN_S, LOOK_S = 5.0, 0.3  # while a portal or a broken resolver stands: so often, so long
-LOSS_BURSTS, LOSS_WINDOW_S = 5, 60.0
+LOSS_S, LOSS_BURSTS, LOSS_WINDOW_S = 3.0, 4, 60.0
 SETTLED_S = 600.0  # after a start, before the first rate check
 BUSY_S = 3600.0  # after a check that could not be made
 FASTEST_BIT_S = 100e6  # one MiB says nothing about faster lines
@@ -51,7 +51,7 @@ class Wishes:
                 if len(self._for_loss) == LOSS_BURSTS and at.mono_s - self._for_loss[0] < LOSS_WINDOW_S:
                     return
                 self._for_loss.append(at.mono_s)
-            self._burst(at, BURST_S)
+            self._burst(at, LOSS_S if suspicion == "loss" else BURST_S)
         if health is Health.UP and not suspicion:
             self._check_rate(at)
 

@@ -28,6 +28,7 @@ def plan_of(link: LinkConfig, known: InternetConfig) -> ProbePlan:
         gateway=link.gateway,
         targets=link.targets,
         interval_s=link.interval_s,
+        sparing=bool(link.data_cap_gb),
         gateway_mac=link.gateway_mac,
         resolvers=resolvers,
         name=known.name,

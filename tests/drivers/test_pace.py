@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from drivers.pace import Pace
+from drivers.probing import ProbePlan
 
 
 def paced(until_s, bursts=(), slept=(0.0, 0.0)):
@@ -64,3 +67,15 @@ def test_what_was_slept_through_is_not_caught_up():
     told = [at_s for at_s, name in paced(120.0, slept=(10.5, 100.0)) if name == "all"]
     assert len([at_s for at_s in told if at_s < 10.5]) == 11
     assert told[11:14] == [100.0, 101.0, 102.0]
+
+
+@pytest.mark.parametrize(
+    ("targets", "sparing", "at_once", "turns"),
+    [
+        *[(1, False, 1, 2), (2, False, 2, 2), (3, False, 3, 2), (4, False, 3, 3), (6, False, 3, 4), (0, False, 1, 1)],
+        *[(1, True, 1, 1), (3, True, 1, 3), (0, True, 1, 1)],
+    ],
+)
+def test_a_round_asks_each_target_twice_and_three_at_once(targets, sparing, at_once, turns):
+    plan = ProbePlan("192.168.1.1", tuple(f"192.0.2.{at}" for at in range(targets)), sparing=sparing)
+    assert (plan.at_once, plan.turns) == (at_once, turns)

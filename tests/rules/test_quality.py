@@ -81,6 +81,44 @@ def test_a_silence_counts_as_two_losses_and_no_more():
     assert quality.judge() == FINE
 
 
+def test_what_was_lost_in_one_moment_is_one_loss():
+    quality = sound()
+    for target, sent in ((A, 1.0), (B, 1.0), (C, 1.08)):
+        quality.take(echo(target, LOST, 1.3, sent=sent))
+    assert quality.loss == pytest.approx(2.303)
+    quality.take(echo(A, LOST, 1.4, sent=1.1))
+    assert quality.loss == pytest.approx(4.606)
+    quality.take(echo(A, LOST, 1.5, sent=1.2))  # the third bad moment in a row is a silence
+    quality.take(echo(B, LOST, 1.5, sent=1.2))
+    assert quality.loss == pytest.approx(4.606)
+    quality.take(echo(B, REPLIED, 1.6, 0.03, sent=1.57))
+    quality.take(echo(C, LOST, 1.8, sent=1.5))
+    assert quality.loss == pytest.approx(6.8627)
+    assert quality.judge() == LOSSY
+
+
+def test_three_losses_within_22_echoes_make_a_line_lossy_and_four_within_73():
+    for answers, verdict in ((19, LOSSY), (20, FINE)):
+        quality = heard(sound(), None, *[30] * (answers - 1), None, 30, None)
+        assert quality.judge() == verdict
+    for answers, verdict in ((68, LOSSY), (69, FINE)):
+        quality = heard(sound(), None, *[30] * (answers // 2), None, *[30] * (answers - answers // 2), None, 30, None)
+        assert quality.judge() == verdict
+
+
+def test_a_first_router_that_misses_after_ten_answers_asks_for_a_look_and_says_nothing_of_loss():
+    quality = sound()  # twelve answers
+    quality.take(reply(ProbeKind.HOP, HOP, LOST))
+    assert (quality.wonders, quality.loss, quality.judge()) == (True, 0.0, FINE)
+    quality.take(reply(ProbeKind.HOP, HOP, LATE, 0, 0.01))  # no fate
+    assert quality.wonders
+    quality.take(reply(ProbeKind.HOP, HOP, LOST))
+    assert not quality.wonders
+    first_router(quality, *[10] * 9)
+    quality.take(reply(ProbeKind.HOP, HOP, LOST))
+    assert not quality.wonders  # it misses now and then
+
+
 def test_one_target_that_loses_is_no_lossy_line_unless_it_is_the_only_one():
     quality = heard(sound(), *[None, 30, 30] * 5)
     assert quality.loss > 5
@@ -164,6 +202,19 @@ def test_slow_is_more_than_the_bound_and_as_much_as_usual_again(usual_ms, now_ms
     quality = heard(Quality(LinkPolicy()), *[usual_ms] * 36)
     heard(quality, *[now_ms] * 6)
     assert (quality.judge() == SLOW) is slow
+
+
+def test_a_target_says_once_a_round_how_slow_it_is_whatever_the_pace():
+    quality = sound()
+    for tenth in range(20):  # a burst of two seconds
+        for target in (A, B, C):
+            quality.take(echo(target, REPLIED, tenth / 10 + 0.13, 0.13, sent=tenth / 10))
+        assert quality.judge() == (SLOW if tenth >= 10 else FINE), tenth  # the second round
+
+
+def test_five_slow_of_six_among_twelve_do_not_end_at_once():
+    quality = heard(sound(), *[130] * 5)
+    assert [quality.judge(), quality.judge()] == [SLOW, SLOW]
 
 
 def test_a_slow_line_is_well_again_when_less_than_half_of_twelve_are_slow():

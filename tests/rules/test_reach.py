@@ -81,8 +81,27 @@ def test_two_losses_are_no_reason_to_look_and_three_are():
     reach = reached()
     echoes(reach, LOST, 1, targets=(A, B))
     assert not reach.suspects()
-    echoes(reach, LOST, 1, targets=(C,))
+    echoes(reach, LOST, 1.1, targets=(C,))
     assert reach.suspects()
+
+
+def test_three_lost_in_one_moment_are_no_reason_to_look_for_an_outage():
+    reach = reached()
+    echoes(reach, LOST, 1, 1.08)
+    assert not reach.suspects()
+    echoes(reach, LOST, 1.1, targets=(A,))
+    assert reach.suspects()
+
+
+def test_a_target_that_lost_three_in_a_moment_keeps_its_vote():
+    reach = reached()
+    for second in (1.0, 1.1, 1.2, 2.7):
+        echoes(reach, LOST, second, targets=(A,))
+        echoes(reach, REPLIED, second, targets=(B, C))
+        assert reach.mute == ()
+    echoes(reach, LOST, 2.9, targets=(A,))
+    echoes(reach, REPLIED, 2.9, targets=(B,))
+    assert reach.mute == (A,)
 
 
 def test_a_target_that_is_silent_while_others_answer_has_no_vote():

@@ -35,10 +35,10 @@ def test_a_doubt_that_lasts_is_one_burst_after_another():
     assert wanted == [(0.0, Burst(2.0)), (1.75, Burst(2.0)), (3.5, Burst(2.0)), (5.25, Burst(2.0))]
 
 
-def test_lonely_losses_cost_ten_seconds_of_bursts_a_minute():
+def test_lonely_losses_cost_twelve_seconds_of_bursts_a_minute():
     wanted = told(Wishes(LinkPolicy()), 130.0, UP, "loss")
-    assert [second for second, _ in wanted if second < 60] == [0.0, 1.75, 3.5, 5.25, 7.0]
-    assert [second for second, _ in wanted if 60 <= second < 120] == [60.0, 61.75, 63.5, 65.25, 67.0]
+    assert [second for second, _ in wanted if second < 60] == [0.0, 2.75, 5.5, 8.25]
+    assert [second for second, _ in wanted if 60 <= second < 120] == [60.0, 62.75, 65.5, 68.25]
     use = told(Wishes(LinkPolicy()), 60.0, UP, "use")
     assert len(use) == 35  # no such bound where names or pages fail
 
