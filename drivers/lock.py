@@ -25,7 +25,7 @@ from drivers.contract import Clock, DriverError, LatchState, LockChanged, Moment
 from drivers.latch import CAP_S, main, rest_line
 
 RELEASE_S = 1.0  # contract: a release is confirmed within one second, or fails
-START_S = 10.0  # a slow board needs two seconds for Python and gpiozero
+START_S = 20.0  # a slow board needs two seconds for Python, and more while all else starts too; systemd gives 30
 END_S = 1.0  # a latch told to end locks in milliseconds; then it is killed
 ALIVE_S = 0.25
 REST_S = 0.05  # somebody may be reading the line that a dead latch left: it is asked for a few times
