@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The latch on a real GPIO character device: Debian's own kernel in an emulated machine, a CP2112 bridge over uhid.
-# No compiler, no network, nothing written outside .cache/board. About three minutes on two quiet cores.
+# The latch on a real GPIO character device: Debian's own kernel in an emulated machine, a CP2112 bridge over uhid, card
+# readers on its USB bus; then the door's unit under systemd on a second machine that reboots and hangs, its bridge
+# outside. No compiler, no network, nothing written outside .cache/board. ARGS name scenes: scene reader proof units.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
 cache=$PWD/.cache/board
@@ -12,16 +13,43 @@ if ! [[ -e $cache/kernel/.done ]]; then
   dpkg-deb -x "$cache"/*.deb "$cache/kernel"
   touch "$cache/kernel/.done"
 fi
-rm -rf "$cache/root"
-mkdir -p "$cache"/root/{bin,dev,proc,sys,modules,host}
-cp /bin/busybox "$cache/root/bin/"
-install -m 755 tests/board/init "$cache/root/init"
-for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci netfs fscache 9pnet 9pnet_virtio 9p hid uhid hid-cp2112; do
-  find "$cache/kernel/lib/modules" -name "$module.ko" -exec cp {} "$cache/root/modules/" \;
-done
-(cd "$cache/root" && find . | cpio -o -H newc --quiet | gzip -1) >"$cache/initrd"
-timeout 900 qemu-system-x86_64 -accel tcg,thread=multi -cpu max -M q35 -m 512 -display none -serial stdio -monitor none \
-  -no-reboot -kernel "$cache"/kernel/boot/vmlinuz-* -initrd "$cache/initrd" \
-  -append "console=ttyS0 panic=-1 quiet checkout=$PWD" \
-  -virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap | tee "$cache/log"
-grep -q "^board: .*all well" "$cache/log"
+if ! [[ -e $cache/udev/.done ]]; then # unpacked only: this machine gets no udev
+  rm -rf "$cache/udev" "$cache"/*.deb
+  (cd "$cache" && apt-get download -qq udev)
+  dpkg-deb -x "$cache"/*.deb "$cache/udev"
+  touch "$cache/udev/.done"
+fi
+modules="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci netfs fscache 9pnet 9pnet_virtio 9p overlay hid uhid
+  hid-cp2112 usb-common usbcore xhci-hcd xhci-pci usbserial ftdi_sio usbhid watchdog i6300esb"
+
+# machine INIT SCENES KERNEL-ARGUMENTS QEMU-ARGUMENTS...: boots one, with its street, until it turns itself off.
+machine() {
+  local init=$1 scenes=$2 said=$3
+  shift 3
+  rm -rf "$cache/root" "$cache/street"
+  mkdir -p "$cache"/root/{bin,dev,proc,sys,modules,host,layer,new} "$cache/street"
+  cp /bin/busybox "$cache/root/bin/"
+  install -m 755 "tests/board/$init" "$cache/root/init"
+  for module in $modules; do
+    find "$cache/kernel/lib/modules" -name "$module.ko" -exec cp {} "$cache/root/modules/" \;
+  done
+  printf '%s\n' $modules >"$cache/root/modules/order"
+  (cd "$cache/root" && find . | cpio -o -H newc --quiet | gzip -1) >"$cache/initrd"
+  local sockets=()
+  for name in porte autre bridge; do
+    sockets+=(-chardev "socket,id=$name,path=$cache/street/$name,server=on,wait=off")
+  done
+  timeout 900 qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -M q35 -m 512 -display none -serial stdio \
+    -monitor none -kernel "$cache"/kernel/boot/vmlinuz-* -initrd "$cache/initrd" \
+    -append "console=ttyS0 quiet $said checkout=$PWD scenes=${scenes// /,}" \
+    -device qemu-xhci -qmp "unix:$cache/street/qmp,server=on,wait=off" "${sockets[@]}" "$@" \
+    -virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap </dev/null |
+    .venv/bin/python -m tests.board.street "$cache/street" | tee -a "$cache/log"
+}
+
+: >"$cache/log"
+scenes=${*:-scene reader proof units}
+inside=$(xargs <<<"${scenes/units/}")
+[[ -z $inside ]] || machine init "$inside" panic=-1 -no-reboot
+[[ $scenes != *units* ]] || machine init-units "" "panic=0 systemd.show_status=0" -device i6300esb
+[[ $(grep -c "^board: .*all well" "$cache/log") -eq $(wc -w <<<"$scenes") ]] && ! grep "^board: .*BAD" "$cache/log"

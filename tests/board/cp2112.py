@@ -10,6 +10,7 @@ import os
 import struct
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 RECORD, COMMANDS = Path("/run/record"), Path("/run/drive")
@@ -27,17 +28,44 @@ def description() -> bytes:
     return head + b"".join(rows) + streams + bytes([0xC0])
 
 
+class Pins:
+    """The bridge's eight pins and its feature reports. `moved(pin, level)` is called at every change of an output."""
+
+    def __init__(self, moved: Callable[[int, int], None]) -> None:
+        self.level = 0  # one bit a pin
+        self._config = bytes([CONFIG, 0, 0, 0, 0])
+        self._moved = moved
+
+    def answer(self, number: int) -> bytes:
+        """Return a feature report that the kernel asks for."""
+        known = {CONFIG: self._config, GPIO_GET: bytes([GPIO_GET, self.level]), SMBUS: bytes([SMBUS]) + bytes(13)}
+        return {VERSION: bytes([VERSION, PART, RELEASE]), **known}.get(number, bytes([number]))
+
+    def obey(self, number: int, data: bytes) -> None:
+        """Take a feature report that the kernel sets."""
+        if number == CONFIG:
+            self._config = data
+        elif number == GPIO_SET:
+            new = self.level & ~data[2] | data[1] & data[2]
+            for pin in range(8):
+                if (new ^ self.level) >> pin & 1:
+                    self._moved(pin, new >> pin & 1)
+            self.level = new
+
+
 class Bridge:
-    """The bridge's pins and its side of the wire."""
+    """The bridge over uhid, in the same machine."""
 
     def __init__(self) -> None:
-        self.level = 0  # one bit a pin
-        self.config = bytes([CONFIG, 0, 0, 0, 0])
+        self.pins = Pins(self._moved)
         self.fd = os.open("/dev/uhid", os.O_RDWR)
         self.record = RECORD.open("w", encoding="ascii", buffering=1)
         shape = description()
         ids = (len(shape), 3, 0x10C4, 0xEA90, 1, 0)
         os.write(self.fd, struct.pack("<I128s64s64sHHIIII4096s", CREATE2, b"CP2112", b"", b"", *ids, shape))
+
+    def _moved(self, pin: int, level: int) -> None:
+        self.record.write(f"{pin} {level} {time.clock_gettime(time.CLOCK_BOOTTIME):.6f}\n")
 
     def serve(self) -> None:
         """Answer the kernel for ever."""
@@ -46,26 +74,12 @@ class Bridge:
             (kind,) = struct.unpack_from("<I", event)
             if kind == GET_REPORT:
                 request, number = struct.unpack_from("<IB", event, 4)
-                said = self.answer(number)
+                said = self.pins.answer(number)
                 os.write(self.fd, struct.pack("<IIHH4096s", GET_REPORT_REPLY, request, 0, len(said), said))
             elif kind == SET_REPORT:
                 request, number, _, size = struct.unpack_from("<IBBH", event, 4)
-                self.obey(number, event[12 : 12 + size])
+                self.pins.obey(number, event[12 : 12 + size])
                 os.write(self.fd, struct.pack("<IIH", SET_REPORT_REPLY, request, 0))
-
-    def answer(self, number: int) -> bytes:
-        known = {CONFIG: self.config, GPIO_GET: bytes([GPIO_GET, self.level]), SMBUS: bytes([SMBUS]) + bytes(13)}
-        return {VERSION: bytes([VERSION, PART, RELEASE]), **known}.get(number, bytes([number]))
-
-    def obey(self, number: int, data: bytes) -> None:
-        if number == CONFIG:
-            self.config = data
-        elif number == GPIO_SET:
-            new = self.level & ~data[2] | data[1] & data[2]
-            for pin in range(8):
-                if (new ^ self.level) >> pin & 1:
-                    self.record.write(f"{pin} {new >> pin & 1} {time.clock_gettime(time.CLOCK_BOOTTIME):.6f}\n")
-            self.level = new
 
     def drive(self) -> None:
         """Take levels of inputs from outside, for ever."""
@@ -73,7 +87,7 @@ class Bridge:
         while True:
             for row in COMMANDS.read_text(encoding="ascii").splitlines():
                 pin, level = map(int, row.split())
-                self.level = self.level & ~(1 << pin) | level << pin
+                self.pins.level = self.pins.level & ~(1 << pin) | level << pin
 
 
 if __name__ == "__main__":

@@ -261,6 +261,7 @@ INDEX: dict[str, tuple[tuple[str, str], ...]] = {
     "F3 no work in callbacks": (RAISES, DEAF),
     "F4 told to end, it locks first": ((LOCK, "test_a_latch_told_to_end_locks_first"), SERVICE_DIES),
     "F5 the latch is small and loads no gpiozero": ((LOCK, "test_the_latch_is_small_and_its_parts_few"),),
+    "F6 the hardware watchdog": (("board/units.py", "kernel_dies_in_a_pulse"),),
     "F7 the port is exclusive, bounded and let go": (
         UNPLUGGED,
         (READER, "test_a_port_somebody_holds_is_a_driver_error"),
@@ -269,13 +270,15 @@ INDEX: dict[str, tuple[tuple[str, str], ...]] = {
     "F8 tiers: mock board, real device, the site's own door": (
         (PROVE, "test_every_fault_is_struck_and_the_report_written"),
         (PROVE, "test_the_kernels_words_about_a_line"),
+        ("board/proof.py", "proven"),
+        ("board/reader.py", "reader"),
+        ("board/units.py", "reboot_in_a_pulse"),
     ),
 }  # fmt: skip
 
 LATER = {
     "D5 leases": "cards of one site end by their date or at once; leases across sites need a centre",
     "D16 one card in two places": "clone alarms across sites need a centre; a second entry proves nothing here",
-    "F6 the hardware watchdog": "the role sets none yet; systemd watches the services, not the kernel",
 }
 NUMBERS = {"A": 10, "B": 8, "C": 8, "D": 16, "E": 3, "F": 8}
 
