@@ -217,9 +217,13 @@ async def strike_latch(board: Board, lock: GpioLock, level: str, how: signal.Sig
     return last.ended_s - struck_s
 
 
-def test_a_badge_at_the_very_moment_the_latch_dies_opens_with_the_next_one(tmp_path: Path) -> None:
+def test_a_badge_at_the_very_moment_the_latch_dies_opens_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drivers.lock.RELEASE_S", 15.0)  # which one opens, not how soon a busy machine starts a Python
+
     async def scene(board: Board) -> None:
-        async with asyncio.timeout(20), GpioLock(SystemClock(), chip=board.chip, line=LINE) as lock:
+        async with asyncio.timeout(60), GpioLock(SystemClock(), chip=board.chip, line=LINE) as lock:
             for how in (signal.SIGKILL, signal.SIGTERM):
                 os.kill(lock.latch_pid, how)
                 await lock.release(0.1)
