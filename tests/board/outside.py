@@ -61,7 +61,7 @@ class Outside:
         self._wire = wire
         self._said = wire.makefile("rb")
         self._descriptors = _descriptors()
-        self.pins = Pins(lambda pin, level: moved(pin, level, time.clock_gettime(time.CLOCK_BOOTTIME)))
+        self.pins = Pins(lambda pin, level: moved(pin, level, time.time()))
 
     def serve(self) -> None:
         """Answer the machine until it closes the wire."""

@@ -4,8 +4,9 @@ The one idea: the scene runs inside and can touch no plug, so it says on its con
 `street: unplug NAME`, `street: bytes NAME HEX`. This program stands outside, reads the console on its standard input,
 passes every line on, and does what a line asks through the machine's monitor (QMP) and the readers' character devices.
 The bridge that outlives a reboot stands here too: `street: bridge` plugs it in, `street: mark STEP` forgets what its
-relay did and keeps STEP for the next boot, `street: judge LIMIT_S WORDS` says how long it was released since. It knows
-nothing of gardien.
+relay did and keeps STEP for the next boot, `street: judge LIMIT_S WORDS` says how long it was released since, `street:
+watchdog LIMIT_S WORDS` how soon after that release the hardware watchdog reset the machine. It knows nothing of
+gardien.
 
     python -m tests.board.street FOLDER      where the sockets `qmp` and one per reader stand
 """
@@ -32,7 +33,8 @@ class Street:
         self._folder = folder
         self._monitor: socket.socket | None = None
         self._readers: dict[str, socket.socket] = {}
-        self._moves: list[tuple[int, float]] = []  # of the outside bridge's relay: level, when
+        self._moves: list[tuple[int, float]] = []  # of the outside bridge's relay: level, when (UTC, as QMP's events)
+        self._bites: list[float] = []  # of the watchdog
 
     def do(self, words: list[str]) -> None:
         """Do one thing that was asked for."""
@@ -52,10 +54,15 @@ class Street:
                 threading.Thread(target=Outside(wire, self._moved).serve, daemon=True).start()
                 self._tell("device_add", {"driver": "usb-redir", "chardev": "bridge", "id": "bridge"})
             case ["mark", step]:
+                self._tell("query-status", {})  # with it come the events until now
                 self._moves.clear()
+                self._bites.clear()
                 (self._folder / "step").write_text(step, encoding="ascii")
             case ["judge", limit, *what]:
                 print(f"board: {' '.join(what)}: {self._judged(float(limit))}", flush=True)
+            case ["watchdog", limit, *what]:
+                self._tell("query-status", {})
+                print(f"board: {' '.join(what)}: {self._bitten(float(limit))}", flush=True)
             case _:
                 raise ValueError(f"the street cannot {' '.join(words)!r}")
 
@@ -67,10 +74,14 @@ class Street:
         """Say how long the relay was released since the mark: once, and at rest since."""
         match self._moves:
             case [(1, began_s), (0, ended_s)]:
-                took_s = ended_s - began_s
-                return f"{took_s:.3f} s, at most {limit_s:.2f} s: {'well' if took_s <= limit_s else 'BAD'}"
+                return _verdict(ended_s - began_s, limit_s)
             case _:
                 return f"{[level for level, _ in self._moves]} instead of one release and one rest: BAD"
+
+    def _bitten(self, limit_s: float) -> str:
+        if len(self._bites) != 1 or not self._moves:
+            return f"{len(self._bites)} resets by the watchdog instead of one: BAD"
+        return _verdict(self._bites[0] - self._moves[0][1], limit_s)
 
     def _connect(self, name: str) -> socket.socket:
         made = socket.socket(socket.AF_UNIX)
@@ -87,9 +98,14 @@ class Street:
             self._tell("qmp_capabilities", {})
         self._monitor.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
         while not {"return", "error"} & (said := json.loads(self._lines.readline())).keys():
-            pass
+            if said.get("event") == "WATCHDOG":
+                self._bites.append(said["timestamp"]["seconds"] + said["timestamp"]["microseconds"] / 1e6)
         if "error" in said:
             raise OSError(f"{command}: {said['error']}")
+
+
+def _verdict(took_s: float, limit_s: float) -> str:
+    return f"{took_s:.3f} s, at most {limit_s:.2f} s: {'well' if took_s <= limit_s else 'BAD'}"
 
 
 def main() -> None:
