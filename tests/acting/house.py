@@ -69,6 +69,7 @@ label = "le copieur"
 uri = "{uri}"
 queues = ["copieur"]
 badge_queues = ["impressions"]
+screens = ["127.0.0.1"]
 poll_s = 0.5
 visit_idle_s = 20.0
 

@@ -7,13 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from agent.rules.facts import AliasId, FormulaId, MemberId
-from agent.rules.members import ID, Alias, Member, Roster
-from agent.rules.payers import ANIMATOR, Charge, JobCharged, Payer, is_payer, may_pay, meant, pays_at_once, usable
-from agent.rules.release import JobWithdrawn, Slate, charge, payer_of
+from agent.rules.facts import FormulaId, MemberId
+from agent.rules.members import ID, Member, Roster
+from agent.rules.payers import ANIMATOR, Charge, Payer, is_payer, may_pay, meant, pays_at_once, usable
 from agent.rules.tariff import Period, Prices, Tariff, statement
 from agent.rules.usage import Item, Usage
-from drivers.holding import HeldJob
 
 ANNE, BOB = MemberId("m001"), MemberId("m002")
 FEAST, TOWN = MemberId("p:001"), MemberId("p:002")
@@ -100,64 +98,3 @@ def test_at_once_an_account_pays_for_those_it_names_and_for_nobody_else() -> Non
     assert [pays_at_once(PAYERS, "mairie", BOB, one) for one in (DAY, date(2026, 11, 29))] == ["p:002", "m002"]
     assert pays_at_once(PAYERS, "p:001", BOB, day) == "m002"  # it does not name him
     assert pays_at_once(PAYERS, "p:001", MemberId(""), day) == ""  # nobody's stays nobody's
-
-
-# --- jobs that wait for a badge ---------------------------------------------------------------------------------
-
-
-def held(number: int = 1, user: str = "anne", account: str = "") -> HeldJob:
-    return HeldJob("copieur", number, 1_795_000_000 + number, user, "192.0.2.7", account=account)
-
-
-def charged(payer: str, by: str, turn: int = 1) -> JobCharged:
-    return JobCharged(1, 1_795_000_001, turn, AliasId("a1"), MemberId(payer), MemberId(by), "c1")
-
-
-OCC = FormulaId("occasional")
-ROSTER = Roster(
-    1,
-    members={who: Member(who, OCC, date(2026, 1, 1), None) for who in (ANNE, BOB)},
-    aliases={"anne": Alias(AliasId("a1"), ANNE), "bob": Alias(AliasId("a2"), BOB)},
-    payers=PAYERS,
-)
-LATER = date(2026, 11, 29)
-
-
-@pytest.mark.parametrize(
-    ("job", "said", "badges", "day", "expected"),
-    [
-        (held(), [], ANNE, DAY, (ANNE, Charge.CHARGED)),
-        (held(), [charged("p:001", "m001")], ANNE, DAY, (FEAST, Charge.CHARGED)),
-        (held(), [charged("p:001", "m001"), charged("", "m001", 2)], ANNE, DAY, (ANNE, Charge.CHARGED)),
-        (held(), [charged("p:002", "m001")], ANNE, LATER, (TOWN, Charge.ENDED)),  # it ended while the job waited
-        (held(), [charged("p:001", "m001")], BOB, DAY, (FEAST, Charge.NOT_NAMED)),  # it is Bob's by now
-        (held(), [charged("p:001", "")], BOB, DAY, (FEAST, Charge.CHARGED)),  # the animator chose
-        (held(), [charged("p:009", "m001")], ANNE, DAY, (MemberId("p:009"), Charge.UNKNOWN)),  # erased meanwhile
-        (held(account="Fête de la musique"), [], ANNE, DAY, (FEAST, Charge.CHARGED)),
-        (held(account="Fête de la musique"), [], BOB, DAY, (FEAST, Charge.NOT_NAMED)),
-        (held(account="Fête de la musique"), [charged("", "m001")], ANNE, DAY, (ANNE, Charge.CHARGED)),
-        (held(account="whatever a driver writes"), [], ANNE, DAY, (ANNE, Charge.CHARGED)),
-    ],
-)
-def test_who_pays_when_somebody_badges(job, said, badges, day, expected) -> None:
-    assert payer_of(job, badges, Slate().after(said), ROSTER, day) == expected
-
-
-@pytest.mark.parametrize(
-    ("name", "by", "payer", "expected"),
-    [
-        ((1, 1_795_000_001), ANNE, FEAST, Charge.CHARGED),
-        ((1, 1_795_000_001), ANNE, MemberId(""), Charge.CHARGED),
-        ((1, 1_795_000_001), ANIMATOR, FEAST, Charge.CHARGED),
-        ((2, 1_795_000_002), BOB, FEAST, Charge.NOT_NAMED),
-        ((2, 1_795_000_002), ANNE, FEAST, Charge.GONE),  # Bob's
-        ((9, 1_795_000_009), ANNE, FEAST, Charge.GONE),
-        ((3, 1_795_000_003), ANNE, FEAST, Charge.GONE),  # taken back
-    ],
-)
-def test_who_may_say_so(name, by, payer, expected) -> None:
-    jobs = [held(1), held(2, "bob"), held(3)]
-    slate = Slate().after([JobWithdrawn(3, 1_795_000_003, AliasId("a1"), ANNE)])
-    came, job = charge(jobs, name, by, payer, slate, ROSTER, DAY)
-    assert came is expected
-    assert (job.name if job else None) == (name if expected is Charge.CHARGED else None)

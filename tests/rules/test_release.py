@@ -12,6 +12,7 @@ from agent.rules.identity import Level
 from agent.rules.members import Alias, Member, Roster
 from agent.rules.pages import Errand, Owner
 from agent.rules.paper import BooksOpened
+from agent.rules.payers import ANIMATOR, Charge, JobCharged, Payer
 from agent.rules.release import (
     JobExpired,
     JobForetold,
@@ -22,7 +23,9 @@ from agent.rules.release import (
     Slate,
     Withdrawal,
     cannot_print,
+    charge,
     let_out,
+    payer_of,
     too_old,
     withdraw,
 )
@@ -210,3 +213,65 @@ def test_a_refusal_is_counted_by_its_reason() -> None:
     assert [(step.name, step.labels, step.amount) for step in steps] == [
         ("releases_refused", (("device", "copieur"), ("why", "jam")), 1)
     ]
+
+
+# --- who pays: a member, or a shared account -----------------------------------------------------------------------
+
+
+def held(number: int = 1, user: str = "alice", account: str = "") -> HeldJob:
+    return HeldJob("copieur", number, 1_795_000_000 + number, user, "192.0.2.7", account=account)
+
+
+def charged(payer: str, by: str, turn: int = 1) -> JobCharged:
+    return JobCharged(1, 1_795_000_001, turn, AliasId("a1"), MemberId(payer), MemberId(by), "c1")
+
+
+FEAST, TOWN = MemberId("p:001"), MemberId("p:002")
+DAY, LATER = date(2026, 11, 28), date(2026, 11, 29)
+PAYING = replace(
+    ROSTER,
+    payers={
+        FEAST: Payer(FEAST, SUB, None, frozenset({ALICE}), "fete de la musique"),
+        TOWN: Payer(TOWN, SUB, DAY, frozenset({ALICE, BOB}), "mairie"),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("job", "said", "badges", "day", "expected"),
+    [
+        (held(), [], ALICE, DAY, (ALICE, Charge.CHARGED)),
+        (held(), [charged("p:001", "m042")], ALICE, DAY, (FEAST, Charge.CHARGED)),
+        (held(), [charged("p:001", "m042"), charged("", "m042", 2)], ALICE, DAY, (ALICE, Charge.CHARGED)),
+        (held(), [charged("p:002", "m042")], ALICE, LATER, (TOWN, Charge.ENDED)),  # it ended while the job waited
+        (held(), [charged("p:001", "m042")], BOB, DAY, (FEAST, Charge.NOT_NAMED)),  # it is Bob's by now
+        (held(), [charged("p:001", "")], BOB, DAY, (FEAST, Charge.CHARGED)),  # the animator chose
+        (held(), [charged("p:009", "m042")], ALICE, DAY, (MemberId("p:009"), Charge.UNKNOWN)),  # erased meanwhile
+        (held(account="Fête de la musique"), [], ALICE, DAY, (FEAST, Charge.CHARGED)),
+        (held(account="Fête de la musique"), [], BOB, DAY, (FEAST, Charge.NOT_NAMED)),
+        (held(account="Fête de la musique"), [charged("", "m042")], ALICE, DAY, (ALICE, Charge.CHARGED)),
+        (held(account="whatever a driver writes"), [], ALICE, DAY, (ALICE, Charge.CHARGED)),
+    ],
+)
+def test_who_pays_when_somebody_badges(job, said, badges, day, expected) -> None:
+    assert payer_of(job, badges, Slate().after(said), PAYING, day) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "by", "payer", "expected"),
+    [
+        ((1, 1_795_000_001), ALICE, FEAST, Charge.CHARGED),
+        ((1, 1_795_000_001), ALICE, MemberId(""), Charge.CHARGED),
+        ((1, 1_795_000_001), ANIMATOR, FEAST, Charge.CHARGED),
+        ((2, 1_795_000_002), BOB, FEAST, Charge.NOT_NAMED),
+        ((2, 1_795_000_002), ALICE, FEAST, Charge.GONE),  # Bob's
+        ((9, 1_795_000_009), ALICE, FEAST, Charge.GONE),
+        ((3, 1_795_000_003), ALICE, FEAST, Charge.GONE),  # taken back
+    ],
+)
+def test_who_may_say_so(name, by, payer, expected) -> None:
+    jobs = [held(1), held(2, "bob"), held(3)]
+    slate = Slate().after([JobWithdrawn(3, 1_795_000_003, AliasId("a1"), ALICE)])
+    came, job = charge(jobs, name, by, payer, slate, PAYING, DAY)
+    assert came is expected
+    assert (job.name if job else None) == (name if expected is Charge.CHARGED else None)
