@@ -218,7 +218,7 @@ async def _a_client_names_an_account(space: Place, feast: MemberId) -> None:
     waits = sorted((one.member, one.payer, one.charge) for one in space.held())
     assert waits == [(alice, feast, "charged"), (bob, feast, "not-named")]
     space.badge(CARDS["alice"])
-    await space.until(lambda: bool(space.facts(JobReleased)))
+    await space.until(lambda: len(space.facts(PagesCounted)) == 6)
     space.badge(CARDS["bob"])
     await space.until(lambda: bool(space.facts(ChargeRefused)))
     released = [one for one in space.facts(JobReleased) if isinstance(one, JobReleased)]
