@@ -110,7 +110,9 @@ def believe(claims: tuple[Claim, ...]) -> tuple[AttemptKnown, ...]:
         told = claim.errand.forecast
         if told is not None:
             high = told + claim.errand.banners
-            rows.append(claim.row(min(claim.least, high), 0, high, Evidence.FORECAST))
+            if not claim.recorded:
+                high = claim.seen + UNREAD if claim.most is None else claim.most
+            rows.append(claim.row(claim.least, 0, high, Evidence.FORECAST))
         elif not claim.recorded:
             most = claim.most or 0
             high = most if most > max(1, claim.seen) else claim.seen + UNREAD

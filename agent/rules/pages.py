@@ -371,11 +371,14 @@ def unrecorded(
     `turn` tells attempts of one job apart, where more than one was lost; `times` is how many this claim stands for, and
     `seen` are their records as they were last seen printing.
     A spooler adds its attempts up by itself; one that claims nothing knows nothing. If no record told otherwise, it may
-    have been two-sided.
+    have been two-sided. A bound that was seen passed is none.
     """
     if errand.forecast is not None:
         errand = replace(errand, forecast=times * errand.forecast, banners=times * errand.banners)
+    sides = sum(one.sides or 0 for one in seen)
     most = (job.claimed_sides or None) if errand.forecast is None else _at_most(errand)
+    if most is not None and most < sides:
+        most = None
     known = replace(errand, spooled=errand.spooled or spooled_name(job))
     name = "/".join(filter(None, (LOST, spooled_name(job), turn)))
     told = len(seen) == times  # of each of them something was seen
@@ -389,6 +392,6 @@ def unrecorded(
         two_sided=not told or any(one.two_sided is not False for one in seen),
         errand=known,
         large=told and all(large(one.media) for one in seen),
-        seen=sum(one.sides or 0 for one in seen),
+        seen=sides,
         sized=told and all(one.media for one in seen) and len({large(one.media) for one in seen}) == 1,
     )

@@ -186,6 +186,14 @@ def test_whole_documents_with_some_banners_are_open_by_their_banners_alone():
     assert [(row.low, row.high) for row in settle((lost, two), 11, 0)] == [(6, 8), (3, 4)]
 
 
+def test_a_document_that_was_seen_passed_bounds_nothing():
+    passed = unrecorded("copieur", "S1", SPOOLED, ALICE, Errand(forecast=5), seen=(seen(12),))
+    assert (passed.most, passed.sure) == (None, True)
+    assert [(row.low, row.high, row.evidence) for row in believe((passed,))] == [(12, 512, Evidence.FORECAST)]
+    assert [(row.low, row.high) for row in settle((passed,), 14, 0)] == [(14, 14)]
+    assert [(row.low, row.high) for row in settle((replace(passed, apart=False),), 14, 0)] == [(12, 14)]
+
+
 def test_what_was_seen_of_one_attempt_bounds_the_others():
     one = unrecorded("copieur", "S1", SPOOLED, ALICE, seen=(seen(12),))
     two = replace(LOST, attempt="b", most=9)

@@ -243,6 +243,13 @@ def test_a_record_that_was_seen_tells_the_paper_too():
     assert (half.seen, half.two_sided, half.large, half.sized) == (5, True, False, False)
 
 
+def test_a_bound_that_was_seen_passed_is_none():
+    known = Errand(forecast=5, banners=1)
+    lost = [unrecorded("c", "S1", SPOOLED, ALICE, known, seen=(seen(sides),)).most for sides in (6, 7)]
+    assert lost == [6, None]  # a blank back, say
+    assert [unrecorded("c", "S1", SPOOLED, ALICE, seen=(seen(sides),)).most for sides in (20, 21)] == [20, None]
+
+
 def test_what_an_attempt_has_at_least():
     counted = unsaid(replace(JOB, sides=None), ALICE, Errand(forecast=15))
     assert (counted.least, replace(counted, state=JobState.CANCELED).least, SILENT.least) == (15, 0, 0)
