@@ -59,6 +59,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     ("strike", "pull"), [("emission", "down"), pytest.param("rupture", "up", marks=pytest.mark.soak)]
 )

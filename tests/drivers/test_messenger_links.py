@@ -73,22 +73,21 @@ def two_providers() -> Iterator[tuple[str, str]]:
 def test_a_message_leaves_by_the_link_that_lives() -> None:
     with two_providers() as (box, living):
         listen = ["ip", "netns", "exec", living, sys.executable, "-c", LISTEN]
-        far = subprocess.Popen(listen, cwd=REPO, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        try:
-            assert far.stdout is not None
-            assert far.stdout.readline() == "ready\n"
-            said = [_send(box, via) for via in ("", "eth2", "eth1", "gone0")]
-            counted, _ = far.communicate(timeout=10)
-        finally:
-            far.kill()
-            far.wait()
+        with subprocess.Popen(listen, cwd=REPO, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as far:
+            try:
+                assert far.stdout is not None
+                assert far.stdout.readline() == "ready\n"
+                said = [_send(box, via) for via in ("", "eth2", "eth1", "gone0")]
+                counted, _ = far.communicate(timeout=10)
+            finally:
+                far.kill()
     assert said == ["refused", "taken", "refused", "refused"]
     assert counted == "1\n"
 
 
 def _send(box: str, via: str) -> str:
     command = ["ip", "netns", "exec", box, sys.executable, "-c", SEND, via]
-    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=True, timeout=60)
     return done.stdout.strip()
 
 

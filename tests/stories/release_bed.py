@@ -89,7 +89,7 @@ class Place:
         """Return how many sides really left the copier."""
         return sum(not side.blank for side in physical_sides(self.folder / "copier"))
 
-    async def until(self, true: Callable[[], bool], limit_s: float = 30.0) -> None:
+    async def until(self, true: Callable[[], bool], limit_s: float = 60.0) -> None:
         """Wait until something is so."""
         async with asyncio.timeout(limit_s):
             while not true():

@@ -49,7 +49,7 @@ class Corner:
     desk: Desk = field(default_factory=Desk)
     shown: list[LiveDevice] = field(default_factory=list)
 
-    async def until(self, true: Callable[[], bool], limit_s: float = 30.0) -> None:
+    async def until(self, true: Callable[[], bool], limit_s: float = 60.0) -> None:
         async with asyncio.timeout(limit_s):
             while not true():
                 await asyncio.sleep(0.02)

@@ -57,7 +57,7 @@ class Corridor:
     def facts(self, *kinds: type[Fact]) -> list[Fact]:
         return [entry.fact for entry in self.ledger.entries(*kinds)]
 
-    async def until(self, true: Callable[[], bool], limit_s: float = 25.0) -> None:
+    async def until(self, true: Callable[[], bool], limit_s: float = 60.0) -> None:
         async with asyncio.timeout(limit_s):
             while not true():
                 await asyncio.sleep(0.05)

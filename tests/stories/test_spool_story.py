@@ -44,7 +44,7 @@ def rows(space: Corridor) -> list[tuple[str, int, str, str]]:
 
 async def idle(space: Corridor) -> None:
     """Wait until CUPS has nothing to print."""
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         while await asyncio.to_thread(space.cupsd._run, "lpstat", "-o"):
             await asyncio.sleep(0.1)
 
