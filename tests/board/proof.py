@@ -16,7 +16,7 @@ from tests.board.reader import command, site_file
 from tests.board.scene import LABEL, pulses
 
 LOW = 1  # the line of the relay that is switched by a low level
-LIMITS_S = (1.05, 1.4, 1.05, 1.05, 1.05, 2.4, 2.4, 2.4)  # one release for each fault, in their order; pulse: 0.8 s
+LIMITS_S = (2.3, 3.0, 2.3, 2.3, 2.3, 2.8, 2.8, 2.8)  # one release for each fault, in their order; a pulse is 2 s
 
 
 def proven() -> None:

@@ -28,7 +28,7 @@ from tests.board.scene import LABEL, RELAY, pulses, told
 
 READER = Path("/dev/serial/by-id/usb-QEMU_QEMU_USB_SERIAL_porte-if00-port0")
 CARD, FRAME = "0A00C8F31B", b"\x020A00C8F31B2A\x03"
-HOLD_S, CAP_S = 0.8, 2.0
+HOLD_S, CAP_S = 2.0, 5.0
 START_S = 120.0
 EMULATED_S = 1.0  # beyond the 2 s of a site: the wait is over after 1.8 s at most, the rest is programs run slowly
 SITE = """[site]
