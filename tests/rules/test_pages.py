@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -19,9 +19,11 @@ from agent.rules.pages import (
     Evidence,
     Free,
     Owner,
+    PagesCounted,
     Shared,
     attempt,
     count,
+    is_lost,
     owner,
     unrecorded,
     unsaid,
@@ -121,6 +123,8 @@ def test_totals_are_by_formula_and_for_the_member():
     unclaimed = count(JOB, NOBODY)
     assert unclaimed is not None
     assert [dict(total.labels)["formula"] for total in unclaimed.totals()] == ["unclaimed", "unclaimed"]
+    older = PagesCounted(*(getattr(row, one.name) for one in fields(PagesCounted)))
+    assert older.totals() == row.totals()
 
 
 def test_an_attempt_keeps_its_name_and_a_reused_job_id_gets_another():
@@ -248,6 +252,10 @@ def test_a_bound_that_was_seen_passed_is_none():
     lost = [unrecorded("c", "S1", SPOOLED, ALICE, known, seen=(seen(sides),)).most for sides in (6, 7)]
     assert lost == [6, None]  # a blank back, say
     assert [unrecorded("c", "S1", SPOOLED, ALICE, seen=(seen(sides),)).most for sides in (20, 21)] == [20, None]
+
+
+def test_what_left_no_record_is_known_by_its_name():
+    assert (is_lost(LOST.attempt), is_lost(SILENT.attempt)) == (True, False)
 
 
 def test_what_an_attempt_has_at_least():
