@@ -151,7 +151,7 @@ class LinkPolicy:
     silent_rounds: int = 3  # ... and of each of them ...
     silent_s: float = 1.8  # ... over at least so long: one bad spell is no outage, however many probes it ate
     suspect_echoes: int = 3  # lost in a row, and not in one moment: look hard
-    suspect_s: float = 0.09
+    moment_s: float = 0.09  # echoes that left within it were in one bad moment
     refusals: int = 2  # ICMP errors in a row, from different targets where there are several: no need to wait
     good_rounds: int = 3  # answered in a row by one target ...
     good_s: float = 1.5  # ... over at least so long

@@ -26,7 +26,6 @@ LOSS_STEP, ANSWER_STEP = 2.303, -0.0463  # ln(0.05 / 0.005), ln(0.95 / 0.995)
 LOSSY = 6.0  # the sum at which a line is called lossy: three losses within 22 echoes, four within 73
 LOSSY_MOST = 12.0  # the sum does not grow beyond: else a long bad hour would be told long after it ended
 RUN_MOST = 2  # losses in a row that count: one silence is no lossy line
-MOMENT_S = 0.09  # echoes that left within it were in one bad moment
 ROUND = 0.9  # of an interval: sooner after its last, a target's round trip says nothing new about delay
 HOP_SEEN = 10  # answers in a row: a first router that is never silent
 SEEN = 30  # fates of one target that are compared with the others'
@@ -108,7 +107,8 @@ class Quality:
     def _take_time(self, reply: ProbeReply, rtt_s: float) -> None:
         name = f"{reply.kind}{reply.target}"
         if reply.sent_s is not None:
-            if reply.sent_s - self._timed_s.get(name, float("-inf")) < ROUND * self.policy.interval_s:
+            since_s = reply.sent_s - self._timed_s.get(name, float("-inf"))
+            if 0.0 <= since_s < ROUND * self.policy.interval_s:  # below nought: of another boot
                 return
             self._timed_s[name] = reply.sent_s
         usual = self._usual.setdefault(name, _Usual(rtt_s))
@@ -139,13 +139,14 @@ class Quality:
 
     def _take_loss(self, reply: ProbeReply) -> None:
         moment_s = float("inf") if reply.sent_s is None else abs(reply.sent_s - self._lost_s)
-        if moment_s >= MOMENT_S:
+        another = moment_s >= self.policy.moment_s
+        if another:
             self._lost_s = self._lost_s if reply.sent_s is None else reply.sent_s
             self._run += 1
         if self._run > RUN_MOST:
             return
         self._losers.add(reply.target)
-        self._count(LOSS_STEP if moment_s >= MOMENT_S else 0.0)
+        self._count(LOSS_STEP if another else 0.0)
 
     def _count(self, step: float) -> None:
         self.loss = min(LOSSY_MOST, max(0.0, self.loss + step))

@@ -21,7 +21,6 @@ from agent.rules.linkfacts import Cause, LinkPolicy
 from drivers.contract import Moment
 from drivers.probing import Outcome, ProbeKind, ProbeReply
 
-MOMENT_S = 0.09  # echoes that left within it were in one bad moment
 SPOKEN_S = 20.0  # a SYN is sent every 15 s: pings may be filtered while TCP works
 UNREACHABLE = 3  # RFC 792
 BEYOND = frozenset({0, 1, 6, 7})  # codes of RFC 1122 section 3.2.2.1: no way to that net or host, whatever was asked
@@ -157,7 +156,7 @@ class Reach:
         if self.run_from_s is None:
             self.run_from_s = self._run_to_s = sent_s
         self._run_to_s = max(sent_s, self._run_to_s)
-        self._darken(sent_s, dark=self._run_to_s - self.run_from_s >= MOMENT_S)
+        self._darken(sent_s, dark=self._run_to_s - self.run_from_s >= self.policy.moment_s)
         if reply.outcome is Outcome.UNREACHABLE and reply.error is not None:
             self._refusals += 1
         self._refuse(reply.target, reply)
@@ -203,7 +202,7 @@ class Reach:
         """Tell whether it is time to look hard."""
         lost = sum(self.targets[name].run for name in self._voters())
         lasted_s = self._run_to_s - (self._run_to_s if self.run_from_s is None else self.run_from_s)
-        silent = lost >= self.policy.suspect_echoes and lasted_s >= self.policy.suspect_s
+        silent = lost >= self.policy.suspect_echoes and lasted_s >= self.policy.moment_s
         return silent or not self._refused.keys().isdisjoint(self.targets)
 
     def clear(self, reply: ProbeReply) -> bool:

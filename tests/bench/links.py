@@ -2,7 +2,7 @@
 
     sudo python -m tests.bench.links [SECONDS]          20 s per line by default; needs root (network namespaces)
 
-1. The service itself (`gardien run links`, two links of five probes a second and more): CPU, memory, start to verdict.
+1. The service itself (`gardien run links`, two links of eight probes a second and more): CPU, memory, start to verdict.
 2. Round-trip times on a bare veth, where the truth is some 10 us: idle, and with four CPU hogs; kernel stamps.
 3. The same through the emulated internet with 30 ms, against that one's own log.
 4. Loss: 10 000 echoes against the log, exact.

@@ -212,6 +212,14 @@ def test_a_target_says_once_a_round_how_slow_it_is_whatever_the_pace():
         assert quality.judge() == (SLOW if tenth >= 10 else FINE), tenth  # the second round
 
 
+def test_the_seconds_of_another_boot_begin_anew():
+    quality = sound()
+    for second in (900.0, 1.0, 1.5, 2.0):
+        for target in (A, B, C):
+            quality.take(echo(target, REPLIED, second, 0.13, sent=second))
+        assert quality.judge() == (FINE if second == 900.0 else SLOW)
+
+
 def test_five_slow_of_six_among_twelve_do_not_end_at_once():
     quality = heard(sound(), *[130] * 5)
     assert [quality.judge(), quality.judge()] == [SLOW, SLOW]
