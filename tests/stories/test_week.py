@@ -23,6 +23,7 @@ from tests.stories.week_machine import Place, Work
 
 REPORT = Path(__file__).parents[1] / "reports/paper-week.txt"
 PLACES_REPORT = REPORT.with_name("paper-week-places.txt")
+PASSERS_REPORT = REPORT.with_name("paper-passers-by.txt")
 POORER = {
     "a total, nobody counted the documents": Place("total", odd_claims=True),
     "a bare total, nobody counted the documents": Place("bare"),
@@ -177,3 +178,26 @@ def test_weeks_at_machines_that_tell_less(tmp_path):
     for told, place in weeks[:-1]:
         judge_poorer(told, place)
     assert (weeks[-1][0].wrong, weeks[-1][0].unbooked) == ([], 0)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_weeks_in_which_people_print_past_the_box(tmp_path):
+    jobs, excused, told, strange = 0, 0, 0, []
+    for number, place in enumerate([Place()] * 5 + list(POORER.values())):
+        (tmp_path / str(number)).mkdir()
+        week = Week(tmp_path / str(number), 20261129 + number, place, passers=True)
+        verdict = asyncio.run(week.play(1000))
+        strange += week.strange()
+        jobs, excused = jobs + verdict.jobs, excused + len(week.excused)
+        told += len(week.passed) - len(week.excused)
+        week.close()
+    PASSERS_REPORT.write_text(
+        "Weeks in which people print past the box and our notes get lost (sim tier: the real clerk and ledger).\n"
+        f"jobs of ours {jobs}, at a machine that tells all and at {len(POORER)} that tell less\n"
+        f"prints past the box {told + excused}, certainly past it {told}\n"
+        f"of these not told, or told with other sides, and jobs of ours said to be past it: {len(strange)}\n"
+        f"prints past the box that may have been ours for all that anybody knows: {excused}\n",
+        encoding="utf-8",
+    )
+    assert strange == []
