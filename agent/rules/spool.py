@@ -93,9 +93,6 @@ class SpoolTampered(Fact):
         return (total("spool_tampered", 1, why=self.why.value),)
 
 
-SPOOL_FACTS = (SpoolOpened, SpoolRead, SpoolGap, SpoolTampered)
-
-
 @dataclass(frozen=True, slots=True)
 class Stand:
     """How the devices' books stand, together."""

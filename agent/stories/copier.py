@@ -140,12 +140,14 @@ class Clerk:
     def _today(self) -> date:
         return self._clock.now().utc.astimezone(self._policy.zone).date()
 
-    async def look(self, split: Callable[[DeviceReading], bool] | None = None) -> DeviceReading:
-        """Look at the device once and book all it shows. Raises DriverError, LedgerError.
+    async def look(
+        self, split: Callable[[DeviceReading], bool] | None = None, seen: DeviceReading | None = None
+    ) -> DeviceReading:
+        """Look at the device once (or at what was `seen` just now), book all it shows. Raises DriverError, LedgerError.
 
         `split` says of what is seen whether copies are booked up to here although the device is busy.
         """
-        raw, spooled = await self._printer.read(), self._desk.spooled
+        raw, spooled = seen or await self._printer.read(), self._desk.spooled
         self._bypass.look(raw)
         self._bypass.spool(spooled, self._desk.notebook, raw.at.mono_s)
         news, hearing = (raw.jobs, spooled) != self._judged, self._turnstile.hearing(self._even_s)

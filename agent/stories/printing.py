@@ -13,7 +13,7 @@ from agent.live import LiveDevice
 from agent.memory.ledger import Ledger
 from agent.stories.copier import Clerk, PaperPolicy, People
 from agent.stories.desk import Desk
-from drivers.contract import Clock, DeviceId, Printer
+from drivers.contract import Clock, DeviceId, DeviceReading, Printer
 from drivers.copying import CopyControl
 
 
@@ -28,11 +28,17 @@ async def mind_paper(
     policy: PaperPolicy,
     control: CopyControl | None = None,
 ) -> None:
-    """Keep the books of one device. Raises DriverError when the device is lost, LedgerError when the ledger is."""
-    clerk = Clerk(device, printer, desk, ledger, people, clock, policy, control)
+    """Keep the books of one device. Raises DriverError when the device is lost, LedgerError when the ledger is.
+
+    It is asked first, and the past is read only if it answers: a copier that is off all night is asked every few
+    seconds, and a year of rows takes long to read.
+    """
     try:
+        first: DeviceReading | None = await printer.read()
+        clerk = Clerk(device, printer, desk, ledger, people, clock, policy, control)
         while True:
-            await clerk.look()
+            await clerk.look(seen=first)
+            first = None
             show(clerk.picture())
             while (read := desk.next_badge()) is not None:
                 await clerk.badge(read)

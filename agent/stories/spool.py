@@ -14,11 +14,21 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 
 from agent.live import LiveSpool
 from agent.memory.ledger import Ledger
 from agent.rules.facts import Fact
-from agent.rules.spool import SPOOL_FACTS, Listing, Spool, SpoolGap, SpoolOpened, SpoolTampered, Stand, vanished
+from agent.rules.spool import (
+    Listing,
+    Spool,
+    SpoolGap,
+    SpoolOpened,
+    SpoolRead,
+    SpoolTampered,
+    Stand,
+    vanished,
+)
 from agent.rules.spoolset import Drift, drifts
 from agent.stories.desk import Desk
 from drivers.contract import Clock, JobState, Moment, Spooler, SpoolJob
@@ -29,6 +39,7 @@ REACH = 500  # a job that hangs in the list for longer than this many others is 
 SETTINGS_S = 60.0  # between two looks at the settings
 HOLE_S = 60.0  # how long a hole waits for the devices' books to be balanced
 SOON_S = 1.0  # between looks while it waits
+TOLD = (SpoolOpened, SpoolGap, SpoolTampered)  # the facts of which each one counts
 LINES = 20_000  # of the page log, about jobs that are not in the list
 
 
@@ -98,7 +109,8 @@ class SpoolKeeper:
         self._watching = False  # lines from now on were written while we watched
         self._judged_s: float | None = None  # when the settings were last judged
         self._hole_s: float | None = None  # since when a hole waits
-        for entry in ledger.entries(*SPOOL_FACTS):
+        cursor = [last for last in (ledger.last(SpoolRead),) if last is not None]  # of thousands, the last one counts
+        for entry in sorted((*ledger.entries(*TOLD), *cursor), key=attrgetter("seq")):
             self._learn(entry.fact, entry.at)
         for desk in set(desks.values()):
             desk.fetch, desk.ask = partial(self._notes_of, desk), partial(self._jobs_of, desk)

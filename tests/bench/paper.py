@@ -26,11 +26,10 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, date
+from functools import partial
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
-
-import cups
 
 import drivers.printer
 from agent.memory.database import connect, make_file, transaction
@@ -181,22 +180,29 @@ class Spent:
         self.processor_s = time.process_time() - self._processor
 
 
-def floor(folder: Path, cupsd: CupsPeer, uri: str, asked: list[bytes], jobs: int) -> Spent:
+def listed(first: int, cups: Any) -> dict[int, object]:
+    """Return a page of CUPS's history."""
+    page: dict[int, object] = cups.getJobs("all", False, PAGE, first, ATTRIBUTES)
+    return page
+
+
+async def floor(folder: Path, cupsd: CupsPeer, uri: str, asked: list[bytes], jobs: int) -> Spent:
     """Fetch and write just what the catch-up did, the newest `jobs` rows, without any of its thought."""
     with sqlite3.connect(f"file:{folder / 'ledger.db'}?mode=ro", uri=True) as ledger:
         newest = "SELECT * FROM {} WHERE kind = 'attempt-known' ORDER BY seq DESC LIMIT ?"
         facts, contents = (ledger.execute(newest.format(table), (jobs,)).fetchall() for table in ("fact", "content"))
     parts = urlsplit(uri)
     device = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
-    cups_, bare = cups.Connection(host=cupsd.server), folder / f"bare-{time.monotonic_ns()}.db"
+    bare, first = folder / f"bare-{time.monotonic_ns()}.db", 1
     make_file(bare)
+    line = CupsSpooler(SystemClock(), cupsd.server, [DEVICE])
     with contextlib.closing(connect(bare)) as db, Spent() as spent:
         for body in asked:
             device.request("POST", parts.path, body, {"Content-Type": "application/ipp"})
             device.getresponse().read()
-        first = 1
-        while page := cups_.getJobs("all", False, PAGE, first, ATTRIBUTES):
-            first = max(page) + 1
+        async with line:
+            while page := await line.ask(partial(listed, first)):
+                first = max(page) + 1
         db.execute("CREATE TABLE fact (a, b, c, d, e)")
         db.execute("CREATE TABLE content (a, b, c, d, e, f, g, h, i)")
         for at in range(0, jobs, BATCH):
@@ -226,7 +232,7 @@ async def backlog(folder: Path, space: tuple[Ledger, RosterStore], cupsd: CupsPe
         await until(lambda: rows() == known + jobs, 120, every_s=0.02)
     waited_s = Timed.waited_s - waited_s
     await stop(tasks)
-    bare = await asyncio.to_thread(floor, folder, cupsd, uri, Timed.asked[asked:], jobs)
+    bare = await floor(folder, cupsd, uri, Timed.asked[asked:], jobs)
     print(
         f"catch-up: {jobs} jobs to rows on the disk in {spent.took_s:.2f} s, of these {waited_s:.2f} s waiting for the "
         f"emulated copier; the rest {jobs / (spent.took_s - waited_s):.0f} jobs/s; our processor time "

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.live import LiveDevice
-from agent.memory.ledger import Ledger
+from agent.memory.ledger import Ledger, LedgerError
 from agent.memory.roster import RosterStore
 from agent.rules.facts import Fact, FormulaId
 from agent.rules.pages import PagesCounted
@@ -186,6 +186,25 @@ def test_a_write_that_has_begun_is_seen_through_by_a_cancelled_story(tmp_path):
 def spooled(job: int, state: JobState = JobState.COMPLETED, created_s: int = 1000) -> SpoolJob:
     at = Moment(datetime(2026, 11, 2, 9, tzinfo=UTC), 1.0, "boot", Trust.SYNCHRONISED)
     return SpoolJob(at, "copieur", job, created_s, "alice", state, "", 1, 1, "ipp://x")
+
+
+def test_of_a_copier_that_is_off_the_past_is_not_read(tmp_path):
+    class Off:
+        async def read(self):
+            raise DriverError("no answer")
+
+    async def story(space: Space) -> None:
+        with Ledger.open(tmp_path / "closed.db") as closed:
+            pass  # whoever reads it now is told so
+        shown = space.shown.append
+        with pytest.raises(DriverError, match="no answer"):
+            await mind_paper(DEVICE, Off(), space.desk, closed, space.people, space.clock, shown, POLICY)
+        assert [live.state for live in space.shown] == ["unknown"]
+        printer = space.building.printer(DEVICE)
+        with pytest.raises(LedgerError, match="cannot be read"):
+            await mind_paper(DEVICE, printer, space.desk, closed, space.people, space.clock, shown, POLICY)
+
+    virtually(tmp_path, story)
 
 
 def test_the_cursor_stays_behind_what_has_not_ended_and_within_reach():
