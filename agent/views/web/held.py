@@ -40,7 +40,6 @@ class HeldRow:
     member: str
     name: str
     payer: str  # the shared account that is to pay; "" none
-    payer_name: str
 
 
 def routes(app: web.Application) -> None:
@@ -63,8 +62,8 @@ def rows(request: web.Request, t: Words, names: Mapping[str, str]) -> tuple[list
         what = t("held.unknown") if one.sides is None else t("held.sides", n=one.sides)
         user = next((name for alias, name in users.items() if alias == one.alias), "")
         learnt = bool(user) and not nobodys(user)
-        name, payer = names.get(one.member, one.member), names.get(one.payer, one.payer)
-        found.append(HeldRow(one.name, time, what, user, learnt, one.member, name, one.payer, payer))
+        name = names.get(one.member, one.member)
+        found.append(HeldRow(one.name, time, what, user, learnt, one.member, name, one.payer))
     return sorted(found, key=lambda row: bool(row.member))[:SHOWN], theirs
 
 
