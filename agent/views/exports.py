@@ -265,7 +265,15 @@ def _refuse_redacted(ledger: Ledger, month: str) -> None:
     for entry in ledger.entries(DayCounted):
         assert isinstance(entry.fact, DayCounted)
         if entry.fact.of in kinds and f"{entry.fact.day:%Y-%m}" == month:
-            raise LedgerError(f"the details of {month} were redacted: the statement issued then is the one that counts")
+            raise LedgerError(f"the details of {month} were redacted: {_what_counts(ledger, month)}")
+
+
+def _what_counts(ledger: Ledger, month: str) -> str:
+    """Say which statement holds for a month that cannot be counted again; never one that nobody issued."""
+    forms = [form for form in ("csv", "json") if _earlier(ledger, month, form) is not None]
+    if not forms:
+        return "no statement was issued while they were kept, and only sums by day are left"
+    return f"the statement issued then ({', '.join(forms)}) is the one that counts"
 
 
 def _earlier(ledger: Ledger, month: str, form: str) -> StatementIssued | None:

@@ -240,7 +240,14 @@ def test_a_month_of_which_only_day_sums_are_left_is_refused(book: Book) -> None:
     book.write(DayCounted("visit-ended", date(2026, 10, 23), "x", labels, Decimal(1)), "2027-12-31T08:00:00")
     assert len(book.month().lines) == 11
     book.write(DayCounted("visit-ended", date(2026, 11, 23), "y", labels, Decimal(1)), "2027-12-31T08:00:00")
-    with pytest.raises(LedgerError, match="2026-11 were redacted"):
+    with pytest.raises(LedgerError) as refused:
+        book.month()
+    assert str(refused.value) == (
+        "the details of 2026-11 were redacted: "
+        "no statement was issued while they were kept, and only sums by day are left"
+    )
+    book.write(StatementIssued("2026-11", "csv", "ab" * 32, "11:cd"), "2027-12-31T08:00:00")
+    with pytest.raises(LedgerError, match=r"redacted: the statement issued then \(csv\) is the one that counts"):
         book.month()
 
 
