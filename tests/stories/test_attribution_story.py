@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -78,7 +80,13 @@ def owners(ledger: Ledger) -> list[str]:
 def test_two_hands_at_once_one_is_taken_and_the_other_told(tmp_path: Path) -> None:
     async def story(ledger: Ledger, people: People, clock: HandClock) -> None:
         books = [PaperBook(ledger, people, clock) for _ in range(2)]  # two processes, as after a restart in a hurry
-        answers = await asyncio.gather(books[0].answer(give("m1")), books[1].answer(give("m2")))
+        with contextlib.closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # nothing is written until both have read
+            both = asyncio.gather(books[0].answer(give("m1")), books[1].answer(give("m2")))
+            while ledger.pending < len(books):
+                await asyncio.sleep(0)
+            other.execute("ROLLBACK")
+        answers = await both
         assert [answer.code for answer in answers if answer] == ["given", "not-written"]
         assert owners(ledger) == ["m1"]
         again = await books[1].answer(give("m2"))  # having seen it, the other may move it on
