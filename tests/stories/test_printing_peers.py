@@ -27,7 +27,7 @@ from agent.rules.paper import BooksOpened, CopiesCounted, CopyVisitEnded, CopyVi
 from agent.stories.desk import Desk
 from agent.stories.printing import mind_paper
 from drivers.clock import SystemClock
-from drivers.contract import BadgeRead, CardNumber, ReaderId
+from drivers.contract import BadgeRead, CardNumber, DriverError, ReaderId
 from drivers.peers.copier import Copier, physical_sides
 from drivers.peers.cups import CupsPeer, available
 from drivers.printer import IppPrinter
@@ -92,11 +92,8 @@ class Corridor:
     async def minded(self) -> AsyncIterator[None]:
         """Run the stories in this process."""
         printer = IppPrinter(SystemClock(), DEVICE, self.copier.uri)
-        paper = mind_paper(
-            DEVICE, printer, self.desk, self.ledger, self.people, SystemClock(), self.shown.append, QUICK
-        )
         stories = [
-            asyncio.create_task(paper),
+            asyncio.create_task(self._paper(printer)),
             asyncio.create_task(spool(self.cupsd.server, self.desk, self.cupsd.attempts, self.ledger)),
         ]
         try:
@@ -108,6 +105,15 @@ class Corridor:
             ended = await asyncio.gather(*stories, return_exceptions=True)
             assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
             self.shown.clear()
+
+    async def _paper(self, printer: IppPrinter) -> None:
+        """Mind the device, again and again as its service does: another may take its place in the middle of a look."""
+        while True:
+            with contextlib.suppress(DriverError):
+                await mind_paper(
+                    DEVICE, printer, self.desk, self.ledger, self.people, SystemClock(), self.shown.append, QUICK
+                )
+            await asyncio.sleep(0.1)
 
 
 @contextlib.asynccontextmanager
