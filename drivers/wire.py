@@ -155,7 +155,8 @@ class Wire:
 
     `ident` marks our echoes; `port` is ours in UDP and TCP, reserved so that the kernel refuses no answer.
     What a SYN half opened is let go by a reset of ours, through the box it came from: the kernel's own would leave by
-    the route, which may be the other link's, so a listener that hears nothing keeps it silent (tcp(7)).
+    the route, which may be the other link's, so a listener that hears nothing keeps it silent (tcp(7)). It is bound to
+    the interface: where the kernel does not let us stop its ears, what it sends leaves there too.
     """
 
     def __init__(self, interface: str) -> None:
@@ -204,7 +205,9 @@ class Wire:
             )  # nobody reads it: the frames are read below it
             stream = self._open.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
             with contextlib.suppress(OSError):
-                attach(stream, NOTHING)
+                stream.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self.interface.encode())
+                with contextlib.suppress(PermissionError):  # newer kernels want CAP_NET_ADMIN for that (seen: 6.18)
+                    attach(stream, NOTHING)
                 stream.bind(("", port))
                 stream.listen(1)
                 return port

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import random
 import select
@@ -19,6 +20,7 @@ import pytest
 
 from agent.rules.linkfacts import OUT, WORKS
 from agent.rules.links import Cause, Health, LinkPolicy, LinkWatch
+from drivers import wire
 from drivers.clock import SystemClock
 from drivers.contract import DriverError, LinkId
 from drivers.peers import namespaces as peers
@@ -273,10 +275,20 @@ def test_a_saturated_upload_is_delay_and_not_an_outage():
         asyncio.run(play(providers))
 
 
+def refused(*_):
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
 @pytest.mark.peers
 @on_wires
-def test_what_a_syn_half_opened_is_let_go_through_its_own_link():
-    """The kernel would let go by the default route: of the second link, through the first one's box."""
+@pytest.mark.parametrize("deaf", [True, False])
+def test_what_a_syn_half_opened_is_let_go_through_its_own_link(deaf, monkeypatch):
+    """The kernel would let go by the default route: of the second link, through the first one's box.
+
+    `deaf` False: the kernel wants CAP_NET_ADMIN before it stops a listener's ears, and the service has it not.
+    """
+    if not deaf:
+        monkeypatch.setattr(wire, "attach", refused)
 
     async def play(providers):
         links = [Watched(providers, "adsl1"), Watched(providers, "adsl2")]
