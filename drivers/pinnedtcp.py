@@ -4,7 +4,8 @@ The one idea: the kernel's TCP follows routes, and routes know no MAC. So the co
 each frame goes to this box's MAC, and what comes back counts only if it comes from there, also where both boxes have
 the same address. The kernel must not answer for us, as it would with a reset for a port that nobody has: a *listening*
 socket holds the port, behind a filter that takes nothing (tcp(7): a listener hears before anything is refused), and
-with that a plain CAP_NET_RAW is enough: no rule of a firewall, no address or route of this machine is touched.
+with that a plain CAP_NET_RAW is enough: no rule of a firewall, no address or route of this machine is touched. A newer
+kernel wants CAP_NET_ADMIN for that filter (seen: 6.18, not 6.1): there no page is read, and nothing is said of it.
 
 One packet socket is kept (closing one costs some 10 ms, packet(7)), so one page is read at a time. Arrivals are stamped
 by the kernel. Its own merging of segments (GRO) and checksums that the card has proven are taken as it says so
@@ -16,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import secrets
 import socket
 import struct
@@ -35,6 +37,8 @@ NOT_READY, TAGGED, PROVEN = 1 << 3, 1 << 4, 1 << 7  # linux/if_packet.h TP_STATU
 LARGEST = 1 << 16  # bytes of a frame: the kernel may have put several segments together
 BUFFER = 1 << 18  # bytes, doubled by the kernel: a whole window of full frames with their bookkeeping
 BURST = 64  # frames read before the loop has its turn
+
+log = logging.getLogger(__name__)
 
 
 class Link(Protocol):
@@ -67,6 +71,7 @@ class PinnedTcp:
         self.mac = box.hex(":")
         self.strays = 0
         self._turn = asyncio.Lock()
+        self._allowed = True
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -83,6 +88,12 @@ class PinnedTcp:
         except OSError as error:
             self._open.close()
             raise DriverError(f"no pages over {self._interface}: {error.strerror}") from error
+        try:
+            with _silent_port():
+                pass
+        except PermissionError:
+            self._allowed = False
+            log.warning("no pages over %s: this kernel wants CAP_NET_ADMIN for them", self._interface)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -90,8 +101,8 @@ class PinnedTcp:
 
     @property
     def busy(self) -> bool:
-        """Tell whether a page is being read: another would wait."""
-        return self._turn.locked()
+        """Tell whether a page is being read, so that another would wait; or none can be."""
+        return not self._allowed or self._turn.locked()
 
     async def read(self, page: Page, most: int) -> bytes:
         """See `canary.Road`."""

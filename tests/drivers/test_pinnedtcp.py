@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import threading
 from dataclasses import replace
 
 import pytest
 
+from drivers import pinnedtcp
 from drivers.canary import TurnedAway
 from drivers.peers import namespaces
 from drivers.peers.namespaces import NETNS, enter
 from drivers.peers.providers import Providers
 from drivers.pinnedtcp import PinnedTcp
 from drivers.probing import Burst, CheckRate, Outcome, Page, ProbeKind, RateMeasured
+from drivers.sockfilter import attach
 from drivers.wire import mac_of
 from tests.drivers.test_prober_faults import LIMIT_S, Seen, now_s, play, probing, until
 
@@ -173,3 +176,17 @@ def test_what_a_forger_on_the_lan_says_in_the_servers_name_is_counted_and_no_mor
 
     with Providers(tuple(BOXES), shared=True) as providers:
         play(providers, script(providers))
+
+
+def test_a_kernel_that_stops_no_listeners_ears_has_no_page_read_and_is_no_loss(monkeypatch, caplog):
+    """Newer kernels want CAP_NET_ADMIN for a filter on TCP, and the service has it not."""
+
+    def attach_no_tcp(to, program):
+        if to.family == socket.AF_INET:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        attach(to, program)
+
+    monkeypatch.setattr(pinnedtcp, "attach", attach_no_tcp)
+    with PinnedTcp("lo", bytes(6), lambda: "127.0.0.1") as road:
+        assert road.busy
+    assert "CAP_NET_ADMIN" in caplog.text
