@@ -127,10 +127,10 @@ def test_a_job_whose_document_never_comes_is_given_up(tmp_path):
     """A spooler killed between Create-Job and Send-Document must not keep the books open for ever."""
 
     async def story(copier):
-        copier.machine.incoming_s = 0.1
+        copier.machine.incoming_s = 3.0  # long beside the reading of what waits
         await asyncio.to_thread(ask, copier.uri, CREATE_JOB)
         before = await reads(copier.uri)
-        await copier.settle(5.0)
+        await copier.settle(30.0)
         return before, await reads(copier.uri)
 
     before, after = copying(story, tmp_path)
