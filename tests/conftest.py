@@ -31,7 +31,10 @@ COMPUTES = {  # in those rooms, without wires or with a far end that only answer
 MEASURES = {
     "lab/test_matrix.py",
     "lab/test_wires.py",
-    *(f"drivers/test_{name}.py" for name in ("inputs", "lock", "prober", "prober_faults")),
+    *(
+        f"drivers/test_{name}.py"
+        for name in ("cardreader", "connector", "inputs", "lock", "pins", "prober", "prober_faults", "signs")
+    ),
 }
 
 
