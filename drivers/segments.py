@@ -189,13 +189,15 @@ class Conversation:
 
     def _answered(self, segment: Segment) -> bool:
         ahead = _signed(segment.number - self._next)
+        heard = (segment.heard - self._first - 1) % TURN
+        if segment.flags & ACK and heard > len(self._request):
+            return False  # nobody has heard what we never said: also no reset that says so is the far end's
         if segment.flags & RST:
             if ahead == 0:
                 self.ended = Ended.RESET
             return ahead == 0
-        heard = (segment.heard - self._first - 1) % TURN
         near = -WINDOW <= ahead <= self._offers() - len(segment.body)
-        if not segment.flags & ACK or heard > len(self._request) or not near:
+        if not segment.flags & ACK or not near:
             return False
         self._asked = self._asked or heard == len(self._request)
         self._owes = bool(self._owes or segment.body or segment.flags & (SYN | FIN))

@@ -33,7 +33,17 @@ MEASURES = {
     "lab/test_wires.py",
     *(
         f"drivers/test_{name}.py"
-        for name in ("cardreader", "connector", "inputs", "lock", "pins", "prober", "prober_faults", "signs")
+        for name in (
+            "cardreader",
+            "connector",
+            "inputs",
+            "lock",
+            "pinnedtcp",
+            "pins",
+            "prober",
+            "prober_faults",
+            "signs",
+        )
     ),
 }
 

@@ -220,3 +220,13 @@ def test_an_opening_said_twice_is_answered_twice():
     talk = asked()
     talk.hear(frame(THEIRS, MINE + 1, "SA", options=[("WScale", 7)]))
     assert (str(sent(talk).flags), talk.strays) == ("A", 0)
+
+
+@pytest.mark.parametrize(
+    ("heard", "flags", "ended"), [(51 + 9000, "RA", None), (51, "RA", Ended.RESET), (0, "R", Ended.RESET)]
+)
+def test_a_reset_that_heard_what_we_never_said_is_not_the_far_ends(heard, flags, ended):
+    talk = asked()
+    talk.hear(frame(THEIRS + 1, MINE + heard if "A" in flags else 0, flags))
+    assert (talk.ended or None) == ended
+    assert talk.strays == (ended is None)
