@@ -147,6 +147,9 @@ class LiveGreeting:
     account: bool = False  # a shared account pays some of it
 
 
+ASK_STANDS_S = 30.0  # how long a touch at a copier's screen waits for its badge, and a question for its answer
+
+
 @dataclass(frozen=True, slots=True)
 class LiveAsk:
     """Somebody touched a copier's screen: the next badge is asked who pays, or one is being asked just now."""

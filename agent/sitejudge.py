@@ -26,7 +26,6 @@ from agent.faults import Fault, Keys, needed, one_line, one_of, within
 from agent.paperjudge import judge_printers
 from agent.rules.hours import Quiet, WeeklyHours
 
-METER_FILES = ("standard", "canon", "ricoh", "kyocera")  # of drivers/meters
 MOST_TARGETS = 10  # of one link: beyond that the probes themselves are a load
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")  # of links, printers, readers: in labels of metrics and keys of facts
 

@@ -151,25 +151,6 @@ def dns_query(name: str) -> bytes:
     return struct.pack("!HHHHHH", 0, 0x0100, 1, 0, 0, 0) + asked + b"\0" + struct.pack("!HH", 1, 1)
 
 
-def reset_of(frame: bytes) -> bytes | None:
-    """Return the reset (RFC 9293 section 3.10.7.3) that lets go of what a SYN half opened; None for no SYN-ACK.
-
-    It goes back to the MAC that the SYN-ACK came from, so to the same box, whatever the routes say.
-    """
-    if read_frame(frame) is None or frame[12:14] != b"\x08\x00" or frame[23] != TCP:
-        return None
-    at = 14 + (frame[14] & 15) * 4
-    theirs, ours, _, acknowledged, _, flags = struct.unpack_from("!HHIIBB", frame, at)
-    if flags & 0x04:
-        return None
-    ends = frame[30:34] + frame[26:30]
-    tcp = struct.pack("!HHIIBBHHH", ours, theirs, acknowledged, 0, 5 << 4, 0x04, 0, 0, 0)
-    summed = checksum(ends + struct.pack("!HH", TCP, len(tcp)) + tcp)
-    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, TCP, 0) + ends
-    ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
-    return frame[6:12] + frame[:6] + frame[12:14] + ip + tcp[:16] + struct.pack("!H", summed) + tcp[18:]
-
-
 def address_at(frame: bytes, at: int) -> str:
     """Return the IPv4 address at an offset."""
     return str(IPv4Address(frame[at : at + 4]))

@@ -4,8 +4,8 @@ The one idea: the kernel's TCP follows routes, and routes know no MAC. So the co
 each frame goes to this box's MAC, and what comes back counts only if it comes from there, also where both boxes have
 the same address. The kernel must not answer for us, as it would with a reset for a port that nobody has: a *listening*
 socket holds the port, behind a filter that takes nothing (tcp(7): a listener hears before anything is refused), and
-with that a plain CAP_NET_RAW is enough: no rule of a firewall, no address or route of this machine is touched. A newer
-kernel wants CAP_NET_ADMIN for that filter (seen: 6.18, not 6.1): there no page is read, and nothing is said of it.
+with that a plain CAP_NET_RAW is enough: no rule of a firewall, no address or route of this machine is touched. Some
+kernels want CAP_NET_ADMIN for that filter (seen: 6.18): there no page is read, and nothing is said of it.
 
 One packet socket is kept (closing one costs some 10 ms, packet(7)), so one page is read at a time. Arrivals are stamped
 by the kernel. Its own merging of segments (GRO) and checksums that the card has proven are taken as it says so

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 
-from drivers.frames import IP_TYPE, TCP, checksum
+from drivers.frames import IP_TYPE, TCP, address_at, checksum, read_frame
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 MOST_PAYLOAD, WINDOW, SCALE = 1400, 1 << 17, 2
@@ -70,6 +70,20 @@ class Ends:
         if ports != self.to_port << 16 | self.port or not at + 20 <= body <= end:
             return None
         return Segment(number, heard, flags, bytes(frame[body:end]), frame[at + 20 : body], length)
+
+
+def reset_of(frame: bytes) -> bytes | None:
+    """Return the reset (RFC 9293 section 3.10.7.3) that lets go of what a SYN half opened; None for no SYN-ACK.
+
+    It goes back to the MAC that the SYN-ACK came from, so to the same box, whatever the routes say.
+    """
+    if read_frame(frame) is None or frame[12:14] != IP_TYPE.to_bytes(2, "big") or frame[23] != TCP:
+        return None
+    theirs, ours, _, heard, _, flags = struct.unpack_from("!HHIIBB", frame, 14 + (frame[14] & 15) * 4)
+    if flags & RST:
+        return None
+    ends = Ends(frame[:6], frame[6:12], address_at(frame, 30), address_at(frame, 26), ours, theirs)
+    return ends.frame(heard, 0, RST, 0)
 
 
 def _pseudo(addresses: bytes, length: int) -> bytes:

@@ -23,9 +23,10 @@ from types import ModuleType
 from typing import Any, Self
 
 from drivers.contract import DriverError
-from drivers.frames import address_at, dns_query, patch_dns, patch_echo, patch_syn, reset_of
+from drivers.frames import address_at, dns_query, patch_dns, patch_echo, patch_syn
 from drivers.netlink import Netlink
 from drivers.probing import ProbeKind, ProbePlan
+from drivers.segments import reset_of
 from drivers.sockfilter import NOTHING, attach
 
 
@@ -204,10 +205,10 @@ class Wire:
                 socket.SOL_SOCKET, socket.SO_RCVBUF, 1
             )  # nobody reads it: the frames are read below it
             stream = self._open.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-            with contextlib.suppress(OSError):
-                stream.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self.interface.encode())
-                with contextlib.suppress(PermissionError):  # newer kernels want CAP_NET_ADMIN for that (seen: 6.18)
-                    attach(stream, NOTHING)
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self.interface.encode())
+            with contextlib.suppress(PermissionError):  # some kernels want CAP_NET_ADMIN for that (seen: 6.18)
+                attach(stream, NOTHING)
+            with contextlib.suppress(OSError):  # somebody has it in TCP: another
                 stream.bind(("", port))
                 stream.listen(1)
                 return port

@@ -107,7 +107,7 @@ class KeptList:
     def _nameless(self, roster: Roster, key: bytes) -> Roster:
         """Return what is kept of a roster: no name; print names and shared accounts only for the paper."""
         if not self._names:
-            return replace(roster, aliases={}, payers={})
+            return replace(roster, aliases={}, payers={}, payer_codes={})
         names = {hashed(name, key): alias for name, alias in roster.aliases.items()}
         payers = {payer.id: replace(payer, folded="") for payer in roster.payers.values()}
         return replace(roster, aliases=names, payers=payers)

@@ -2,9 +2,9 @@
 
 The one idea: *a badge prints at once unless somebody asked first*. Whoever badges pays, and is asked nothing. Whoever
 touched « un compte partagé paie » is asked after their badge, among the accounts that pay for them and no others, and
-nothing comes out before they chose. What was touched or asked stands for `STANDS_S`; then it is forgotten: what waits
-still waits, and the next badge is an ordinary one, as is a second badge in place of a choice. Each question has a turn,
-so that a late finger never answers the next one's. Nothing outlives a restart.
+nothing comes out before they chose. What was touched or asked stands for `ASK_STANDS_S`; then it is forgotten: what
+waits still waits, and the next badge is an ordinary one, as is a second badge in place of a choice. Each question has a
+turn, so that a late finger never answers the next one's. Nothing outlives a restart.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.ask import Request
-from agent.live import LiveAsk
+from agent.live import ASK_STANDS_S, LiveAsk
 from agent.rules.facts import MemberId
 from agent.rules.members import Member
 from agent.rules.release import Name
 from drivers.contract import BadgeRead
-
-STANDS_S = 30.0  # how long a touch waits for its badge, and a question for its answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class Counter:
         return question
 
     def _stands(self, device: str, now_s: float) -> bool:
-        return device in self._since_s and now_s - self._since_s[device] <= STANDS_S
+        return device in self._since_s and now_s - self._since_s[device] <= ASK_STANDS_S
 
     def _stand(self, device: str, live: LiveAsk, now_s: float) -> None:
         self._turn += 1

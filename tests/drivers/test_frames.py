@@ -20,9 +20,9 @@ from drivers.frames import (
     patch_echo,
     patch_syn,
     read_frame,
-    reset_of,
 )
 from drivers.probing import IcmpError
+from drivers.segments import reset_of
 from drivers.wire import IP, Ether, arp_frame, dns_frame, echo_frame, inet, syn_frame
 
 OURS, BOX = bytes.fromhex("02aabbccdd01"), bytes.fromhex("02aabbccdd02")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -11,38 +10,10 @@ from hypothesis import strategies as st
 
 from agent.rules.claims import believe, narrow, settle, settle_clicks
 from agent.rules.columns import Sides
-from agent.rules.facts import AliasId, FormulaId, MemberId
-from agent.rules.pages import Errand, Evidence, Owner, unrecorded, unsaid
-from drivers.contract import DeviceId, DeviceJob, JobState, Moment, SpoolJob, Trust
+from agent.rules.pages import Errand, Evidence, unrecorded, unsaid
+from drivers.contract import DeviceJob, JobState
+from tests.rules.test_pages import ALICE, JOB, SPOOLED
 
-ALICE = Owner(AliasId("a1"), MemberId("m042"), FormulaId("subscriber"))
-AT = Moment(datetime(2026, 11, 2, 9, 0, tzinfo=UTC), 100.0, "boot", Trust.SYNCHRONISED)
-JOB = DeviceJob(
-    device=DeviceId("copieur"),
-    serial="S1",
-    job=7,
-    uuid="urn:uuid:1",
-    user="alice",
-    state=JobState.COMPLETED,
-    created_utc=datetime(2026, 11, 2, 8, 59, tzinfo=UTC),
-    sides=15,
-    sides_colour=0,
-    sheets=9,
-    copies=3,
-    two_sided=True,
-)
-SPOOLED = SpoolJob(
-    at=AT,
-    queue="copieur",
-    job=3,
-    created_s=1000,
-    user="CORDEE\\Alice",
-    state=JobState.COMPLETED,
-    uuid="",
-    claimed_sides=20,
-    claimed_sheets=10,
-    device_uri="ipp://127.0.0.1/ipp/print",
-)
 SILENT = unsaid(replace(JOB, sides=None, copies=1), ALICE)
 LOST = unrecorded("copieur", "S1", SPOOLED, ALICE)
 

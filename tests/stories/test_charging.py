@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from agent.ask import Answer, Request, ask
-from agent.live import LiveHeld, LiveRelease
+from agent.live import LiveHeld
 from agent.rules.facts import FormulaId, MemberId
 from agent.rules.pages import AttemptOwned
 from agent.rules.payers import ChargeRefused, JobCharged
@@ -16,20 +16,9 @@ from agent.sitefile import read_tariff
 from agent.views.exports import month_statement
 from agent.views.paperbooks import attempts
 from tests.stories.appliance import Appliance, live, write_site
+from tests.stories.test_release import BADGE, MORNING, held, release
 
-MORNING = "2026-11-24 09:00"
-BADGE = 'badge_queues = ["impressions"]'
 M042 = "badge copier 04A2B3C4D5"
-
-
-def release(site: Appliance) -> LiveRelease:
-    shown = site.standings["paper"].picture().release
-    assert shown is not None
-    return shown
-
-
-def held(site: Appliance) -> tuple[LiveHeld, ...]:
-    return release(site).held or ()
 
 
 async def wish(site: Appliance, job: LiveHeld, payer: str, member: str = "m042") -> Answer:

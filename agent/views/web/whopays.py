@@ -17,13 +17,13 @@ from datetime import datetime, timedelta
 from aiohttp import web
 
 from agent.ask import AskError, Request, ask
-from agent.live import LiveAsk, LiveRelease, read_pictures
+from agent.live import ASK_STANDS_S, LiveAsk, LiveRelease, read_pictures
 from agent.rules.facts import MemberId
 from agent.views.web.asking import open_payers, shown_anew
 from agent.views.web.gate import CALLER, CLOCK, GATE, PLACES, ROSTER, form
 from agent.views.words import Words
 
-STANDS = timedelta(seconds=30)  # stories.counter.STANDS_S: then the paper service hears no choice any more
+STANDS = timedelta(seconds=ASK_STANDS_S)  # then the paper service hears no choice any more
 SAID = timedelta(seconds=20)  # how long it is said that nobody chose
 WAIT_S = 10.0
 NOBODY = "-"  # nothing is to come out
