@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -141,16 +142,20 @@ def test_a_door_whose_roster_is_broken_at_its_start_lets_in_by_its_last_list(tmp
 
 
 def test_a_run_folder_that_goes_away_ends_no_service(tmp_path: Path) -> None:
+    log = tmp_path / "log"
     with door(tmp_path) as process:
         until(lambda: fresh(tmp_path))
-        (tmp_path / "run").rename(tmp_path / "gone")  # first: what it writes aside would vanish under the hand
-        shutil.rmtree(tmp_path / "gone")
+        process.send_signal(signal.SIGSTOP)  # a service at work would make the folder again under our hand
+        until(lambda: Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].startswith("T"))
+        shutil.rmtree(tmp_path / "run")
         (tmp_path / "run").write_text("in the way", encoding="ascii")  # no folder can be made here
-        time.sleep(2.5)
+        process.send_signal(signal.SIGCONT)
+        until(lambda: "the live picture cannot be written" in log.read_text())
+        time.sleep(2.5)  # it fails some times more
         assert process.poll() is None
         (tmp_path / "run").unlink()
         until(lambda: fresh(tmp_path))
-    assert (tmp_path / "log").read_text().count("the live picture cannot be written") == 1
+    assert log.read_text().count("the live picture cannot be written") == 1
 
 
 def test_two_of_one_service_never_work_on_one_state(tmp_path: Path) -> None:
