@@ -25,6 +25,7 @@ class HeldJob:
     number_up: int = 1  # pages on one side
     ranges: tuple[tuple[int, int], ...] = ()  # page-ranges, 1-based, both ends included; () = all
     page_set: str = "all"  # "all", "odd", "even"
+    recast: bool = False  # its pages are laid out anew (a booklet, an enlarged picture): nobody can tell how many
     banners: tuple[bool, bool] = (False, False)  # sheets that the spooler puts before and after it (job-sheets)
     documents: int = 1  # without those
     size_bytes: int = 0

@@ -28,7 +28,7 @@ LARGEST = 256 * 1024 * 1024  # bytes of a job that is looked through
 DOCUMENTS = 20  # of one job that are looked through
 STOPPED = 5  # printer-state, RFC 8011 section 5.4.11
 PREFIX = "ipp://localhost/printers/"
-MONO = {"monochrome", "auto-monochrome", "process-monochrome", "bi-level", "process-bi-level"}  # PWG 5100.13
+MONO = "monochrome"  # PWG 5100.13; CUPS drops the modes beside it, and "auto", and the device may print in colour
 GREY = {"gray", "grayscale", "grey", "black", "kgray", "fastgray", "mono", "monochrome"}  # what PPDs call it
 ATTRIBUTES = [
     "job-id",
@@ -47,7 +47,12 @@ ATTRIBUTES = [
     "page-ranges",
     "page-set",
     "print-color-mode",
+    "output-mode",
     "ColorModel",
+    "booklet",
+    "scaling",
+    "natural-scaling",
+    "ppi",
     "job-account-id",
     "job-impressions-completed",  # not in CUPS's cache: naming it makes CUPS load an old job whole
 ]
@@ -159,16 +164,24 @@ def _held(job: int, row: Mapping[str, object], asking: frozenset[str]) -> HeldJo
         host=str(row.get("job-originating-host-name", "")),
         copies=_whole(row.get("copies"), 1),
         two_sided=sides.startswith("two-sided") or duplex.startswith("Duplex"),
-        monochrome=str(row.get("print-color-mode", "")) in MONO or str(row.get("ColorModel", "")).casefold() in GREY,
+        monochrome=MONO in {row.get("print-color-mode"), row.get("output-mode")}
+        or str(row.get("ColorModel", "")).casefold() in GREY,
         number_up=_whole(row.get("number-up"), 1),
         ranges=_ranges(row.get("page-ranges")),
         page_set=str(row.get("page-set", "all")),
+        recast=_recast(row),
         banners=banners,
         documents=max(0, _whole(row.get("number-of-documents"), 1) - sum(banners)),
         size_bytes=_whole(row.get("job-k-octets"), 0) * 1024,
         authenticated=queue in asking,
         account=str(row.get("job-account-id") or ""),
     )
+
+
+def _recast(row: Mapping[str, object]) -> bool:
+    """Tell whether the filters of CUPS make other pages of a document's: a booklet, a picture over several sheets."""
+    enlarged = max(_whole(row.get("scaling"), 0), _whole(row.get("natural-scaling"), 0)) > 100
+    return enlarged or "ppi" in row or str(row.get("booklet", "no")).casefold() not in {"no", "false", "off", "none"}
 
 
 def _incoming(row: Mapping[str, object]) -> bool:

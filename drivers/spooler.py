@@ -33,12 +33,12 @@ from typing import Any, Self, TypeVar
 
 import cups
 
-from drivers.contract import Clock, DriverError, JobState, SpoolJob
+from drivers.contract import Clock, DriverError, SpoolJob
 from drivers.cupsdconf import read_conf
 from drivers.pagelog import PageLog
 from drivers.printpath import PrintPath
 from drivers.spooling import PageLogLook, SpoolAttempt, SpoolSettings
-from drivers.spooljobs import ATTRIBUTES, NAMES, STATES, number, queue_of, spool_job
+from drivers.spooljobs import ATTRIBUTES, NAMES, number, queue_of, spool_job, state_of
 
 PRUNE_S = 60.0  # reading a whole history
 CALL_S = 10.0  # one call; 500 jobs take some 20 ms
@@ -300,9 +300,9 @@ class _Worker:
         """Return the jobs that ended before `before_s` and came no later than job `up_to`."""
         found: list[int] = []
         first_job = 1
-        while page := self.page(first_job, [*NAMES, "job-state", "time-at-completed"]):
+        while page := self.page(first_job, [*NAMES, "job-state", "job-state-reasons", "time-at-completed"]):
             for job, one in page.items():
-                over = STATES.get(number(one.get("job-state")), JobState.PENDING).ended
+                over = state_of(one).ended
                 late = max(number(one.get("time-at-completed")), number(one.get("time-at-creation")))
                 if over and job <= up_to and number(one.get("time-at-creation")) <= created_s and late < before_s:
                     found.append(job)

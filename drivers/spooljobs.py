@@ -14,6 +14,7 @@ ATTRIBUTES = [
     "job-id",
     "job-printer-uri",
     "job-state",
+    "job-state-reasons",
     "time-at-creation",
     "job-originating-user-name",
     "job-originating-host-name",
@@ -32,6 +33,7 @@ STATES = {
     8: JobState.ABORTED,
     9: JobState.COMPLETED,
 }  # RFC 8011 section 5.3.7
+GIVEN_UP = "job-completed-with-errors"  # a filter failed: a document nobody can read
 
 
 def queue_of(attributes: Mapping[str, object]) -> str:
@@ -49,7 +51,7 @@ def spool_job(
         job=job,
         created_s=number(attributes.get("time-at-creation")),
         user=str(attributes.get("job-originating-user-name", "")),
-        state=STATES.get(number(attributes.get("job-state")), JobState.PENDING),
+        state=state_of(attributes),
         uuid=str(attributes.get("job-uuid", "")),
         claimed_sides=number(attributes.get("job-impressions-completed")),
         claimed_sheets=number(attributes.get("job-media-sheets-completed")),
@@ -58,6 +60,14 @@ def spool_job(
         authenticated=authenticated,
         account=str(attributes.get("job-account-id") or ""),
     )
+
+
+def state_of(attributes: Mapping[str, object]) -> JobState:
+    """Return a job's state. What the filters of CUPS could not read stands stopped for ever: that has ended."""
+    state = STATES.get(number(attributes.get("job-state")), JobState.PENDING)
+    reasons = attributes.get("job-state-reasons")
+    given_up = GIVEN_UP in (reasons if isinstance(reasons, list) else [reasons])
+    return JobState.ABORTED if given_up and state is JobState.STOPPED else state
 
 
 def number(value: object) -> int:

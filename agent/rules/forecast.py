@@ -2,7 +2,9 @@
 
 The one idea: the documents tell their pages (`drivers.leafing`), the job tells what is made of them (RFC 8011 section
 5.2: page-ranges, number-up, copies, sides; PWG 5100.13 print-color-mode), and whatever either does not tell stays
-unknown: a forecast bills nothing and stops nothing. Prices are before free sides, for those depend on the month.
+unknown: a forecast stops nothing, and bills only where the device stays silent. Ranges and odd or even choose among
+the sides that number-up makes, as CUPS's pdftopdf does (measured, cups-filters 1.28), and not among the document's
+pages. Prices are before free sides, for those depend on the month.
 """
 
 from __future__ import annotations
@@ -31,10 +33,13 @@ class Forecast:
 
 
 WAITING = Forecast(why="waiting")
+UNTOLD = ("waiting", "encrypted", "broken", "too-large", "too-slow", "recast")  # the reasons that are told to people
 
 
 def forecast(job: HeldJob, documents: Sequence[Leaves]) -> Forecast:
     """Return what `job` makes of its `documents`; each is printed by itself, as CUPS does."""
+    if job.recast:
+        return Forecast(why="recast")
     parts = [_part(job, one) for one in documents]
     why = next((one.why for one in documents if one.why), "")
     if not parts or any(part is None for part in parts):
@@ -53,18 +58,18 @@ def _part(job: HeldJob, leaves: Leaves) -> tuple[int, int | None] | None:
     """Return the sides of one copy of one document, and how many have colour; None if its pages are not known."""
     if leaves.pages is None:
         return None
-    pages = [page for page in range(1, leaves.pages + 1) if _wanted(job, page)]
     up = job.number_up
-    sides = [pages[at : at + up] for at in range(0, len(pages), up)]
+    firsts = range(1, leaves.pages + 1, up)  # the first page of each side
+    sides = [first for number, first in enumerate(firsts, 1) if _wanted(job, number)]
     if leaves.colour is None:
         return len(sides), None
-    return len(sides), sum(any(page in leaves.colour for page in side) for side in sides)
+    return len(sides), sum(any(page in leaves.colour for page in range(first, first + up)) for first in sides)
 
 
-def _wanted(job: HeldJob, page: int) -> bool:
-    if job.page_set in {"odd", "even"} and page % 2 != (job.page_set == "odd"):
+def _wanted(job: HeldJob, side: int) -> bool:
+    if job.page_set in {"odd", "even"} and side % 2 != (job.page_set == "odd"):
         return False
-    return not job.ranges or any(first <= page <= last for first, last in job.ranges[:MOST_RANGES])
+    return not job.ranges or any(first <= side <= last for first, last in job.ranges[:MOST_RANGES])
 
 
 def price(told: Forecast, prices: Prices) -> tuple[Decimal, Decimal] | None:

@@ -167,7 +167,7 @@ class ReleaseDesk:
             self._room.told[job.name] = forecast(job, looking.result())
         except DriverError as error:  # it was let out or withdrawn meanwhile, or CUPS does not hand it out: it prints
             log.info("a held job could not be looked through: %s", error)
-            self._room.told[job.name] = Forecast(why="broken")
+            self._room.told[job.name] = Forecast(why="unread")
 
     async def _withdrawn(self, held: tuple[HeldJob, ...]) -> tuple[HeldJob, ...]:
         """Cancel what was taken back and still waits: a crash came between, or CUPS failed."""

@@ -45,6 +45,11 @@ def job(**asked: object) -> HeldJob:
         ({"page_set": "odd"}, 4, 0, 4),
         ({"page_set": "even"}, 3, 1, 3),
         ({"page_set": "even", "ranges": ((1, 2),)}, 1, 1, 1),
+        ({"number_up": 2, "ranges": ((1, 3),)}, 3, 1, 3),  # the first three sides, of six pages
+        ({"number_up": 2, "ranges": ((3, 4),)}, 2, 0, 2),
+        ({"number_up": 2, "page_set": "even"}, 2, 0, 2),
+        ({"number_up": 4, "page_set": "odd", "copies": 2}, 2, 2, 2),
+        ({"number_up": 9}, 1, 1, 1),
         ({"monochrome": True}, 7, 0, 7),
     ],
 )
@@ -62,6 +67,10 @@ def test_what_nobody_can_tell_stays_unknown() -> None:
     assert forecast(job(), (locked,)) == Forecast(why="encrypted")
     assert forecast(job(), (SEVEN, locked)) == Forecast(why="encrypted")
     assert forecast(job(), ()) == Forecast(why="broken")
+
+
+def test_pages_that_are_laid_out_anew_are_not_known() -> None:
+    assert forecast(job(recast=True), (SEVEN,)) == Forecast(why="recast")
 
 
 def test_pages_may_be_known_and_their_colour_not() -> None:

@@ -17,6 +17,7 @@ from agent.rules.identity import Level
 from agent.rules.pages import AttemptOwned, Evidence, PagesCounted
 from agent.rules.payers import ChargeRefused
 from agent.rules.release import JobForetold, JobGiven, JobReleased, JobWithdrawn, ReleaseRefused
+from agent.rules.spool import SpoolRead
 from drivers.ipp import Tag, attribute
 from drivers.peers.cups import available
 from tests.drivers.corpus import LINK, RICH, pdf, pwg, sheet, text, urf
@@ -141,6 +142,14 @@ def test_a_broken_machine_a_stranger_and_a_started_queue_let_nothing_out_and_a_s
             space.badge(CARDS["bob"])
             await space.until(lambda: (space.greeting() or _NONE).jobs == 0)
             assert len(space.facts(JobReleased)) == 1
+
+            # CUPS gives a document up that its filters cannot read: it does not wait for ever
+            number = await space.send("bob", b"%PDF-1.7 broken", "application/pdf")
+            await space.until(lambda: number in {one.job for one in space.held()} and space.looked_through())
+            space.badge(CARDS["bob"])
+            await space.until(lambda: _read_up_to(space) == number)
+            await space.until(lambda: space.standing.picture().devices["copieur"].waiting == 0)
+            assert space.physical() == 2
 
     asyncio.run(main())
 
@@ -271,6 +280,10 @@ def _print_as(space: Place, user: str, body: bytes) -> None:
 
 def _enable(space: Place) -> None:
     space.cupsd._run("cupsenable", HELD)
+
+
+def _read_up_to(space: Place) -> int:
+    return max((one.job for one in space.facts(SpoolRead) if isinstance(one, SpoolRead)), default=0)
 
 
 def _state(space: Place) -> str:

@@ -15,6 +15,7 @@ from agent.memory.calendar import HOLIDAYS, REASONS
 from agent.rules.bookings import Alarm
 from agent.rules.contract import COLOURS, FUNCTIONS, REST
 from agent.rules.door import GRANTS, EntryRule, Passage
+from agent.rules.forecast import UNTOLD
 from agent.rules.identity import Level as Owned
 from agent.rules.incidents import KEYS, Area, Level
 from agent.rules.kinds import every_fact
@@ -69,6 +70,7 @@ FAMILIES: set[str] = {
     *(f"review.{why}" for why in BY_HAND),
     *(f"charge.{came}" for came in (*Charge, "unsure")),
     *(f"whose.{level}" for level in Owned),
+    *(f"untold.{why}" for why in (*UNTOLD, "other")),
     *(f"review.free_{why}" for why in Free if why),
     *(f"review.proof_{evidence}" for evidence in Evidence),
     *(f"colour.{name}" for name in ("black", "cyan", "magenta", "yellow")),

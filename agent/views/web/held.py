@@ -59,7 +59,7 @@ def rows(request: web.Request, t: Words, names: Mapping[str, str]) -> tuple[list
             continue
         at = datetime.fromtimestamp(one.created_s, UTC).astimezone(now.tzinfo)
         time = f"{at:%H:%M}" if at.date() == now.date() else f"{t.day(at)}, {at:%H:%M}"
-        what = t("held.unknown") if one.sides is None else t("held.sides", n=one.sides)
+        what = t.either("untold", one.why) if one.sides is None else t("held.sides", n=one.sides)
         user = next((name for alias, name in users.items() if alias == one.alias), "")
         learnt = bool(user) and not nobodys(user)
         name = names.get(one.member, one.member)

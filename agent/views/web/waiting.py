@@ -90,7 +90,7 @@ def payers(request: web.Request, member: str) -> dict[str, str]:
 
 def _size(one: LiveHeld, t: Words) -> str:
     if one.sides is None:
-        return t("me.waiting.looking" if one.why == "waiting" else "me.waiting.sides_unknown")
+        return t.either("untold", one.why)
     sides = t("me.waiting.sides", n=one.sides)
     if one.colour is None:
         return f"{sides}, {t('me.waiting.colour_unknown')}"
