@@ -2,10 +2,10 @@
 
 The one idea: the kernel's TCP follows routes, and routes know no MAC. So the conversation (`drivers.segments`) is ours:
 each frame goes to this box's MAC, and what comes back counts only if it comes from there, also where both boxes have
-the same address. The kernel must not answer for us, as it would with a reset for a port that nobody has: a *listening*
-socket holds the port, behind a filter that takes nothing (tcp(7): a listener hears before anything is refused), and
-with that a plain CAP_NET_RAW is enough: no rule of a firewall, no address or route of this machine is touched. Some
-kernels want CAP_NET_ADMIN for that filter (seen: 6.18): there no page is read, and nothing is said of it.
+the same address. The kernel must not answer for us, as it would with a reset for a port that nobody has: the port is
+held (`drivers.silentport`), and for a while after the page, for what comes late. With that a plain CAP_NET_RAW is
+enough: no rule of a firewall, no address or route of this machine is touched. Where the kernel keeps no port silent, no
+page is read, and nothing is said of it.
 
 One packet socket is kept (closing one costs some 10 ms, packet(7)), so one page is read at a time. Arrivals are stamped
 by the kernel. Its own merging of segments (GRO) and checksums that the card has proven are taken as it says so
@@ -21,6 +21,7 @@ import logging
 import secrets
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Protocol, Self
 
@@ -30,12 +31,15 @@ from drivers.contract import DriverError
 from drivers.frames import ICMP, TCP, read_frame
 from drivers.probing import Page, ProbePlan
 from drivers.segments import Conversation, Ended, Ends
+from drivers.silentport import silent_port
 from drivers.sockfilter import BYTE, BYTE_X, EQUAL, HALF, HALF_X, HEADER, NOTHING, RETURN, Line, attach
 
 ETH_P_IP, SO_TIMESTAMPNS, SOL_PACKET, PACKET_AUXDATA = 0x0800, 35, 263, 8
 NOT_READY, TAGGED, PROVEN = 1 << 3, 1 << 4, 1 << 7  # linux/if_packet.h TP_STATUS_CSUMNOTREADY, VLAN_VALID, CSUM_VALID
 LARGEST = 1 << 16  # bytes of a frame: the kernel may have put several segments together
 BUFFER = 1 << 18  # bytes, doubled by the kernel: a whole window of full frames with their bookkeeping
+HELD_S, MOST_PORTS = 30.0, 32  # a page's longest (`canary.LIMIT_S`) and as long again, for what the far end still sends
+NOT_SILENT = "this kernel keeps no port silent (TCP_MD5SIG)"
 BURST = 64  # frames read before the loop has its turn
 
 log = logging.getLogger(__name__)
@@ -71,7 +75,8 @@ class PinnedTcp:
         self.mac = box.hex(":")
         self.strays = 0
         self._turn = asyncio.Lock()
-        self._allowed = True
+        self._silent = True
+        self._ports = deque[tuple[float, contextlib.ExitStack]]()  # until when each is held, and what holds it
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -85,24 +90,33 @@ class PinnedTcp:
             attach(kept, NOTHING)
             kept.bind((self._interface, ETH_P_IP))
             self._mac: bytes = kept.getsockname()[4]
+            with silent_port(self._interface) as (_, self._silent):
+                pass
         except OSError as error:
             self._open.close()
             raise DriverError(f"no pages over {self._interface}: {error.strerror}") from error
-        try:
-            with _silent_port():
-                pass
-        except PermissionError:
-            self._allowed = False
-            log.warning("no pages over %s: this kernel wants CAP_NET_ADMIN for them", self._interface)
+        if not self._silent:
+            log.warning("no pages over %s: %s", self._interface, NOT_SILENT)
         return self
 
     def __exit__(self, *_: object) -> None:
+        while self._ports:
+            self._ports.popleft()[1].close()
         self._open.close()
+
+    def _new_port(self) -> int:
+        """Hold one more port, and let go of those for which nothing can come any more."""
+        now_s, held = asyncio.get_running_loop().time(), contextlib.ExitStack()
+        while self._ports and (self._ports[0][0] <= now_s or len(self._ports) >= MOST_PORTS):
+            self._ports.popleft()[1].close()
+        port, _ = held.enter_context(silent_port(self._interface))
+        self._ports.append((now_s + HELD_S, held))
+        return port
 
     @property
     def busy(self) -> bool:
         """Tell whether a page is being read, so that another would wait; or none can be."""
-        return not self._allowed or self._turn.locked()
+        return not self._silent or self._turn.locked()
 
     async def read(self, page: Page, most: int) -> bytes:
         """See `canary.Road`."""
@@ -119,20 +133,22 @@ class PinnedTcp:
     async def _get(self, page: Page, most: int, keep: int) -> tuple[Conversation, list[tuple[float, int]]]:
         """Hold one conversation, and its line of arrivals. Raises OSError where it never opened."""
         async with self._turn:
+            if not self._silent:
+                raise OSError(errno.EPERM, NOT_SILENT)
             source = self._address()
             if not source:
                 raise OSError(errno.EADDRNOTAVAIL, "no address")
-            with _silent_port() as port:
-                ends = Ends(self._mac, self._box, source, page.at, port, PORT)
-                talk = Conversation(ends, request_for(page), secrets.randbits(32), most, keep)
-                attach(self._socket, _only(port))
-                try:
-                    arrivals = await self._hold(talk, ends)
-                finally:
-                    self.strays += talk.strays
-                    with contextlib.suppress(OSError):
-                        self._send(talk.farewell())
-                        attach(self._socket, NOTHING)
+            port = self._new_port()
+            ends = Ends(self._mac, self._box, source, page.at, port, PORT)
+            talk = Conversation(ends, request_for(page), secrets.randbits(32), most, keep)
+            attach(self._socket, _only(port))
+            try:
+                arrivals = await self._hold(talk, ends)
+            finally:
+                self.strays += talk.strays
+                with contextlib.suppress(OSError):
+                    self._send(talk.farewell())
+                    attach(self._socket, NOTHING)
         if talk.ended is Ended.REFUSED:
             raise ConnectionRefusedError(errno.ECONNREFUSED, "refused")
         if talk.ended is Ended.SILENT:
@@ -184,17 +200,6 @@ class PinnedTcp:
             except OSError as error:
                 if error.errno not in (errno.ENOBUFS, errno.EAGAIN):  # a full queue loses it, as any queue does
                     raise
-
-
-@contextlib.contextmanager
-def _silent_port() -> Iterator[int]:
-    """Hold a port whose kernel says nothing to anybody: deaf first, then listening."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as held:
-        attach(held, NOTHING)
-        held.bind(("", 0))
-        held.listen(1)
-        port: int = held.getsockname()[1]
-        yield port
 
 
 def _only(port: int) -> tuple[Line, ...]:

@@ -27,7 +27,7 @@ from drivers.frames import address_at, dns_query, patch_dns, patch_echo, patch_s
 from drivers.netlink import Netlink
 from drivers.probing import ProbeKind, ProbePlan
 from drivers.segments import reset_of
-from drivers.sockfilter import NOTHING, attach
+from drivers.silentport import silent_port
 
 
 @contextlib.contextmanager
@@ -156,8 +156,8 @@ class Wire:
 
     `ident` marks our echoes; `port` is ours in UDP and TCP, reserved so that the kernel refuses no answer.
     What a SYN half opened is let go by a reset of ours, through the box it came from: the kernel's own would leave by
-    the route, which may be the other link's, so a listener that hears nothing keeps it silent (tcp(7)). It is bound to
-    the interface: where the kernel does not let us stop its ears, what it sends leaves there too.
+    the route, which may be the other link's, so the port is held (`drivers.silentport`). It is bound to the interface:
+    where the kernel keeps no port silent, what it sends leaves there too.
     """
 
     def __init__(self, interface: str) -> None:
@@ -204,14 +204,13 @@ class Wire:
             datagrams.setsockopt(
                 socket.SOL_SOCKET, socket.SO_RCVBUF, 1
             )  # nobody reads it: the frames are read below it
-            stream = self._open.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-            stream.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self.interface.encode())
-            with contextlib.suppress(PermissionError):  # some kernels want CAP_NET_ADMIN for that (seen: 6.18)
-                attach(stream, NOTHING)
-            with contextlib.suppress(OSError):  # somebody has it in TCP: another
-                stream.bind(("", port))
-                stream.listen(1)
-                return port
+            try:
+                self._open.enter_context(silent_port(self.interface, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                continue  # somebody has it in TCP: another
+            return port
         raise DriverError("no port is free")
 
     def _filter(self) -> str:

@@ -8,20 +8,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import json
+import os
+import re
 import socket
+import subprocess
+import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
-from drivers import pinnedtcp
+from drivers import silentport
 from drivers.canary import TurnedAway
 from drivers.peers import namespaces
-from drivers.peers.namespaces import NETNS, enter
+from drivers.peers.namespaces import NETNS, enter, entering, run
 from drivers.peers.providers import Providers
 from drivers.pinnedtcp import PinnedTcp
 from drivers.probing import Burst, CheckRate, Outcome, Page, ProbeKind, RateMeasured
-from drivers.sockfilter import attach
+from drivers.silentport import silent_port
 from drivers.wire import mac_of
 from tests.drivers.test_prober_faults import LIMIT_S, Seen, now_s, play, probing, until
 
@@ -29,6 +36,7 @@ pytestmark = [
     pytest.mark.peers,
     pytest.mark.skipif(bool(namespaces.available()), reason=namespaces.available() or "never"),
 ]
+ROOT = Path(__file__).parents[2]
 ETH_P_ALL = 3
 PAGE = Page("192.0.2.80", "canari.example.org", "/canari", "gardien canari")
 REPLIED, LOST, WRONG, CANARY = Outcome.REPLIED, Outcome.LOST, Outcome.WRONG, ProbeKind.CANARY
@@ -178,15 +186,115 @@ def test_what_a_forger_on_the_lan_says_in_the_servers_name_is_counted_and_no_mor
         play(providers, script(providers))
 
 
-def test_a_kernel_that_stops_no_listeners_ears_has_no_page_read_and_is_no_loss(monkeypatch, caplog):
-    """Newer kernels want CAP_NET_ADMIN for a filter on TCP, and the service has it not."""
+def test_a_kernel_that_keeps_no_port_silent_has_no_page_read_and_is_no_loss(monkeypatch, caplog):
+    async def tried(road):
+        with pytest.raises(OSError, match="keeps no port silent"):
+            await road.download(PAGE, 1 << 20)
 
-    def attach_no_tcp(to, program):
-        if to.family == socket.AF_INET:
-            raise PermissionError(errno.EPERM, "Operation not permitted")
-        attach(to, program)
+    def refused(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(pinnedtcp, "attach", attach_no_tcp)
+    monkeypatch.setattr(silentport, "signed_by_everybody", lambda: b"")
+    with PinnedTcp("lo", bytes(6), lambda: "127.0.0.1") as road:
+        assert not road.busy
+    monkeypatch.setattr(silentport, "attach", refused)
     with PinnedTcp("lo", bytes(6), lambda: "127.0.0.1") as road:
         assert road.busy
-    assert "CAP_NET_ADMIN" in caplog.text
+        asyncio.run(tried(road))
+    assert "no pages over lo: this kernel keeps no port silent" in caplog.text
+
+
+@pytest.mark.parametrize("way", ["signatures", "filter"])
+def test_a_silent_port_opens_to_nobody_and_refuses_nobody(way, monkeypatch):
+    if way == "filter":
+        monkeypatch.setattr(silentport, "signed_by_everybody", lambda: b"")
+    with silent_port("lo") as (port, silent), socket.create_server(("127.0.0.1", 0)) as open_to_all:
+        assert silent
+        socket.create_connection(open_to_all.getsockname(), LIMIT_S).close()
+        for key in (b"", bytes(80)):
+            with socket.socket() as stranger:
+                if key:  # and whoever signs with a key of his own
+                    everywhere = bytes((2,)).ljust(128, b"\0") + b"\x01\x00\x50\x00".ljust(8, b"\0") + key
+                    stranger.setsockopt(socket.IPPROTO_TCP, 32, everywhere)
+                stranger.settimeout(0.5)
+                with pytest.raises(TimeoutError):
+                    stranger.connect(("127.0.0.1", port))
+    with pytest.raises(ConnectionRefusedError):  # as the kernel does where nobody holds it
+        socket.create_connection(("127.0.0.1", port), LIMIT_S)
+
+
+UNPRIVILEGED = """
+import asyncio, ctypes, json, os, struct, sys
+from drivers.clock import SystemClock
+from drivers.prober import ScapyProber
+from drivers.probing import CheckRate, Page, ProbeKind, ProbePlan, RateMeasured
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+LIBC.prctl(8, 1, 0, 0, 0)  # PR_SET_KEEPCAPS
+os.setgroups([]), os.setresgid(65534, 65534, 65534), os.setresuid(65534, 65534, 65534)
+raw = 1 << 13  # CAP_NET_RAW
+assert LIBC.capset(struct.pack("=II", 0x20080522, 0), struct.pack("=6I", raw, raw, 0, 0, 0, 0)) == 0
+rights = [line.split()[1] for line in open("/proc/self/status") if line.startswith("CapEff")]
+SITE = "192.0.2.80", "canari.example.org"
+CANARY, RATE = Page(*SITE, "/canari", "gardien canari"), Page(*SITE, "/rate")
+
+async def watch(mac, told):
+    plan = ProbePlan("192.168.1.1", ("198.51.100.1",), 0.5, gateway_mac=mac, canary=CANARY, rate=RATE)
+    prober = ScapyProber(SystemClock(), mac, "lan0", plan)
+    page = ""
+    async for sight in prober.replies():
+        if getattr(sight, "kind", "") == ProbeKind.CANARY and not page:
+            page = f"{sight.outcome} {sight.says} {sight.mac}"
+            prober.ask(CheckRate())
+        elif isinstance(sight, RateMeasured) and sight.why == "busy":  # they share an interface: the other's check
+            prober.ask(CheckRate())
+        elif isinstance(sight, RateMeasured):
+            told.set_result((page, sight.why, sight.down_bit_s))
+
+async def both():
+    told = [asyncio.get_running_loop().create_future() for _ in sys.argv[1:]]
+    tasks = [asyncio.ensure_future(watch(*each)) for each in zip(sys.argv[1:], told, strict=True)]
+    print(json.dumps(rights + await asyncio.wait_for(asyncio.gather(*told), 60)), flush=True)
+    await asyncio.to_thread(sys.stdin.read)  # the prober goes on meanwhile
+    assert not any(task.done() for task in tasks)
+
+asyncio.run(both())
+"""
+OVERHEARD = (
+    "table inet overheard {\n chain said {\n type filter hook output priority 0\n meta l4proto tcp counter\n }\n}\n"
+)
+
+
+def test_with_the_right_of_the_unit_alone_two_boxes_pages_are_read_and_the_kernel_says_no_word(tmp_path):
+    """nftables sees what the kernel sends, and not the frames of a packet socket."""
+    with Providers(tuple(BOXES), shared=True) as providers:
+        providers.rate("adsl1", 17e6)
+        providers.rate("adsl2", 4e6)
+        site, lan = providers.site, providers.site.replace("-site", "-lan")
+        run(*entering(site), "nft", "-f", "-", text=OVERHEARD)
+        run("ip", "-n", lan, "addr", "add", "192.168.1.9/24", "dev", "br0")
+        words = [*entering(site), sys.executable, "-c", UNPRIVILEGED, *BOXES.values()]
+        environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+        with subprocess.Popen(words, cwd=tmp_path, env=environment, stdin=PIPE, stdout=PIPE, text=True) as service:
+            rights, *links = json.loads(service.stdout.readline())
+            ports = re.findall(r":(\d+)", run(*entering(site), "ss", "-Htln"))
+            assert len(ports) >= 2
+            assert {asked(lan, port) for port in ports} == {"silence"}
+            said = run(*entering(site), "nft", "list", "table", "inet", "overheard")
+            service.communicate("")
+        assert (service.returncode, rights) == (0, "0000000000002000")
+        assert [page for page, _, _ in links] == [f"replied 200 {mac}" for mac in BOXES.values()]
+        assert [why for _, why, _ in links] == ["", ""]
+        assert 14e6 <= links[0][2] <= 20e6  # how well, says the test above
+        assert 3.3e6 <= links[1][2] <= 4.7e6
+        assert "counter packets 0 bytes 0" in said
+        assert asked(lan, ports[0]) == "refused"  # and that is seen
+        assert "counter packets 1 " in run(*entering(site), "nft", "list", "table", "inet", "overheard")
+
+
+def asked(lan, port):
+    """Return what a stranger on the LAN hears at a port of ours."""
+    program = "import socket, sys; socket.create_connection(('192.168.1.2', int(sys.argv[1])), 1)"
+    words = [*entering(lan), sys.executable, "-c", program, port]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return "open" if not done.returncode else "refused" if "ConnectionRefused" in done.stderr else "silence"
