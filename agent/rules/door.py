@@ -18,7 +18,7 @@ leaf, whose states are named here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -210,9 +210,12 @@ def locked_down(roster: Roster, local: datetime, trust: Trust) -> bool:
     return lockdown.until is None or local < lockdown.until or trust is Trust.UNKNOWN
 
 
-def used(card: CardKey, roster: Roster, policy: DoorPolicy, local: datetime) -> Booking | None:
-    """Return the booking by which a card has entered, if it was one (`EntryRule.BOOKING`, `GUEST`)."""
-    return next((one for one in _bookings(card, roster) if one.serves(local, policy.early)), None)
+def used(
+    card: CardKey, roster: Roster, policy: DoorPolicy, local: datetime, uses: Mapping[BookingId, int] | None
+) -> Booking | None:
+    """Return the booking by which a card has entered, if it was one (`EntryRule.BOOKING`, `GUEST`); `uses` before."""
+    serving = (one for one in _bookings(card, roster) if one.serves(local, policy.early))
+    return _good(serving, uses)
 
 
 def opens_day(entry: EntryDecided, policy: DoorPolicy) -> bool:
@@ -243,6 +246,13 @@ def _bookings(card: CardKey, roster: Roster) -> tuple[Booking, ...]:
     known = roster.cards.get(card)
     member = known.member if known else None
     return tuple(one for one in roster.bookings if one.key == card or (one.member == member and member is not None))
+
+
+def _good(serving: Iterable[Booking], uses: Mapping[BookingId, int] | None) -> Booking | None:
+    """Return which of the bookings of this hour lets in: one that nobody counts before one that is counted."""
+    found = sorted(serving, key=lambda one: one.uses is not None)
+    left = (one for one in found if one.uses is None or (uses is not None and uses.get(one.id, 0) < one.uses))
+    return next(left, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,14 +318,12 @@ class _Asked:
             return EntryRule.BOOKING_OVER
         if not self._believed:
             return EntryRule.CLOCK_UNTRUSTED
-        good = next((one for one in found if one.serves(self.local, early)), None)
-        if good is None:
+        serving = [one for one in found if one.serves(self.local, early)]
+        if not serving:
             return EntryRule.BOOKING_EARLY
-        if good.uses is None:
+        if _good(serving, self.now.uses) is not None:
             return EntryRule.GUEST
-        if self.now.uses is None:
-            return EntryRule.BOOKING_UNCOUNTED
-        return EntryRule.GUEST if self.now.uses.get(good.id, 0) < good.uses else EntryRule.BOOKING_USED
+        return EntryRule.BOOKING_UNCOUNTED if self.now.uses is None else EntryRule.BOOKING_USED
 
     def _hours(self, *, opener: bool = False) -> EntryRule | None:
         """Return why nobody who depends on the opening hours enters now; None: they do."""

@@ -170,7 +170,7 @@ class Door:
     def _note(self, entry: EntryDecided, roster: Roster, local: datetime, at: Moment) -> None:
         """Remember what an entry changes for the next ones: a booking used, a day opened. Both are facts."""
         if entry.rule in {EntryRule.BOOKING, EntryRule.GUEST}:
-            booking = used(entry.card, roster, self.ways.policy, local)
+            booking = used(entry.card, roster, self.ways.policy, local, self.conditions().uses)
             if booking is not None and booking.uses is not None:
                 key = f"{booking.id}:{at.boot}:{at.mono_s:.6f}"
                 self._count(booking.id, key)

@@ -318,6 +318,28 @@ def test_a_code_is_good_once_or_n_times(uses: int | None, so_far: dict[BookingId
     assert (entry.rule, entry.granted) == (rule, rule == "guest")
 
 
+def test_of_two_bookings_at_once_one_that_is_used_up_does_not_hide_the_other() -> None:
+    """And nobody spends a counted entry while another booking lets them in without counting."""
+    night = ("2026-11-22 20:00", "2026-11-22 23:00")
+    once, thrice, free = (
+        replace(booked(*night, uses=uses, member="bob").bookings[0], id=BookingId(name))
+        for name, uses in (("once", 1), ("thrice", 3), ("free", None))
+    )
+    spent = {once.id: 1}
+    for bookings, uses, rule, by in (
+        ((once, thrice), spent, "booking", "thrice"),
+        ((once, free), spent, "booking", "free"),
+        ((once, free), {}, "booking", "free"),
+        ((once, free), None, "booking", "free"),
+        ((once, thrice), {once.id: 1, thrice.id: 3}, "closed", None),
+        ((once, thrice), None, "closed", None),
+    ):
+        roster = replace(ROSTER, bookings=bookings)
+        entry = present(roster, "c-bob", "2026-11-22 21:00", now=Conditions(uses=uses))
+        found = used(CardKey("c-bob"), roster, POLICY, at("2026-11-22 21:00"), uses)
+        assert (entry.rule, found.id if found else None) == (rule, by)
+
+
 @pytest.mark.parametrize("trust", [Trust.RESTORED, Trust.UNKNOWN])
 def test_a_code_waits_for_a_clock_and_what_is_over_is_over(trust: Trust) -> None:
     assert present(booked(), "code", "2026-11-22 21:00", trust=trust).rule == "clock-untrusted"
@@ -363,11 +385,11 @@ def test_a_code_leads_out_at_any_time() -> None:
 
 def test_the_booking_that_let_somebody_in_is_named() -> None:
     roster = booked(member="bob")
-    found = used(CardKey("c-bob"), roster, POLICY, at("2026-11-22 21:00"))
+    found = used(CardKey("c-bob"), roster, POLICY, at("2026-11-22 21:00"), {})
     assert found is not None
     assert found.id == "b1"
-    assert used(CardKey("c-bob"), roster, POLICY, at("2026-11-22 23:00")) is None
-    assert used(CardKey("c-anne"), roster, POLICY, at("2026-11-22 21:00")) is None
+    assert used(CardKey("c-bob"), roster, POLICY, at("2026-11-22 23:00"), {}) is None
+    assert used(CardKey("c-anne"), roster, POLICY, at("2026-11-22 21:00"), {}) is None
 
 
 # --- the first who comes ------------------------------------------------------------------------------------
