@@ -17,7 +17,9 @@ from drivers.probing import BoxCounters
 COPIES = ("counters", "panel", "codes", "connector")  # how walk-up copies are counted: see PrinterConfig.copies
 # what a name is worth without a badge: as the client writes it; from a host that a badge proved today; by a password
 BILLS_FROM = ("claimed", "claimed-host", "authenticated")
-HOLIDAYS = ("FR", "FR-57", "FR-6AE", "")  # France; with Moselle's or Alsace's two more days (Code du travail L3134-13)
+# France; with Moselle's or Alsace's two more days (Code du travail L3134-13); overseas with the abolition of slavery
+# (L3422-2) and what is kept there besides; "" none
+HOLIDAYS = ("FR", "FR-57", "FR-6AE", "FR-971", "FR-972", "FR-973", "FR-974", "FR-976", "FR-BL", "FR-MF", "FR-PM", "")
 # gâche à émission: fed to open, locked without current; gâche à rupture and ventouse: fed to hold, open without
 STRIKES = ("emission", "rupture", "magnet")
 OUTPUTS = ("granted", "refused", "degraded", "buzzer", "last_out")
@@ -341,6 +343,12 @@ class Site:
         if not config.badge_queues and not config.queues and reader and self.spooler is not None:
             return (printer,)
         return config.badge_queues
+
+    @property
+    def reads_codes(self) -> bool:
+        """Tell whether a reader outside the door sends lines, as a keypad or a QR code's scanner does."""
+        outside = (one for one in self.readers.values() if one.at == "door" and one.direction == "in")
+        return any(one.frame == "line" or one.kind == "sim" for one in outside)
 
     @property
     def keep_h(self) -> float:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from agent.config import HOLIDAYS
 from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterError, RosterStore
 from agent.rules.facts import FormulaId
@@ -43,7 +44,20 @@ def test_france_has_eleven_public_holidays_and_the_east_two_more() -> None:
     assert public_holidays("FR", (2008,))[date(2008, 5, 1)] == "ascension-day"  # and labour day
 
 
-@pytest.mark.parametrize("region", ["FR", "FR-57", "FR-6AE"])
+def test_overseas_has_its_own_days_too() -> None:
+    """Code du travail L3422-2: the abolition of slavery, on another day in each."""
+    for region, more in {
+        "FR-971": {date(2027, 5, 27): "abolition-of-slavery", date(2027, 7, 21): "victor-schoelcher-day"},
+        "FR-972": {date(2027, 5, 22): "abolition-of-slavery"},
+        "FR-973": {date(2027, 6, 10): "abolition-of-slavery"},
+        "FR-974": {date(2027, 12, 20): "abolition-of-slavery"},
+        "FR-976": {date(2027, 4, 27): "abolition-of-slavery"},
+    }.items():
+        assert more.items() <= public_holidays(region, (2027,)).items()
+        assert public_holidays("FR", (2027,)).items() <= public_holidays(region, (2027,)).items()
+
+
+@pytest.mark.parametrize("region", [region for region in HOLIDAYS if region])
 def test_every_public_holiday_has_words(region: str) -> None:
     for name in set(public_holidays(region, range(2020, 2060)).values()):
         for language in ("fr", "en"):

@@ -27,7 +27,7 @@ REASONS = ("", "snow", "works", "leave", "illness", "event", "outage")  # "": no
 HOLIDAYS = (  # the names that have words
     *("new-years-day", "good-friday", "easter-monday", "labor-day", "victory-day", "ascension-day"),
     *("pentecost-monday", "national-day", "assumption-day", "all-saints-day", "armistice-day", "christmas-day"),
-    "saint-stephens-day",
+    *("saint-stephens-day", "abolition-of-slavery", "mi-careme", "victor-schoelcher-day"),
 )
 LONGEST_WORDS = 100  # characters
 LONGEST_DAYS = 62  # of one closure or absence
