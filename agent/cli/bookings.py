@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import click
 
 from agent.cli.people import ACTOR, opened_roster
-from agent.cli.where import EXIT_USAGE, Where, fail
+from agent.cli.where import EXIT_REFUSED, Where, fail
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from agent.memory.roster import RosterStore
     from agent.rules.bookings import Booking
 
@@ -21,14 +23,19 @@ REASONS = ("intrusion", "danger-outside", "exercise", "other")
 
 
 def _at(where: Where, text: str) -> datetime:
-    from agent.views.why import read_time
+    from agent.cli.why import typed_times
     from drivers.clock import SystemClock
 
-    now = SystemClock().now().utc.astimezone(ZoneInfo(where.site().site.timezone))
-    try:
-        return read_time(text, now)
-    except ValueError:
-        fail(f"pas une heure : {text} ; par exemple « 2026-11-28 20:00 » — not a time", EXIT_USAGE)
+    return typed_times(text, SystemClock().now().utc.astimezone(ZoneInfo(where.site().site.timezone)))[0]
+
+
+def _stretch(where: Where, start: str, until: str) -> tuple[datetime, datetime]:
+    """Return what was typed; an end without a day is on the start's, or the night after it."""
+    first = _at(where, start)
+    if " " in until.strip() or "T" in until:
+        return first, _at(where, until)
+    last = _at(where, f"{first.date()} {until.strip()}")
+    return first, last if last > first else _at(where, f"{first.date() + timedelta(days=1)} {until.strip()}")
 
 
 @click.command("book")
@@ -41,11 +48,14 @@ def _at(where: Where, text: str) -> datetime:
 def book(where: Where, who: str, start: str, until: str, uses: int | None, words: str) -> None:
     """Let a member, a visitors' card or a guest in from START until UNTIL ("2026-11-28 20:00", or a time of today).
 
-    For "code" a code is made up and printed, once: it is kept nowhere.
+    An UNTIL without a day is on START's, or in the night after it. For "code" a code is made up and printed, once:
+    it is kept nowhere.
     """
     from agent.rules.facts import MemberId
 
-    bounds = (_at(where, start), _at(where, until))
+    if who == "code" and not where.site().reads_codes:
+        fail("aucun lecteur de la porte ne lit de code — no reader of the door takes a code", EXIT_REFUSED)
+    bounds = _stretch(where, start, until)
     card = re.fullmatch(r"card-(\d{1,3})", who)
 
     def made(store: RosterStore) -> str:
@@ -105,6 +115,8 @@ def cancel(where: Where, booking: str) -> None:
     from agent.rules.bookings import BookingId
 
     with opened_roster(where) as store:
+        if all(one.booking.id != booking for one in store.bookings.all()):
+            fail(f"aucune réservation {booking} : voir « gardien door bookings » — no booking {booking}", EXIT_REFUSED)
         store.bookings.end(BookingId(booking), actor=ACTOR)
 
 

@@ -40,7 +40,7 @@ def why(
     """
     from agent.memory.ledger import Ledger, LedgerError
     from agent.memory.roster import RosterStore
-    from agent.views.why import explain, read_time
+    from agent.views.why import explain, unknown_holidays
     from agent.views.words import words
     from drivers.clock import SystemClock
     from drivers.contract import Trust
@@ -51,23 +51,31 @@ def why(
     if at_reader not in doors:
         fail(f"pas un lecteur de porte : {at_reader} ; {', '.join(doors)} — not a door reader", EXIT_USAGE)
     now = SystemClock().now().utc.astimezone(ZoneInfo(site.site.timezone))
-    try:
-        at = read_time(time, now) if time else now
-    except ValueError:
-        fail(f"pas une heure : {time} ; par exemple « 2026-11-28 03:00 » — not a time", EXIT_USAGE)
+    times = typed_times(time, now) if time else (now,)
     try:
         with (
             Ledger.open(where.ledger_file) as ledger,
             RosterStore.open(where.places.state, ledger, SystemClock()) as store,
         ):
-            trust = Trust(clock) if clock else _trust(where, at, now)
-            found = explain(site, ledger, store.roster(), _asked(who, store), at_reader, at, now=now, trust=trust)
+            asked, roster = _asked(who, store), store.roster()
+            found = [
+                one
+                for at in times
+                for one in explain(
+                    site, ledger, roster, asked, at_reader, at, now=now,
+                    trust=Trust(clock) if clock else _trust(where, at, now),
+                )
+            ]  # fmt: skip
+            days = [one.at.date() for one in found if one.seq is None and one.rule in {"opening-hours", "visitor"}]
+            unknown = unknown_holidays(site, store.calendar.agenda(), days, words(lang))
     except LedgerError as error:
         fail(str(error), EXIT_IO)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], default=str, ensure_ascii=False))
     else:
         click.echo("\n".join(one.sentence(words(lang)) for one in found))
+        if unknown:
+            click.echo(unknown, err=True)
     sys.exit(0 if any(one.granted for one in found) else EXIT_REFUSED)
 
 
@@ -77,7 +85,8 @@ def _trust(where: Where, at: datetime, now: datetime) -> Trust:
     from agent.views.why import AROUND
     from drivers.contract import Trust
 
-    picture = read_pictures(where.places.run).get("door") if abs(at - now) <= AROUND else None
+    near = abs(at.timestamp() - now.timestamp()) <= AROUND.total_seconds()
+    picture = read_pictures(where.places.run).get("door") if near else None
     return Trust.SYNCHRONISED if picture is None else picture.at.trust
 
 
@@ -106,6 +115,7 @@ def calendar(where: Where, days: int, lang: str, *, as_json: bool) -> None:
     from agent.memory.ledger import Ledger, LedgerError
     from agent.memory.roster import RosterStore
     from agent.views.why import calendar as coming
+    from agent.views.why import unknown_holidays
     from agent.views.words import words
     from drivers.clock import SystemClock
 
@@ -124,6 +134,21 @@ def calendar(where: Where, days: int, lang: str, *, as_json: bool) -> None:
         click.echo(json.dumps([asdict(one) for one in found], default=str, ensure_ascii=False))
         return
     click.echo("\n".join(one.sentence(words(lang)) for one in found))
+    unknown = unknown_holidays(site, agenda, (one.day for one in found), words(lang))
+    if unknown:
+        click.echo(unknown, err=True)
+
+
+def typed_times(text: str, now: datetime) -> tuple[datetime, ...]:
+    """Return the instants that were typed: two in the hour that October repeats; what is no time ends the command."""
+    from agent.views.why import SkippedError, read_times
+
+    try:
+        return read_times(text, now)
+    except SkippedError:
+        fail(f"{text} n'existe pas : les horloges sautent cette heure — the clocks skip this time", EXIT_USAGE)
+    except ValueError:
+        fail(f"pas une heure : {text} ; par exemple « 2026-11-28 03:00 » — not a time", EXIT_USAGE)
 
 
 COMMANDS = (why,)

@@ -68,7 +68,7 @@ class WeeklyHours:
         if day in closures or not self.days[day.weekday()]:
             return None
         last = _cut(self.days[day.weekday()][-1], day, closures)
-        return instant(day, last.end_min, _zone(local)).astimezone(_zone(local))
+        return instant(day, last.end_min, zone_of(local)).astimezone(zone_of(local))
 
     def windows(self, day: date, closures: frozenset[date]) -> tuple[str, ...]:
         """Return the windows that start on a day, as they will be judged: "09:00-18:00"; none on a closed day."""
@@ -87,14 +87,14 @@ class WeeklyHours:
             return None
         now = local.astimezone(UTC)
         open_by = (s for s in self._stretches(local, closures, ahead=0) if s[0] <= now < s[1])
-        return next((start.astimezone(_zone(local)).date() for start, _ in open_by), None)
+        return next((start.astimezone(zone_of(local)).date() for start, _ in open_by), None)
 
     def next_change(self, local: datetime, closures: frozenset[date]) -> datetime | None:
         """Return the next instant `open_at` changes its answer, in the zone of `local`.
 
         None if nothing changes within `HORIZON_DAYS` (always open, or closed for good).
         """
-        zone = _zone(local)
+        zone = zone_of(local)
         now = local.astimezone(UTC)
         midnights = (instant(local.date() + timedelta(days=n), 0, zone) for n in range(1, HORIZON_DAYS + 1))
         bounds = chain.from_iterable(self._stretches(local, closures, ahead=HORIZON_DAYS))
@@ -127,7 +127,7 @@ class WeeklyHours:
 
     def _stretches(self, local: datetime, closures: frozenset[date], ahead: int) -> Iterator[tuple[datetime, datetime]]:
         """Yield the windows from yesterday's to those `ahead` days later, as UTC instants [start, end)."""
-        zone = _zone(local)
+        zone = zone_of(local)
         for n in range(-1, ahead + 1):
             day = local.date() + timedelta(days=n)
             if day in closures:
@@ -145,13 +145,20 @@ def instant(day: date, minute: int, zone: tzinfo) -> datetime:
     return at
 
 
+def wall_times(day: date, hour: int, minute: int, zone: tzinfo) -> tuple[datetime, ...]:
+    """Return the instants (UTC) at which the wall clock shows this: none when skipped, two when repeated."""
+    wall = datetime.combine(day, time(hour, minute))
+    instants = {wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
+    return tuple(sorted(at for at in instants if at.astimezone(zone).replace(tzinfo=None) == wall))
+
+
 def _cut(window: Window, day: date, closures: frozenset[date]) -> Window:
     """Return a window as it is judged: it ends at midnight before a closed day."""
     night = window.end_min > DAY_MIN and day + timedelta(days=1) in closures
     return replace(window, end_min=DAY_MIN) if night else window
 
 
-def _zone(local: datetime) -> tzinfo:
+def zone_of(local: datetime) -> tzinfo:
     """Return the zone of an aware local time."""
     assert local.tzinfo is not None, "hours are judged on the site's own wall clock: pass an aware time"
     return local.tzinfo

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from agent.rules.facts import TIMED_DAYS, Fact, FormulaId, MemberId, Total, total
+from agent.rules.hours import wall_times, zone_of
 
 
 class VisitEvidence(StrEnum):
@@ -228,22 +229,16 @@ def stated(text: str, now: datetime) -> datetime | Refused:
         on = date(year, month, day) if year else now.date()
     except ValueError:
         return Refused(f"« {text} » n'est pas un jour du calendrier.", "not-a-day")
-    times = _times(on, hour, minute, now)
+    zone = zone_of(now)
+    times = wall_times(on, hour, minute, zone)
     if not times:
         return Refused(f"« {text} » n'existe pas ce jour-là : les horloges ont sauté cette heure.", "skipped")
     if year:
         return times[0]
     utc = now.astimezone(UTC)
-    yesterday = [at for at in _times(on - timedelta(days=1), hour, minute, now) if utc - at <= LOOK_BACK]
+    yesterday = [at for at in wall_times(on - timedelta(days=1), hour, minute, zone) if utc - at <= LOOK_BACK]
     past = yesterday + [at for at in times if at <= utc]
     return past[-1] if past else times[0]
-
-
-def _times(day: date, hour: int, minute: int, now: datetime) -> list[datetime]:
-    """Return the instants (UTC) at which the wall clock shows this: none when skipped, two when repeated."""
-    wall = datetime(day.year, day.month, day.day, hour, minute)  # noqa: DTZ001  (a wall time: its zone comes below)
-    instants = {wall.replace(tzinfo=now.tzinfo, fold=fold).astimezone(UTC) for fold in (0, 1)}
-    return sorted(at for at in instants if at.astimezone(now.tzinfo).replace(tzinfo=None) == wall)
 
 
 def _second(at: datetime) -> datetime:

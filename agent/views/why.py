@@ -9,10 +9,11 @@ turned into its key by whoever asks and is not known here. Reads only.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from agent.config import Site
@@ -21,7 +22,7 @@ from agent.memory.ledger import Entry, Ledger
 from agent.rules.bookings import LONGEST_BOOKING, Alarm, BookingUsed, DayOpened, Lockdown
 from agent.rules.door import GRANTS, Conditions, EntryDecided, EntryRule, admit, let_out
 from agent.rules.facts import CardKey, MemberId
-from agent.rules.hours import WeeklyHours
+from agent.rules.hours import WeeklyHours, wall_times, zone_of
 from agent.rules.members import Roster, RosterChanged, read_day
 from agent.rules.remote import LONGEST_S, WindowClosed, WindowOpened
 from agent.views.words import Words
@@ -29,6 +30,12 @@ from drivers.contract import Trust
 
 AROUND = timedelta(minutes=2)  # what people remember of when they stood there
 LOCKED_AT_MOST = timedelta(days=366)  # how far back a lockdown that nobody ended is looked for
+FIRST_YEAR, LAST_YEAR = 1970, 2199  # that are asked about
+_CLOCK = re.compile(r"([01]?\d|2[0-3])[:hH]([0-5]\d)?")
+
+
+class SkippedError(ValueError):
+    """A time that no wall clock shows: in March the clocks skip it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,7 @@ def explain(
 
     `now` (default `at`) parts past from future; `trust` is what the door is supposed to know of the time.
     """
+    at = at.astimezone(UTC)  # differences on a wall clock are wrong in the nights it jumps
     local = at.astimezone(ZoneInfo(site.site.timezone))
     near = ledger.between(EntryDecided, at - AROUND, at + AROUND + timedelta(microseconds=1))
     recorded = tuple(
@@ -109,25 +117,24 @@ def explain(
 
 def _conditions(ledger: Ledger, local: datetime, *, future: bool) -> Conditions:
     """Return what the door knew, or will know, at an instant beside the roster."""
-    since = local - timedelta(seconds=LONGEST_S)
+    at = local.astimezone(UTC)
+    since, upto = at - timedelta(seconds=LONGEST_S), at + timedelta(microseconds=1)
     over = {
-        entry.fact.window
-        for entry in ledger.between(WindowClosed, since, local)
-        if isinstance(entry.fact, WindowClosed)
+        entry.fact.window for entry in ledger.between(WindowClosed, since, at) if isinstance(entry.fact, WindowClosed)
     }
     window = any(
-        isinstance(entry.fact, WindowOpened) and local < entry.fact.until and entry.fact.window not in over
-        for entry in ledger.between(WindowOpened, since, local + timedelta(microseconds=1))
+        isinstance(entry.fact, WindowOpened) and at < entry.fact.until and entry.fact.window not in over
+        for entry in ledger.between(WindowOpened, since, upto)
     )
     days = [local.date()] if future else []
     days += [
         date.fromisoformat(entry.fact.day)
-        for entry in ledger.between(DayOpened, local - timedelta(days=2), local + timedelta(microseconds=1))
+        for entry in ledger.between(DayOpened, at - timedelta(days=2), upto)
         if isinstance(entry.fact, DayOpened)
     ]
     uses = Counter(
         entry.fact.booking
-        for entry in ledger.between(BookingUsed, local - LONGEST_BOOKING, local)
+        for entry in ledger.between(BookingUsed, at - LONGEST_BOOKING, at)
         if isinstance(entry.fact, BookingUsed)
     )
     return Conditions(window, max(days, default=None), uses)
@@ -211,10 +218,27 @@ def why_closed(agenda: Agenda, day: date, t: Words) -> str:
     return ""
 
 
-def read_time(text: str, now: datetime) -> datetime:
-    """Read "03:00" (today), "2026-11-28 03:00" or "28/11/2026 03:00" on the wall clock of `now`. Raises ValueError."""
-    day_text, _, clock = text.strip().rpartition(" ")
+def read_times(text: str, now: datetime) -> tuple[datetime, ...]:
+    """Read "03:00", "3h" (today), "2026-11-28 03:00" or "28/11/2026 03:00" on the wall clock of `now`.
+
+    Two instants in the hour that October repeats. Raises ValueError, also for a time that the clocks skip.
+    """
+    day_text, _, clock = text.strip().replace("T", " ").rpartition(" ")
     day = read_day(day_text) if day_text else now.date()
-    if day is None:
+    found = _CLOCK.fullmatch(clock)
+    if day is None or found is None or not FIRST_YEAR <= day.year <= LAST_YEAR:
         raise ValueError(text)
-    return datetime.combine(day, time.fromisoformat(clock), now.tzinfo)
+    zone = zone_of(now)
+    times = wall_times(day, int(found[1]), int(found[2] or 0), zone)
+    if not times:
+        raise SkippedError(text)
+    return tuple(at.astimezone(zone) for at in times)
+
+
+def unknown_holidays(site: Site, agenda: Agenda, days: Iterable[date], words: Words) -> str:
+    """Say of which years nobody has written down the public holidays, which close the site; "" of none.
+
+    Nothing closes on a holiday that is not known, here and at the door.
+    """
+    years = sorted({day.year for day in days} - {one.day.year for one in agenda.holidays})
+    return words("why.holidays_unknown", years=", ".join(map(str, years))) if years and site.site.holidays else ""

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import main
-from agent.config import FormulaConfig, ReaderConfig
+from agent.config import FormulaConfig, ReaderConfig, Site
 from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
 from agent.rules.bookings import Alarm, BookingUsed, DayOpened
@@ -21,7 +21,7 @@ from agent.rules.door import EntryDecided, EntryRule
 from agent.rules.facts import CardKey, FormulaId, MemberId
 from agent.rules.hours import WeeklyHours
 from agent.rules.remote import WindowClosed, WindowEnd, WindowOpened
-from agent.views.why import Asked, DoorDay, calendar, explain, read_time
+from agent.views.why import Asked, DoorDay, SkippedError, calendar, explain, read_times, unknown_holidays
 from agent.views.words import words
 from drivers.contract import CardNumber, Trust
 from tests.views.scenes import SITE, HandClock, House, house
@@ -220,16 +220,75 @@ def test_the_coming_days_say_why_they_are_closed(home: House) -> None:
         ("03:00", datetime(2026, 11, 24, 3, 0, tzinfo=PARIS)),
         ("2026-12-01 18:05", datetime(2026, 12, 1, 18, 5, tzinfo=PARIS)),
         ("1/12/2026 08:00", datetime(2026, 12, 1, 8, 0, tzinfo=PARIS)),
+        ("9h", datetime(2026, 11, 24, 9, 0, tzinfo=PARIS)),
+        ("28/11/26 9h05", datetime(2026, 11, 28, 9, 5, tzinfo=PARIS)),
+        ("2026-12-01T18:05", datetime(2026, 12, 1, 18, 5, tzinfo=PARIS)),
     ],
 )
 def test_a_time_is_read_as_people_write_it(text: str, said: datetime) -> None:
-    assert read_time(text, TUESDAY) == said
+    assert read_times(text, TUESDAY) == (said,)
 
 
-@pytest.mark.parametrize("text", ["", "25:00", "demain", "32/13/2026 10:00", "2026-12-01"])
+def test_the_hour_that_comes_twice_is_two_instants_and_a_skipped_one_is_none() -> None:
+    twice = [at.astimezone(UTC) for at in read_times("2026-10-25 02:30", TUESDAY)]
+    assert twice == [datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)]
+    with pytest.raises(SkippedError):
+        read_times("2027-03-28 02:30", TUESDAY)
+
+
+@pytest.mark.parametrize("text", ["", "25:00", "demain", "32/13/2026 10:00", "2026-12-01", "9:5", "9999-12-31 9h"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
-        read_time(text, TUESDAY)
+        read_times(text, TUESDAY)
+
+
+@pytest.mark.parametrize(
+    ("instant", "asked_at"),
+    [
+        (datetime(2027, 3, 28, 1, 0, 30, tzinfo=UTC), "2027-03-28 03:00"),  # just after the jump
+        (datetime(2027, 3, 28, 0, 59, 30, tzinfo=UTC), "2027-03-28 03:00"),  # just before it
+        (datetime(2026, 10, 25, 0, 30, 10, tzinfo=UTC), "2026-10-25 02:30"),
+        (datetime(2026, 10, 25, 1, 30, 10, tzinfo=UTC), "2026-10-25 02:30"),  # the second time it is half past two
+    ],
+)
+def test_what_the_door_wrote_in_the_nights_the_clock_jumps_is_found(
+    home: House, instant: datetime, asked_at: str
+) -> None:
+    fact = EntryDecided("porte", CardKey("x"), MemberId("m042"), FormulaId("subscriber"), granted=False, rule="never")
+    seq = home.ledger.append_now(fact, replace(home.clock.now(), utc=instant), "badge-1")
+    found = [asked(home, Asked(MemberId("m042")), "porte", at, now=TUESDAY) for at in read_times(asked_at, TUESDAY)]
+    assert [(False, "never", seq)] in found
+
+
+def test_an_event_window_of_the_second_hour_is_known_then(home: House) -> None:
+    second = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)  # 02:30 in Paris, for the second time
+    opened = WindowOpened("w1", "acc-1", second + timedelta(hours=1), fed=False)
+    home.ledger.append_now(opened, replace(home.clock.now(), utc=second - timedelta(minutes=20)), "w1")
+    assert asked(home, Asked(MemberId("m013")), "porte", second, now=TUESDAY) == [(True, "event-window", None)]
+
+
+def test_years_whose_holidays_nobody_wrote_down_are_told(home: House) -> None:
+    days = (date(2026, 12, 31), date(2027, 1, 1))
+
+    def told(site: Site = SITE) -> str:
+        return unknown_holidays(site, home.roster.calendar.agenda(), days, words("en"))
+
+    assert told().startswith("The public holidays of 2026, 2027 are not known yet")
+    home.roster.calendar.set_holidays({date(2026, 12, 25): "christmas-day"}, years=(2026,), actor="web")
+    assert told().startswith("The public holidays of 2027 are not known yet")
+    assert told(replace(SITE, site=replace(SITE.site, holidays=""))) == ""
+
+
+def test_no_code_is_made_that_no_reader_could_take(tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text(
+        "[site]\nname = 'Les Crozets'\ncode = 'crozets'\n[readers.porte]\nkind = 'serial'\nat = 'door'\n"
+        "device = '/dev/serial/by-id/x'\n[door.lock]\nkind = 'sim'\n",
+        encoding="utf-8",
+    )
+    places = ["--site", str(tmp_path / "site.toml"), "--state", str(tmp_path), "--run", str(tmp_path)]
+    made = CliRunner().invoke(main, [*places, "door", "book", "code", "2199-01-01 20:00", "21:00"])
+    assert (made.exit_code, made.stdout) == (1, "")
+    assert "aucun lecteur" in made.stderr
 
 
 def test_the_commands_answer_and_keep_the_number_out_of_the_command_line(tmp_path: Path) -> None:
@@ -275,6 +334,10 @@ def test_the_commands_answer_and_keep_the_number_out_of_the_command_line(tmp_pat
     assert gardien("door", "lockdown", "end").exit_code == 0
     assert gardien("why", member, *night).exit_code == 0
     assert gardien("door", "cancel", booking).exit_code == 0
+    assert gardien("door", "cancel", booking).exit_code == 1  # a slip of the hand is told, or the code goes on opening
+    night_long = gardien("door", "book", member, "2027-01-02 22:00", "2h")
+    assert "2027-01-02T22:00+01:00 → 2027-01-03T02:00+01:00" in gardien("door", "bookings").output
+    assert gardien("door", "cancel", night_long.output.strip()).exit_code == 0
     assert gardien("why", "-", *night, typed=f"{digits}\n").exit_code == 1
     assert json.loads(gardien("door", "bookings", "--json").output) == []
     for arguments, code_ in (
@@ -286,6 +349,7 @@ def test_the_commands_answer_and_keep_the_number_out_of_the_command_line(tmp_pat
         assert gardien("door", *arguments).exit_code == code_, arguments
     coming = gardien("door", "calendar", "--days", "7", "--lang", "en")
     assert coming.exit_code == 0
-    assert len(coming.output.splitlines()) == 7
+    assert len(coming.stdout.splitlines()) == 7
+    assert "holidays of 2026" in coming.stderr
     assert "closed, outside opening hours" in coming.output
     assert len(json.loads(gardien("door", "calendar", "--json").output)) == 14

@@ -50,12 +50,6 @@ def routes(app: web.Application) -> None:
     app.router.add_post("/porte/deconfiner", end_lockdown)
 
 
-def reads_codes(request: web.Request) -> bool:
-    """Tell whether a reader of the door sends lines, as a keypad or a QR code's scanner does."""
-    readers = request.app[GATE].site.readers.values()
-    return any(one.at == "door" and (one.frame == "line" or one.kind == "sim") for one in readers)
-
-
 def lockdown_said(request: web.Request) -> str:
     """Say that nobody enters, since when and until when; "" while no lockdown stands. Raises LedgerError."""
     t, now, lockdown = words_of(request), local_now(request), request.app[ROSTER].roster().lockdown
@@ -106,7 +100,7 @@ def _page(request: web.Request, given: dict[str, str] | None = None, wrong: str 
         wrong=wrong,
         code=f"{code[:4]} {code[4:]}" if code else "",
         lines=_lines(request),
-        codes=reads_codes(request),
+        codes=request.app[GATE].site.reads_codes,
         members=[(one.id, one.name) for one in people(request).values()],
         cards=[card.number for card in request.app[ROSTER].visitors.cards() if not card.lost],
         early=round(door.booking_early_min) if door else 0,
