@@ -21,6 +21,7 @@ class HeldJob:
     host: str  # the address it came from
     copies: int = 1
     two_sided: bool = False
+    one_sided: bool = False  # asked for; where neither is, the queue or the machine decides
     monochrome: bool = False  # asked for by the client, or all that its queue does
     number_up: int = 1  # pages on one side
     ranges: tuple[tuple[int, int], ...] = ()  # page-ranges, 1-based, both ends included; () = all

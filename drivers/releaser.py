@@ -155,7 +155,8 @@ def _document(cups: Any, job: HeldJob, number: int) -> Mapping[str, str]:
 def _held(job: int, row: Mapping[str, object], asking: frozenset[str]) -> HeldJob:
     queue = queue_of(row)
     banners = _banners(row.get("job-sheets"))
-    sides, duplex = str(row.get("sides", "")), str(row.get("Duplex", "None"))
+    sides, duplex = str(row.get("sides", "")), str(row.get("Duplex", ""))
+    two_sided = sides.startswith("two-sided") or duplex.startswith("Duplex")
     return HeldJob(
         queue=queue,
         job=job,
@@ -163,7 +164,8 @@ def _held(job: int, row: Mapping[str, object], asking: frozenset[str]) -> HeldJo
         user=str(row.get("job-originating-user-name", "")),
         host=str(row.get("job-originating-host-name", "")),
         copies=_whole(row.get("copies"), 1),
-        two_sided=sides.startswith("two-sided") or duplex.startswith("Duplex"),
+        two_sided=two_sided,
+        one_sided=not two_sided and (sides == "one-sided" or duplex == "None"),
         monochrome=MONO in {row.get("print-color-mode"), row.get("output-mode")}
         or str(row.get("ColorModel", "")).casefold() in GREY,
         number_up=_whole(row.get("number-up"), 1),

@@ -27,6 +27,7 @@ class SimReleaser:
         queue = self._queues[0]
         held = HeldJob(
             *(queue, job, created_s, verb.user, "192.0.2.7", verb.copies, verb.two_sided),
+            one_sided=not verb.two_sided,
             monochrome=not verb.colour,
             account=verb.account,
         )

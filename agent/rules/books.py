@@ -30,7 +30,7 @@ from dataclasses import replace
 from datetime import UTC, date, timedelta, tzinfo
 from typing import TypeVar
 
-from agent.rules.claims import believe, settle_clicks
+from agent.rules.claims import Claim, believe, settle_clicks
 from agent.rules.columns import (
     Accounts,
     Booked,
@@ -46,7 +46,7 @@ from agent.rules.columns import (
 )
 from agent.rules.facts import Fact, FormulaId, MemberId
 from agent.rules.members import Member
-from agent.rules.pages import Claim, PagesCounted, attempt
+from agent.rules.pages import PagesCounted, attempt
 from agent.rules.paper import (
     BooksClosed,
     BooksOpened,
@@ -212,7 +212,7 @@ class Books:
 
     def _left_over(self, claims: tuple[Claim, ...], opened: BooksOpened) -> tuple[Fact, ...]:
         """Return the rows of what the books before could have proven, and the new counters cannot."""
-        return () if opened.why == "first" else believe(claims)
+        return () if opened.why == "first" else believe(claims, counted=self._metered)
 
     def _newer(self, at: Moment) -> bool:
         return self._last is None or at.boot != self._last.boot or at.mono_s > self._last.mono_s

@@ -1,20 +1,197 @@
 """Settles attempts whose record is missing or does not say, by the device's counters or, without any, by the document.
 
+Alone on the counters' movement an attempt is counted exactly (evidence COUNTER); among others it is booked with what
+the others leave of the movement as its interval, and the rest of the movement stays unattributed. Without counters a
+document the device says it completed is its counted sides (FORECAST), anything else is [0, what is claimed] (CLAIMED).
+
 The one idea: *a movement of the counters is the sum of its parts*. Each attempt is bounded by what it may be, and by
 what the others leave of the movement; where that leaves one number it is certain, else its interval holds the truth and
 `rules.review` waits for somebody to say. A device that tells only a total proves less, for some of a movement may be
 copies: there only a whole that is claimed to the side is certain. What a record told before it was lost did come out,
 whatever else is not known. Pure.
+
+A document bounds what it can have come to with all that may come beside it: its banners, and the blank back of the last
+sheet of each copy of each document, and of each banner, which some machines count as a side and others do not. Who
+asked for one side has none; what was lost without saying how it was printed may have all of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from agent.rules.columns import Sides, halved
-from agent.rules.pages import AttemptKnown, Claim, Evidence, Shared
+from agent.rules.pages import (
+    LOST,
+    PLAIN,
+    AttemptKnown,
+    Errand,
+    Evidence,
+    Owner,
+    attempt,
+    free_of,
+    spooled_name,
+)
+from agent.rules.sheets import large, sheets_of
+from drivers.contract import DeviceJob, JobState, SpoolJob
 
 UNREAD = 500  # sides: more than anybody prints in one job at a place like ours, where nobody at all can say
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An ended attempt whose record is missing, or does not say how many sides: only the counters can settle it."""
+
+    device: str
+    serial: str
+    attempt: str
+    whose: Owner
+    most: int | None  # no more sides than this: what the spooler claims, or the document has; None if nobody says
+    state: str
+    copies: int = 1
+    two_sided: bool = False
+    errand: Errand = PLAIN
+    recorded: bool = False  # the device has a record of it, which does not say
+    large: bool = False  # A3 or larger, as its record says
+    apart: bool = True  # the device tells prints from copies: what its print counters moved is prints
+    seen: int = 0  # sides its record told while it printed, before that was lost: it cannot be fewer
+    sized: bool = False  # `large` was told
+
+    @property
+    def sure(self) -> bool:
+        """Return True if it cannot be more than `most`: it was counted in the document, and is no spooler's word."""
+        return self.errand.forecast is not None
+
+    @property
+    def least(self) -> int:
+        """Return the sides it has at least: seen, or of a counted document that the device says it completed."""
+        if self.recorded and self.state == JobState.COMPLETED:
+            return max(self.seen, self.errand.forecast or 0)
+        return self.seen
+
+    @property
+    def said(self) -> int | None:
+        """Return how many sides it has by somebody's word for a whole document; None where nobody says so.
+
+        A spooler pads the blank backs of two-sided jobs, so of a record its word is taken one-sided alone.
+        """
+        if self.state != JobState.COMPLETED:
+            return None
+        if self.sure:
+            return self.errand.forecast
+        if self.recorded:
+            return None if self.two_sided else self.errand.claimed
+        return self.most
+
+    def row(self, mono: int, colour: int, high: int, evidence: Evidence, shared: Shared | None = None) -> AttemptKnown:
+        """Return the fact: at least `mono` + `colour` sides, at most `high`, of a movement `shared` with others."""
+        free, why_free = free_of(self.errand, mono + colour, self.state, lost=not self.recorded)
+        return AttemptKnown(
+            device=self.device,
+            serial=self.serial,
+            attempt=self.attempt,
+            alias=self.whose.alias,
+            member=self.whose.member,
+            formula=self.whose.formula,
+            sides_mono=mono,
+            sides_colour=colour,
+            sheets=sheets_of(mono + colour, self.copies, two_sided=self.two_sided, state=self.state),
+            low=mono + colour,
+            high=high,
+            evidence=evidence,
+            state=self.state,
+            spooled=self.errand.spooled,
+            large=self.large,
+            free=free,
+            why_free=why_free,
+            epoch=0 if shared is None else shared.epoch,
+            group="" if shared is None else shared.name,
+            moved=0 if shared is None else shared.sides,
+            level=self.whose.level,
+            banners=self.errand.banners,
+            told=self.errand.forecast,
+            copies=self.copies,
+            two_sided=self.two_sided,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A movement of the counters that attempts have a part in."""
+
+    epoch: int
+    name: str
+    sides: int
+
+
+def unsaid(job: DeviceJob, whose: Owner, errand: Errand = PLAIN) -> Claim:
+    """Return the claim of a record that does not say how many sides it printed."""
+    return Claim(
+        device=job.device,
+        serial=job.serial,
+        attempt=attempt(job),
+        whose=whose,
+        most=_at_most(errand, _backs(job, errand)),
+        state=job.state,
+        copies=job.copies,
+        two_sided=bool(job.two_sided),
+        errand=errand,
+        recorded=True,
+        large=large(job.media),
+        sized=bool(job.media),
+    )
+
+
+def _at_most(errand: Errand, backs: int) -> int | None:
+    """Return the most that a forecast can become: with banners, and with blank backs, which some machines count."""
+    return None if errand.forecast is None else errand.forecast + errand.banners + backs
+
+
+def _backs(job: DeviceJob, errand: Errand) -> int:
+    """Return how many blank backs a record may stand for: none if it was printed on one side."""
+    return 0 if job.two_sided is False else errand.backs
+
+
+def unrecorded(
+    device: str,
+    serial: str,
+    job: SpoolJob,
+    whose: Owner,
+    errand: Errand = PLAIN,
+    *,
+    turn: str = "",
+    times: int = 1,
+    seen: tuple[DeviceJob, ...] = (),
+) -> Claim:
+    """Return the claim of a spooled job that ended but left no record at the device (it lost its memory, say).
+
+    `turn` tells attempts of one job apart, where more than one was lost; `times` is how many this claim stands for, and
+    `seen` are their records as they were last seen printing.
+    A spooler adds its attempts up by itself; one that claims nothing knows nothing. If no record told otherwise, it may
+    have been two-sided. A bound that was seen passed is none.
+    """
+    if errand.forecast is not None:
+        errand = replace(errand, forecast=times * errand.forecast, banners=times * errand.banners)
+    told = len(seen) == times  # of each of them something was seen
+    sides = sum(one.sides or 0 for one in seen)
+    backs = sum(_backs(one, errand) for one in seen) if told else times * errand.backs
+    most = (job.claimed_sides or None) if errand.forecast is None else _at_most(errand, backs)
+    if most is not None and most < sides:
+        most = None
+    known = replace(errand, spooled=errand.spooled or spooled_name(job))
+    name = "/".join(filter(None, (LOST, spooled_name(job), turn)))
+    return Claim(
+        device=device,
+        serial=serial,
+        attempt=name,
+        whose=whose,
+        most=most,
+        state=job.state,
+        two_sided=not told or any(one.two_sided is not False for one in seen),
+        errand=known,
+        large=told and all(large(one.media) for one in seen),
+        seen=sides,
+        sized=told and all(one.media for one in seen) and len({large(one.media) for one in seen}) == 1,
+    )
 
 
 def narrow(bounds: tuple[tuple[int, int], ...], moved: int) -> tuple[tuple[int, int], ...]:
@@ -98,19 +275,20 @@ def settle_clicks(
     return rows if each == 1 else tuple(replace(row, clicks=each) for row in rows)
 
 
-def believe(claims: tuple[Claim, ...]) -> tuple[AttemptKnown, ...]:
+def believe(claims: tuple[Claim, ...], *, counted: bool = False) -> tuple[AttemptKnown, ...]:
     """Count claims that no counters can settle: as the document has it, or between what was seen and what is claimed.
 
     The device's own word that it completed a document whose sides were counted is taken. A record that does not say,
     and of which nobody claims anything, is not counted: its spooled job is. A spooler that claims a single side, or
     fewer than were seen, may not have read the document (it claims one for whatever it passes on): that is no bound.
+    `counted`: the machine had counters when it printed, and may have counted blank backs.
     """
     rows = []
     for claim in claims:
         told = claim.errand.forecast
         if told is not None:
             high = told + claim.errand.banners
-            if not claim.recorded:
+            if counted or not claim.recorded:
                 high = claim.seen + UNREAD if claim.most is None else claim.most
             rows.append(claim.row(claim.least, 0, high, Evidence.FORECAST))
         elif not claim.recorded:

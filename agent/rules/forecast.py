@@ -30,6 +30,7 @@ class Forecast:
     colour: int | None = None  # of these
     sheets: int | None = None
     why: str = ""  # "" | Leaves.why | "waiting": not looked through yet
+    backs: int = 0  # blank backs beyond the sides, at most; 0 if it asks for one side: some machines count them
 
 
 WAITING = Forecast(why="waiting")
@@ -47,11 +48,12 @@ def forecast(job: HeldJob, documents: Sequence[Leaves]) -> Forecast:
     known = [part for part in parts if part is not None]
     sides = sum(part[0] for part in known)
     per_copy = sum(-(-part[0] // 2) for part in known) if job.two_sided else sides
+    odd = 0 if job.one_sided else sum(part[0] % 2 for part in known) * job.copies + sum(job.banners)
     colours = [part[1] for part in known]
     colour = None if None in colours else sum(one for one in colours if one is not None) * job.copies
     if job.monochrome:
         colour, why = 0, ""
-    return Forecast(sides * job.copies, colour, per_copy * job.copies, why)
+    return Forecast(sides * job.copies, colour, per_copy * job.copies, why, odd)
 
 
 def _part(job: HeldJob, leaves: Leaves) -> tuple[int, int | None] | None:

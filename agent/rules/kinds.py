@@ -44,7 +44,16 @@ RULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "payers": ("job-charged", "charge-refused"),
         "presence": ("visit-started", "visit-ended", "visit-corrected"),
         "readers": ("strangers-changed",),
-        "release": ("job-released", "job-foretold", "job-given", "job-expired", "job-withdrawn", "release-refused"),
+        "release": (
+            "job-released",
+            "job-let-out",
+            "job-foretold",
+            "job-foreseen",
+            "job-given",
+            "job-expired",
+            "job-withdrawn",
+            "release-refused",
+        ),
         "remote": ("opened-remotely", "window-opened", "window-closed"),
         "retention": ("redacted", "day-counted"),
         "settlement": ("print-settled", "sides-settled"),
@@ -66,6 +75,8 @@ SUCCESSORS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "prints-unmatched": ("printed-past",),
         "print-settled": ("sides-settled",),
         "pages-attributed": ("pages-moved",),
+        "job-released": ("job-let-out",),
+        "job-foretold": ("job-foreseen",),
     }
 )
 

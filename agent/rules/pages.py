@@ -4,11 +4,8 @@ The one idea: the *device's own job record* is the truth (RFC 8011 section 5.3: 
 job-media-sheets-completed), and one record is one physical attempt. What CUPS says is a claim: measured on real
 queues, it adds up attempts that never printed and counts the blank backs it padded.
 
-Nothing here ever guesses zero. Where the record does not say, the attempt becomes a `Claim` that waits for the device's
-counters: alone on the counters' movement it is counted exactly (evidence COUNTER); among others it is booked with what
-the others leave of the movement as its interval, and the rest of the movement stays unattributed. Without counters a
-document the device says it completed is its counted sides (FORECAST), anything else is [0, what is claimed] (CLAIMED).
-A statement bills the lower bound.
+Nothing here ever guesses zero. Where the record does not say, the attempt becomes a claim that waits for the device's
+counters (`rules.claims`); a statement bills its lower bound.
 
 Two roundings are in the member's favour: sides whose colour the device does not tell are mono, and sheets it does not
 tell are as few as the job's two-sidedness allows, each copy starting a new sheet; a job that left no record may have
@@ -18,7 +15,7 @@ been two-sided.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
@@ -177,6 +174,7 @@ class Errand:
     banners: int = 0  # sides of banner pages in it, at most: not every machine prints them
     forecast: int | None = None  # sides counted in the document, times copies, without banners
     claimed: int | None = None  # sides the spooler claims of it, where it speaks of no other attempt
+    backs: int = 0  # blank backs in it, at most, if it is printed on both sides: some machines count them as sides
 
 
 PLAIN = Errand()
@@ -242,156 +240,3 @@ def free_of(errand: Errand, sides: int, state: str, *, lost: bool = False) -> tu
     whole = errand.forecast is not None and state == JobState.COMPLETED and beyond >= int(lost)
     banners = min(errand.banners, beyond if whole else sides)
     return banners, Free.BANNER if banners else Free.NOT
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """An ended attempt whose record is missing, or does not say how many sides: only the counters can settle it."""
-
-    device: str
-    serial: str
-    attempt: str
-    whose: Owner
-    most: int | None  # no more sides than this: what the spooler claims, or the document has; None if nobody says
-    state: str
-    copies: int = 1
-    two_sided: bool = False
-    errand: Errand = PLAIN
-    recorded: bool = False  # the device has a record of it, which does not say
-    large: bool = False  # A3 or larger, as its record says
-    apart: bool = True  # the device tells prints from copies: what its print counters moved is prints
-    seen: int = 0  # sides its record told while it printed, before that was lost: it cannot be fewer
-    sized: bool = False  # `large` was told
-
-    @property
-    def sure(self) -> bool:
-        """Return True if it cannot be more than `most`: it was counted in the document, and is no spooler's word."""
-        return self.errand.forecast is not None
-
-    @property
-    def least(self) -> int:
-        """Return the sides it has at least: seen, or of a counted document that the device says it completed."""
-        if self.recorded and self.state == JobState.COMPLETED:
-            return max(self.seen, self.errand.forecast or 0)
-        return self.seen
-
-    @property
-    def said(self) -> int | None:
-        """Return how many sides it has by somebody's word for a whole document; None where nobody says so.
-
-        A spooler pads the blank backs of two-sided jobs, so of a record its word is taken one-sided alone.
-        """
-        if self.state != JobState.COMPLETED:
-            return None
-        if self.sure:
-            return self.errand.forecast
-        if self.recorded:
-            return None if self.two_sided else self.errand.claimed
-        return self.most
-
-    def row(self, mono: int, colour: int, high: int, evidence: Evidence, shared: Shared | None = None) -> AttemptKnown:
-        """Return the fact: at least `mono` + `colour` sides, at most `high`, of a movement `shared` with others."""
-        free, why_free = free_of(self.errand, mono + colour, self.state, lost=not self.recorded)
-        return AttemptKnown(
-            device=self.device,
-            serial=self.serial,
-            attempt=self.attempt,
-            alias=self.whose.alias,
-            member=self.whose.member,
-            formula=self.whose.formula,
-            sides_mono=mono,
-            sides_colour=colour,
-            sheets=sheets_of(mono + colour, self.copies, two_sided=self.two_sided, state=self.state),
-            low=mono + colour,
-            high=high,
-            evidence=evidence,
-            state=self.state,
-            spooled=self.errand.spooled,
-            large=self.large,
-            free=free,
-            why_free=why_free,
-            epoch=0 if shared is None else shared.epoch,
-            group="" if shared is None else shared.name,
-            moved=0 if shared is None else shared.sides,
-            level=self.whose.level,
-            banners=self.errand.banners,
-            told=self.errand.forecast,
-            copies=self.copies,
-            two_sided=self.two_sided,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """A movement of the counters that attempts have a part in."""
-
-    epoch: int
-    name: str
-    sides: int
-
-
-def unsaid(job: DeviceJob, whose: Owner, errand: Errand = PLAIN) -> Claim:
-    """Return the claim of a record that does not say how many sides it printed."""
-    return Claim(
-        device=job.device,
-        serial=job.serial,
-        attempt=attempt(job),
-        whose=whose,
-        most=_at_most(errand, two_sided=bool(job.two_sided), copies=job.copies),
-        state=job.state,
-        copies=job.copies,
-        two_sided=bool(job.two_sided),
-        errand=errand,
-        recorded=True,
-        large=large(job.media),
-        sized=bool(job.media),
-    )
-
-
-def _at_most(errand: Errand, *, two_sided: bool = False, copies: int = 1) -> int | None:
-    """Return the most that a forecast can become: with banners, and on two sides a blank back behind each copy."""
-    if errand.forecast is None:
-        return None
-    return errand.forecast + errand.banners + (max(1, copies) if two_sided else 0)
-
-
-def unrecorded(
-    device: str,
-    serial: str,
-    job: SpoolJob,
-    whose: Owner,
-    errand: Errand = PLAIN,
-    *,
-    turn: str = "",
-    times: int = 1,
-    seen: tuple[DeviceJob, ...] = (),
-) -> Claim:
-    """Return the claim of a spooled job that ended but left no record at the device (it lost its memory, say).
-
-    `turn` tells attempts of one job apart, where more than one was lost; `times` is how many this claim stands for, and
-    `seen` are their records as they were last seen printing.
-    A spooler adds its attempts up by itself; one that claims nothing knows nothing. If no record told otherwise, it may
-    have been two-sided. A bound that was seen passed is none.
-    """
-    if errand.forecast is not None:
-        errand = replace(errand, forecast=times * errand.forecast, banners=times * errand.banners)
-    sides = sum(one.sides or 0 for one in seen)
-    most = (job.claimed_sides or None) if errand.forecast is None else _at_most(errand)
-    if most is not None and most < sides:
-        most = None
-    known = replace(errand, spooled=errand.spooled or spooled_name(job))
-    name = "/".join(filter(None, (LOST, spooled_name(job), turn)))
-    told = len(seen) == times  # of each of them something was seen
-    return Claim(
-        device=device,
-        serial=serial,
-        attempt=name,
-        whose=whose,
-        most=most,
-        state=job.state,
-        two_sided=not told or any(one.two_sided is not False for one in seen),
-        errand=known,
-        large=told and all(large(one.media) for one in seen),
-        seen=sides,
-        sized=told and all(one.media for one in seen) and len({large(one.media) for one in seen}) == 1,
-    )

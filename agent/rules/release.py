@@ -50,6 +50,15 @@ class JobReleased(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class JobLetOut(JobReleased):
+    """A held job was let out to a device: as before, and how many blank backs may come with its sides."""
+
+    kind: ClassVar[str] = "job-let-out"
+
+    backs: int  # Forecast.backs
+
+
+@dataclass(frozen=True, slots=True)
 class JobForetold(Fact):
     """The documents of a job that prints at once were counted while it printed."""
 
@@ -61,6 +70,15 @@ class JobForetold(Fact):
     sides: int  # all copies; without banners
     colour: int | None  # of these; None: nobody could tell
     banners: int  # sides the spooler adds
+
+
+@dataclass(frozen=True, slots=True)
+class JobForeseen(JobForetold):
+    """The documents of a job that prints at once were counted: as before, and how many blank backs may come with it."""
+
+    kind: ClassVar[str] = "job-foreseen"
+
+    backs: int  # Forecast.backs
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +218,15 @@ class Slate:
         return None if fact is None else Owner(fact.alias, fact.member, fact.formula, fact.level)
 
     def errand(self, job: int, created_s: int) -> Errand:
-        """Return what was known of a job before it ended: its banners, and the sides counted in its documents."""
+        """Return what was known of a job before it ended: its banners, and the sides counted in its documents.
+
+        Facts of old do not tell its blank backs: there is one to each side at most.
+        """
         fact = self.released.get((job, created_s)) or self.foretold.get((job, created_s))
         if fact is None:
             return PLAIN
-        return Errand(banners=fact.banners, forecast=fact.sides)
+        backs = fact.backs if isinstance(fact, JobLetOut | JobForeseen) else (fact.sides or 0) + fact.banners
+        return Errand(banners=fact.banners, forecast=fact.sides, backs=backs)
 
 
 def let_out(jobs: Iterable[HeldJob], member: MemberId, slate: Slate, roster: Roster) -> tuple[HeldJob, ...]:

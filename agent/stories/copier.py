@@ -24,10 +24,11 @@ from agent.rules import pages
 from agent.rules.attempts import Sent
 from agent.rules.books import ACTIVE, Books
 from agent.rules.bypass import Bypass
+from agent.rules.claims import Claim, unrecorded, unsaid
 from agent.rules.facts import CardKey, Fact
 from agent.rules.identity import Level
 from agent.rules.metering import Hearing, Metering, meters_of
-from agent.rules.pages import PLAIN, AttemptCounted, Claim, Errand, PagesCounted, attempt
+from agent.rules.pages import PLAIN, AttemptCounted, Errand, PagesCounted, attempt
 from agent.rules.paper import (
     BooksClosed,
     BooksOpened,
@@ -240,7 +241,7 @@ class Clerk:
         if row is None and sent is not None and self._may_be_foretold(job, sent, reading.at):
             return
         if row is None:
-            claims.append(pages.unsaid(job, whose, errand))
+            claims.append(unsaid(job, whose, errand))
         else:
             rows.append(row)
         if row is not None or self.books.booked.metered or errand.forecast is not None:
@@ -270,9 +271,7 @@ class Clerk:
             errand = replace(self._desk.expected(job.job, job.created_s), system=lost.system)
             whose = self._owners.of_spooled(job)
             times = max(1, len(lost.notes))
-            claims.append(
-                pages.unrecorded(device, serial, job, whose, errand, turn=lost.turn, times=times, seen=lost.seen)
-            )
+            claims.append(unrecorded(device, serial, job, whose, errand, turn=lost.turn, times=times, seen=lost.seen))
             self._lost[claims[-1].attempt] = lost
         return [claim for claim in claims if not self.books.has(claim.attempt)]
 

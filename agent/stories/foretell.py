@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from agent.memory.codec import LedgerError
 from agent.memory.ledger import Ledger
 from agent.rules.forecast import forecast
-from agent.rules.release import JobForetold
+from agent.rules.release import JobForeseen
 from agent.stories.desk import Desk
 from drivers.contract import Clock, DriverError
 from drivers.holding import HeldJob, Releaser
@@ -99,7 +99,7 @@ class Foreteller:
             return False
         if told.sides is None:
             return True
-        fact = JobForetold(job.job, job.created_s, told.sides, told.colour, sum(job.banners))
+        fact = JobForeseen(job.job, job.created_s, told.sides, told.colour, sum(job.banners), told.backs)
         try:
             written = self._ledger.append(fact, self._clock.now(), f"{job.job}/{job.created_s}")
             async with asyncio.timeout(WRITE_S):

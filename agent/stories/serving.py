@@ -21,7 +21,7 @@ from agent.rules.identity import Level, Proven
 from agent.rules.members import Member
 from agent.rules.paper import holder
 from agent.rules.payers import Charge, ChargeRefused, usable
-from agent.rules.release import JobReleased, ReleaseRefused, cannot_print, charge, let_out, payer_of
+from agent.rules.release import JobLetOut, ReleaseRefused, cannot_print, charge, let_out, payer_of
 from agent.stories.counter import Choice, Counter, Question
 from agent.stories.greeting import greeting
 from agent.stories.owners import alias_of
@@ -170,7 +170,7 @@ class Serving:
     async def _let_out(self, job: HeldJob, way: Way, payer: MemberId) -> bool:
         """Say who pays, then move it. False: somebody else was quicker, or CUPS refused; it still waits."""
         told = self._room.told.get(job.name, WAITING)
-        fact = JobReleased(
+        fact = JobLetOut(
             device=way.device,
             job=job.job,
             created_s=job.created_s,
@@ -181,6 +181,7 @@ class Serving:
             sides=told.sides,
             colour=told.colour,
             banners=sum(job.banners),
+            backs=told.backs,
         )
         at = self._room.clock.now()
         await self._room.write(fact, f"{job.job}/{job.created_s}/{at.boot}:{at.mono_s:.6f}")

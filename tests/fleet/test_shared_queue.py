@@ -128,7 +128,7 @@ def test_what_a_member_sends_comes_out_by_a_badge_and_a_phones_waits(
     assert "successful-ok" in printed(deployed, "attente", document, "iphone")
     assert "successful-ok" in printed(deployed, "attente", document, MARIE)
     hold_card(deployed.here, COPIER_READER, CARD)
-    released = appears(deployed, "job-released", device="copieur", member=member)
+    released = appears(deployed, "job-let-out", device="copieur", member=member)
     assert released["sides"] == 3
     paid = appears(deployed, "attempt-known", device="copieur", member=member)
     assert (paid["low"], paid["high"], paid["level"]) == (3, 3, "badge")

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import date
 
 from agent.rules.balance import Balances, of_rows
+from agent.rules.claims import Claim
 from agent.rules.facts import Fact, FormulaId, MemberId
-from agent.rules.pages import Claim, Evidence, Owner
+from agent.rules.pages import Evidence, Owner
 from agent.rules.paper import BooksClosed, BooksOpened, CopiesCounted, CopiesMetered, CopyVisitEnded, PrintsUnmatched
 
 ANNE = Owner("a1", MemberId("anne"), FormulaId("subscriber"))  # type: ignore[arg-type]

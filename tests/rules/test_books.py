@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from agent.rules import pages
 from agent.rules.books import Books
+from agent.rules.claims import Claim, unsaid
 from agent.rules.facts import AliasId, Fact, FormulaId, MemberId
 from agent.rules.links import Cause, Health, LinkChanged
 from agent.rules.members import Member
-from agent.rules.pages import AttemptKnown, Claim, Owner, PagesCounted
+from agent.rules.pages import AttemptKnown, Owner, PagesCounted
 from agent.rules.paper import (
     BooksClosed,
     BooksOpened,
@@ -97,7 +98,7 @@ class Corridor:
         for job in self.books.unbooked(reading):
             row = pages.count(job, HERS)
             if row is None:
-                claims.append(pages.unsaid(job, HERS))
+                claims.append(unsaid(job, HERS))
             else:
                 self.write(row, reading.at)
         left = tuple(claim for claim in claims if not self.books.has(claim.attempt))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.rules.claims import believe, narrow, settle, settle_clicks
+from agent.rules.claims import Claim, Shared, believe, narrow, settle, settle_clicks, unrecorded, unsaid
 from agent.rules.columns import Sides
-from agent.rules.pages import Errand, Evidence, unrecorded, unsaid
+from agent.rules.pages import NOBODY, Errand, Evidence
 from drivers.contract import DeviceJob, JobState
 from tests.rules.test_pages import ALICE, JOB, SPOOLED
 
@@ -56,13 +56,15 @@ def test_the_truth_is_always_between_the_narrowed_bounds(parts):
 
 
 def test_a_silent_device_without_counters_is_believed_by_the_document():
-    told = unsaid(replace(JOB, sides=None), ALICE, Errand(forecast=15))
+    told = unsaid(replace(JOB, sides=None), ALICE, Errand(forecast=15, backs=3))
     (row,) = believe((told,))
     assert (row.low, row.high, row.sides_mono, row.evidence) == (15, 15, 15, Evidence.FORECAST)
     (cut,) = believe((replace(told, state=JobState.CANCELED),))
     assert (cut.low, cut.high, cut.evidence) == (0, 15, Evidence.FORECAST)
     assert told.most == 18  # 3 copies on two sides: CUPS may put a blank back behind each
-    simplex = unsaid(replace(JOB, sides=None, two_sided=False), ALICE, Errand(forecast=15))
+    (told_anew,) = believe((told,), counted=True)  # its counters are gone, and may have counted them
+    assert (told_anew.low, told_anew.high) == (15, 18)
+    simplex = unsaid(replace(JOB, sides=None, two_sided=False), ALICE, Errand(forecast=15, backs=3))
     assert simplex.most == 15
     (row,) = believe((unrecorded("copieur", "S1", SPOOLED, ALICE, Errand(forecast=5)),))
     assert (row.low, row.high, row.evidence, row.spooled) == (0, 5, Evidence.FORECAST, "copieur/3/1000")
@@ -101,13 +103,26 @@ def test_a_counted_document_bounds_what_is_its_own_even_where_more_came_out():
 
 def test_where_copies_are_not_told_apart_a_counted_document_is_certain_only_at_its_own_count():
     silent = replace(JOB, sides=None, copies=1)
-    counted = replace(unsaid(silent, ALICE, Errand(forecast=6, banners=1)), apart=False)
+    counted = replace(unsaid(silent, ALICE, Errand(forecast=6, banners=1, backs=1)), apart=False)
     assert [(row.low, row.high) for row in settle((counted,), 6, 0)] == [(6, 6)]
     assert [(row.low, row.high) for row in settle((counted,), 7, 0)] == [(6, 7)]  # a banner, or one copied
     assert [(row.low, row.high) for row in settle((counted,), 20, 0)] == [(6, 8)]  # and its blank back
     assert [(row.low, row.high) for row in settle((counted,), 5, 0)] == [(0, 5)]  # fewer than its document: who knows
     cut = replace(counted, state=JobState.CANCELED)
     assert [(row.low, row.high) for row in settle((cut,), 7, 0)] == [(0, 7)]
+
+
+def test_what_was_lost_may_have_been_counted_with_its_blank_backs():
+    three = Errand(forecast=15, banners=1, backs=4)  # five pages three times, and a banner
+    lost = unrecorded("copieur", "S1", SPOOLED, ALICE, three)
+    assert [(row.low, row.high) for row in believe((lost,))] == [(0, 20)]
+    assert [(row.low, row.high) for row in settle((lost,), 20, 0)] == [(20, 20)]
+    total = replace(lost, apart=False)
+    moves = (15, 16, 18, 20, 21)  # as they stand; a banner; some copied; all of it; one more than that
+    told = [[(row.low, row.high) for row in settle((total,), moved, 0)] for moved in moves]
+    assert told == [[(15, 15)], [(15, 16)], [(0, 18)], [(0, 20)], [(0, 20)]]
+    twice = unrecorded("copieur", "S1", SPOOLED, ALICE, Errand(forecast=5, backs=1), times=2)
+    assert twice.most == 12
 
 
 def test_a_claim_for_attempts_that_were_lost_together_is_bounded_by_all_of_them():
@@ -228,3 +243,65 @@ def test_records_that_do_not_say_are_certain_where_the_spoolers_words_make_up_th
     assert [(row.low, row.high) for row in settle((one, two), 9, 0)] == [(0, 9), (4, 9)]
     cut = replace(one, state=JobState.CANCELED)  # three printed and three copied, say
     assert [(row.low, row.high) for row in settle((cut,), 6, 0)] == [(0, 6)]
+
+
+def test_a_claim_is_bounded_by_its_document_with_banners_and_blank_backs_or_by_the_spoolers_word():
+    assert (SILENT.most, LOST.most) == (None, 20)
+    assert (
+        unsaid(replace(JOB, sides=None), ALICE, Errand(forecast=15, banners=1, backs=4)).most == 20
+    )  # 3 copies, two-sided
+    both = unrecorded("copieur", "S1", SPOOLED, ALICE, Errand(forecast=6, banners=2), times=2)
+    assert (both.most, both.sure, both.errand.spooled) == (16, True, "copieur/3/1000")
+    shared = LOST.row(1, 0, 4, Evidence.COUNTER, Shared(2, "copieur/2/0/mono", 9))
+    assert (shared.epoch, shared.group, shared.moved) == (2, "copieur/2/0/mono", 9)
+
+
+def test_what_is_said_of_a_whole_attempt():
+    record = unsaid(replace(JOB, sides=None, two_sided=False), ALICE, Errand(claimed=15))
+    assert (record.said, LOST.said) == (15, 20)
+    assert replace(record, two_sided=True).said is None  # the spooler counts the blank backs it pads
+    assert replace(record, errand=Errand(forecast=14, claimed=15)).said == 14
+    assert replace(record, state=JobState.CANCELED).said is None
+
+
+def test_a_claim_needs_no_copies():
+    assert Claim("d", "s", "a", NOBODY, None, "completed").row(1, 0, 1, Evidence.COUNTER).sheets == 1
+
+
+def test_a_lost_attempt_may_have_been_printed_on_both_sides():
+    assert [LOST.row(sides, 0, sides, Evidence.COUNTER).sheets for sides in (0, 1, 7, 8)] == [0, 1, 4, 4]
+    assert LOST.row(7, 0, 7, Evidence.COUNTER).two_sided
+
+
+def test_a_record_that_was_seen_tells_the_paper_too():
+    plain = unrecorded("c", "S1", SPOOLED, ALICE, seen=(seen(5, two_sided=False, media="iso_a4_210x297mm"),))
+    assert (plain.two_sided, plain.large, plain.sized) == (False, False, True)
+    big = seen(5, media="iso_a3_297x420mm")
+    pair = unrecorded("c", "S1", SPOOLED, ALICE, times=2, seen=(big, big))
+    assert (pair.seen, pair.large, pair.sized) == (10, True, True)
+    both = unrecorded("c", "S1", SPOOLED, ALICE, times=2, seen=(big, seen(5, media="iso_a4_210x297mm")))
+    assert (both.large, both.sized) == (False, False)
+    half = unrecorded("c", "S1", SPOOLED, ALICE, times=2, seen=(big,))
+    assert (half.seen, half.two_sided, half.large, half.sized) == (5, True, False, False)
+
+
+def test_a_bound_that_was_seen_passed_is_none():
+    known = Errand(forecast=5, banners=1)
+    lost = [unrecorded("c", "S1", SPOOLED, ALICE, known, seen=(seen(sides),)).most for sides in (6, 7)]
+    assert lost == [6, None]
+    both = replace(known, backs=1)
+    assert [unrecorded("c", "S1", SPOOLED, ALICE, both, seen=(seen(sides),)).most for sides in (6, 7, 8)] == [
+        7,
+        7,
+        None,
+    ]
+    plain = unrecorded("c", "S1", SPOOLED, ALICE, both, seen=(seen(5, two_sided=False),))
+    assert plain.most == 6  # its record told that it was printed on one side
+    assert [unrecorded("c", "S1", SPOOLED, ALICE, seen=(seen(sides),)).most for sides in (20, 21)] == [20, None]
+
+
+def test_what_an_attempt_has_at_least():
+    counted = unsaid(replace(JOB, sides=None), ALICE, Errand(forecast=15))
+    assert (counted.least, replace(counted, state=JobState.CANCELED).least, SILENT.least) == (15, 0, 0)
+    lost = unrecorded("c", "S1", SPOOLED, ALICE, Errand(forecast=15), seen=(seen(12),))
+    assert (lost.least, LOST.least) == (12, 0)  # nobody says that it was completed, but the spooler

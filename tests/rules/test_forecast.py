@@ -31,35 +31,38 @@ def job(**asked: object) -> HeldJob:
 
 
 @pytest.mark.parametrize(
-    ("asked", "sides", "colour", "sheets"),
+    ("asked", "sides", "colour", "sheets", "backs"),
     [
-        ({}, 7, 1, 7),
-        ({"copies": 3}, 21, 3, 21),
-        ({"two_sided": True}, 7, 1, 4),
-        ({"copies": 3, "two_sided": True}, 21, 3, 12),
-        ({"number_up": 4, "copies": 2, "two_sided": True}, 4, 2, 2),
-        ({"number_up": 2}, 4, 1, 4),
-        ({"ranges": ((2, 4),)}, 3, 1, 3),
-        ({"ranges": ((3, 4), (6, 99))}, 4, 0, 4),
-        ({"ranges": ((9, 12),)}, 0, 0, 0),
-        ({"page_set": "odd"}, 4, 0, 4),
-        ({"page_set": "even"}, 3, 1, 3),
-        ({"page_set": "even", "ranges": ((1, 2),)}, 1, 1, 1),
-        ({"number_up": 2, "ranges": ((1, 3),)}, 3, 1, 3),  # the first three sides, of six pages
-        ({"number_up": 2, "ranges": ((3, 4),)}, 2, 0, 2),
-        ({"number_up": 2, "page_set": "even"}, 2, 0, 2),
-        ({"number_up": 4, "page_set": "odd", "copies": 2}, 2, 2, 2),
-        ({"number_up": 9}, 1, 1, 1),
-        ({"monochrome": True}, 7, 0, 7),
+        ({}, 7, 1, 7, 1),  # the queue, or the machine, may print it on both sides
+        ({"one_sided": True}, 7, 1, 7, 0),
+        ({"copies": 3, "one_sided": True, "banners": (True, True)}, 21, 3, 21, 0),
+        ({"copies": 3}, 21, 3, 21, 3),
+        ({"two_sided": True}, 7, 1, 4, 1),
+        ({"copies": 3, "two_sided": True}, 21, 3, 12, 3),
+        ({"copies": 3, "two_sided": True, "banners": (True, True)}, 21, 3, 12, 5),
+        ({"number_up": 4, "copies": 2, "two_sided": True}, 4, 2, 2, 0),
+        ({"number_up": 2}, 4, 1, 4, 0),
+        ({"ranges": ((2, 4),)}, 3, 1, 3, 1),
+        ({"ranges": ((3, 4), (6, 99))}, 4, 0, 4, 0),
+        ({"ranges": ((9, 12),)}, 0, 0, 0, 0),
+        ({"page_set": "odd"}, 4, 0, 4, 0),
+        ({"page_set": "even"}, 3, 1, 3, 1),
+        ({"page_set": "even", "ranges": ((1, 2),)}, 1, 1, 1, 1),
+        ({"number_up": 2, "ranges": ((1, 3),)}, 3, 1, 3, 1),  # the first three sides, of six pages
+        ({"number_up": 2, "ranges": ((3, 4),)}, 2, 0, 2, 0),
+        ({"number_up": 2, "page_set": "even"}, 2, 0, 2, 0),
+        ({"number_up": 4, "page_set": "odd", "copies": 2}, 2, 2, 2, 2),
+        ({"number_up": 9}, 1, 1, 1, 1),
+        ({"monochrome": True}, 7, 0, 7, 1),
     ],
 )
-def test_options(asked: dict[str, object], sides: int, colour: int, sheets: int) -> None:
-    assert forecast(job(**asked), (SEVEN,)) == Forecast(sides, colour, sheets)
+def test_options(asked: dict[str, object], sides: int, colour: int, sheets: int, backs: int) -> None:
+    assert forecast(job(**asked), (SEVEN,)) == Forecast(sides, colour, sheets, backs=backs)
 
 
 def test_two_documents_are_printed_one_after_the_other() -> None:
     five = Leaves(5, frozenset({1, 5}))
-    assert forecast(job(two_sided=True), (five, SEVEN)) == Forecast(12, 3, 7)
+    assert forecast(job(two_sided=True), (five, SEVEN)) == Forecast(12, 3, 7, backs=2)
 
 
 def test_what_nobody_can_tell_stays_unknown() -> None:

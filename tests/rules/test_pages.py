@@ -7,26 +7,22 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from agent.rules.claims import believe, settle
+from agent.rules.claims import believe, settle, unrecorded, unsaid
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.identity import Level
 from agent.rules.members import Alias, Member, Roster
 from agent.rules.pages import (
     NOBODY,
     AttemptCounted,
-    Claim,
     Errand,
     Evidence,
     Free,
     Owner,
     PagesCounted,
-    Shared,
     attempt,
     count,
     is_lost,
     owner,
-    unrecorded,
-    unsaid,
 )
 from drivers.contract import DeviceId, DeviceJob, JobState, Moment, SpoolJob, Trust
 
@@ -175,27 +171,6 @@ def test_what_we_printed_again_is_free_and_a_banner_is_not_the_members():
     assert (nothing.free, nothing.why_free) == (0, Free.SYSTEM)
 
 
-def test_a_claim_is_bounded_by_its_document_with_banners_and_blank_backs_or_by_the_spoolers_word():
-    assert (SILENT.most, LOST.most) == (None, 20)
-    assert unsaid(replace(JOB, sides=None), ALICE, Errand(forecast=15, banners=1)).most == 19  # 3 copies, two-sided
-    both = unrecorded("copieur", "S1", SPOOLED, ALICE, Errand(forecast=6, banners=2), times=2)
-    assert (both.most, both.sure, both.errand.spooled) == (16, True, "copieur/3/1000")
-    shared = LOST.row(1, 0, 4, Evidence.COUNTER, Shared(2, "copieur/2/0/mono", 9))
-    assert (shared.epoch, shared.group, shared.moved) == (2, "copieur/2/0/mono", 9)
-
-
-def test_what_is_said_of_a_whole_attempt():
-    record = unsaid(replace(JOB, sides=None, two_sided=False), ALICE, Errand(claimed=15))
-    assert (record.said, LOST.said) == (15, 20)
-    assert replace(record, two_sided=True).said is None  # the spooler counts the blank backs it pads
-    assert replace(record, errand=Errand(forecast=14, claimed=15)).said == 14
-    assert replace(record, state=JobState.CANCELED).said is None
-
-
-def test_a_claim_needs_no_copies():
-    assert Claim("d", "s", "a", NOBODY, None, "completed").row(1, 0, 1, Evidence.COUNTER).sheets == 1
-
-
 def test_a_row_carries_on_what_it_rests_whose_it_is():
     row = count(JOB, replace(ALICE, level=Level.BADGE))
     assert row is not None
@@ -225,44 +200,8 @@ def test_of_what_is_lost_or_broke_off_unsaid_the_banner_came_out_first():
     assert [lost.row(sides, 0, sides, Evidence.COUNTER).free for sides in (0, 1, 4, 5, 6)] == [0, 1, 1, 1, 1]
 
 
-def test_a_lost_attempt_may_have_been_printed_on_both_sides():
-    assert [LOST.row(sides, 0, sides, Evidence.COUNTER).sheets for sides in (0, 1, 7, 8)] == [0, 1, 4, 4]
-    assert LOST.row(7, 0, 7, Evidence.COUNTER).two_sided
-
-
-def seen(sides: int, **how: object) -> DeviceJob:
-    """Return a record as it was last seen printing."""
-    return replace(JOB, state=JobState.PROCESSING, sides=sides, sheets=None, **how)  # type: ignore[arg-type]
-
-
-def test_a_record_that_was_seen_tells_the_paper_too():
-    plain = unrecorded("c", "S1", SPOOLED, ALICE, seen=(seen(5, two_sided=False, media="iso_a4_210x297mm"),))
-    assert (plain.two_sided, plain.large, plain.sized) == (False, False, True)
-    big = seen(5, media="iso_a3_297x420mm")
-    pair = unrecorded("c", "S1", SPOOLED, ALICE, times=2, seen=(big, big))
-    assert (pair.seen, pair.large, pair.sized) == (10, True, True)
-    both = unrecorded("c", "S1", SPOOLED, ALICE, times=2, seen=(big, seen(5, media="iso_a4_210x297mm")))
-    assert (both.large, both.sized) == (False, False)
-    half = unrecorded("c", "S1", SPOOLED, ALICE, times=2, seen=(big,))
-    assert (half.seen, half.two_sided, half.large, half.sized) == (5, True, False, False)
-
-
-def test_a_bound_that_was_seen_passed_is_none():
-    known = Errand(forecast=5, banners=1)
-    lost = [unrecorded("c", "S1", SPOOLED, ALICE, known, seen=(seen(sides),)).most for sides in (6, 7)]
-    assert lost == [6, None]  # a blank back, say
-    assert [unrecorded("c", "S1", SPOOLED, ALICE, seen=(seen(sides),)).most for sides in (20, 21)] == [20, None]
-
-
 def test_what_left_no_record_is_known_by_its_name():
     assert (is_lost(LOST.attempt), is_lost(SILENT.attempt)) == (True, False)
-
-
-def test_what_an_attempt_has_at_least():
-    counted = unsaid(replace(JOB, sides=None), ALICE, Errand(forecast=15))
-    assert (counted.least, replace(counted, state=JobState.CANCELED).least, SILENT.least) == (15, 0, 0)
-    lost = unrecorded("c", "S1", SPOOLED, ALICE, Errand(forecast=15), seen=(seen(12),))
-    assert (lost.least, LOST.least) == (12, 0)  # nobody says that it was completed, but the spooler
 
 
 def rows(sides: int, errand: Errand, state: JobState = JobState.COMPLETED) -> list[AttemptCounted]:

@@ -15,8 +15,10 @@ from agent.rules.paper import BooksOpened
 from agent.rules.payers import ANIMATOR, Charge, JobCharged, Payer
 from agent.rules.release import (
     JobExpired,
+    JobForeseen,
     JobForetold,
     JobGiven,
+    JobLetOut,
     JobReleased,
     JobWithdrawn,
     ReleaseRefused,
@@ -118,15 +120,18 @@ def test_who_badged_pays_and_the_last_release_counts() -> None:
 
 def test_what_was_counted_at_release_goes_with_the_job() -> None:
     fact = JobReleased("copieur", 3, 9, AliasId("a3"), ALICE, SUB, Level.BADGE, 5, 1, 2)
-    assert Slate().after([fact]).errand(3, 9) == Errand(banners=2, forecast=5)
-    assert Slate().after([replace(fact, sides=None)]).errand(3, 9) == Errand(banners=2, forecast=None)
+    assert Slate().after([fact]).errand(3, 9) == Errand(banners=2, forecast=5, backs=7)  # of old: who knows
+    assert Slate().after([replace(fact, sides=None)]).errand(3, 9) == Errand(banners=2, forecast=None, backs=2)
+    told = JobLetOut("copieur", 3, 9, AliasId("a3"), ALICE, SUB, Level.BADGE, 5, 1, 2, backs=3)
+    assert Slate().after([told]).errand(3, 9) == Errand(banners=2, forecast=5, backs=3)
     assert Slate().errand(3, 9) == Errand()
 
 
 def test_what_was_counted_while_it_printed_goes_with_the_job_too() -> None:
     slate = Slate().after([JobForetold(3, 9, 5, None, 2)])
-    assert slate.errand(3, 9) == Errand(banners=2, forecast=5)
+    assert slate.errand(3, 9) == Errand(banners=2, forecast=5, backs=7)
     assert slate.payer(3, 9) is None
+    assert Slate().after([JobForeseen(3, 9, 5, None, 2, 0)]).errand(3, 9) == Errand(banners=2, forecast=5)
 
 
 def test_a_host_that_proved_the_name_and_a_password_are_better_than_a_claim() -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.rules.attribution import PagesAttributed, Slips
-from agent.rules.claims import believe, settle
+from agent.rules.claims import Claim, believe, settle
 from agent.rules.facts import AliasId, FormulaId, MemberId
-from agent.rules.pages import AttemptCounted, Claim, Errand, Evidence, Free, Owner, PagesCounted
+from agent.rules.pages import AttemptCounted, Errand, Evidence, Free, Owner, PagesCounted
 from agent.rules.review import Doubts
 from agent.rules.settlement import PrintSettled, Why
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from agent.rules.attribution import CopiesAttributed, PagesAttributed
-from agent.rules.claims import settle
+from agent.rules.claims import Claim, settle
 from agent.rules.facts import AliasId, FormulaId, MemberId
-from agent.rules.pages import Claim, Evidence, Owner, PagesCounted
+from agent.rules.pages import Evidence, Owner, PagesCounted
 from agent.rules.paper import CopiesUnheard, PastMended, PrintedPast, PrintsUnmatched
 from agent.rules.settlement import PrintSettled
 from agent.sitefile import read_tariff

@@ -13,8 +13,9 @@ from click.testing import CliRunner, Result
 from agent.cli import main
 from agent.memory.ledger import Ledger
 from agent.rules.books import Books
+from agent.rules.claims import Claim
 from agent.rules.facts import AliasId, FormulaId, MemberId
-from agent.rules.pages import AttemptCounted, Claim, Errand, Evidence, Owner
+from agent.rules.pages import AttemptCounted, Errand, Evidence, Owner
 from agent.rules.retention import DayCounted
 from agent.rules.settlement import PrintSettled, Why
 from drivers.contract import Counters, DeviceId, DeviceReading, DeviceState, JobState, Moment, Trust
