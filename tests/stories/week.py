@@ -164,18 +164,21 @@ class Week:
         """Have somebody think of a job, and perhaps somebody count its document."""
         dice, place = self.dice, self.place
         counted = dice.random() < place.counted
+        user, sides, copies = dice.choice(USERS), dice.randint(1, 30), dice.choice((1, 1, 1, 2, 3))
+        two_sided = dice.random() < place.two_sided
+        odd = copies * (sides % 2) if two_sided else 0
         work = Work(
-            dice.choice(USERS),
-            dice.randint(1, 30),
-            dice.choice((1, 1, 1, 2, 3)),
+            user,
+            sides + (sides % 2 if two_sided and place.blanks else 0),
+            copies,
             colour=colour,
-            two_sided=dice.random() < place.two_sided,
+            two_sided=two_sided,
             large=dice.random() < place.a3,
             banner=counted and dice.random() < place.banners,
         )
         if counted:
             key = (self.number + 1, int(self.clock.now().utc.timestamp()))
-            self.errands[key] = Errand(banners=int(work.banner), forecast=work.sides * work.copies)
+            self.errands[key] = Errand(banners=int(work.banner), forecast=sides * copies, backs=odd)
         return work
 
     async def _job(self, what: str, work: Work) -> None:

@@ -75,12 +75,13 @@ class Place:
     clicks: int = 1  # of the counters for a side of A3
     two_sided: float = 0.0
     sheets: bool = True  # its records tell sheets
+    blanks: bool = False  # it counts the blank back of a copy's last sheet as a side
     odd_claims: bool = False  # the spooler claims one side for a document it did not read, or nothing
 
 
 @dataclass(frozen=True)
 class Work:
-    """What somebody sent: one copy is `sides` long."""
+    """What somebody sent: one copy is `sides` long, of which the last may be a blank back that the machine counts."""
 
     user: str
     sides: int
