@@ -36,7 +36,7 @@ from agent.rules.paper import (
 from agent.rules.payers import PAYERS, ChargeRefused, JobCharged
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.readers import StrangersChanged
-from agent.rules.release import JobExpired, JobForetold, JobGiven, JobReleased, JobWithdrawn, ReleaseRefused
+from agent.rules.release import JobExpired, JobForetold, JobGiven, JobLetOut, JobReleased, JobWithdrawn, ReleaseRefused
 from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
 from agent.rules.retention import Redacted
 from agent.rules.settlement import PrintSettled, SidesSettled
@@ -150,12 +150,11 @@ def _(fact: StrangersChanged, words: Words, labels: Labels) -> str:
     return words(f"event.strangers_{fact.pattern or 'over'}", reader=fact.reader, n=fact.cards)
 
 
+@tell.register(JobLetOut)
 @tell.register
 def _(fact: JobReleased, words: Words, labels: Labels) -> str:
-    name = labels.device(fact.device)
-    if fact.sides is None:
-        return words("event.job_released_unknown", member=fact.member, name=name)
-    return words("event.job_released", member=fact.member, name=name, n=fact.sides)
+    key = "event.job_released_unknown" if fact.sides is None else "event.job_released"
+    return words(key, member=fact.member, name=labels.device(fact.device), n=fact.sides or 0)
 
 
 @tell.register

@@ -31,7 +31,7 @@ from agent.rules.paper import (
     PastMended,
     PrintsUnmatched,
 )
-from agent.rules.release import JobForetold
+from agent.rules.release import JobForeseen, JobForetold
 from agent.rules.retention import DayCounted
 from agent.rules.settlement import PrintSettled
 from agent.rules.spool import SpoolRead
@@ -53,6 +53,7 @@ QUIET: tuple[type[Fact], ...] = (
     SpoolRead,
     MetersRead,
     JobForetold,
+    JobForeseen,
     WeekStood,
     PastMended,
 )

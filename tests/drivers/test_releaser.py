@@ -11,7 +11,7 @@ from drivers.ipp import Tag, attribute
 from drivers.peers.cups import CupsPeer, available
 from drivers.releaser import CupsReleaser
 from drivers.spooler import CupsSpooler
-from tests.drivers.paper_tools import CREATE_JOB, SEND_DOCUMENT, ask, document
+from tests.drivers.paper_tools import CREATE_JOB, PRINT_JOB, SEND_DOCUMENT, ask, document
 
 pytestmark = [pytest.mark.peers, pytest.mark.skipif(bool(available()), reason=available())]
 
@@ -32,3 +32,17 @@ def test_a_job_of_which_documents_are_still_to_come_does_not_wait_yet(tmp_path):
         uri = f"http://127.0.0.1:{cupsd.port}/printers/q"
         assert ask(uri, CREATE_JOB).first(Tag.JOB).integer("job-id") == 1
         assert asyncio.run(story(cupsd)) == [[], [], [2]]
+
+
+def test_a_job_tells_on_how_many_sides_it_is_to_be_printed_or_leaves_it_open(tmp_path):
+    async def story(cupsd):
+        async with CupsSpooler(SystemClock(), cupsd.server, ["q"]) as line:
+            return [(job.two_sided, job.one_sided) for job in await CupsReleaser(line, line, ["q"]).held()]
+
+    with CupsPeer(tmp_path) as cupsd:
+        cupsd.add_queue("q", "file:///dev/null", metered=False, held=True)
+        uri = f"http://127.0.0.1:{cupsd.port}/printers/q"
+        for sides in ("two-sided-long-edge", "one-sided", ""):
+            asked = (attribute("sides", Tag.KEYWORD, sides),) if sides else ()
+            ask(uri, PRINT_JOB, job=asked, body=document(1))
+        assert asyncio.run(story(cupsd)) == [(True, False), (False, True), (False, False)]

@@ -49,15 +49,14 @@ class Sent:
         return sheets
 
     def _document(self, pages: int, *, both: bool) -> list[list[bool]]:
-        wanted = [page for page in range(1, pages + 1) if self._wanted(page)]
-        faces = -(-len(wanted) // self.job.number_up)
+        faces = sum(self._wanted(side) for side in range(1, -(-pages // self.job.number_up) + 1))
         if not both:
             return [[True]] * faces
         return [[True, 2 * sheet + 2 <= faces] for sheet in range((faces + 1) // 2)]
 
-    def _wanted(self, page: int) -> bool:
-        chosen = not self.job.ranges or any(first <= page <= last for first, last in self.job.ranges)
-        return chosen and {"all": True, "odd": page % 2 == 1, "even": page % 2 == 0}[self.job.page_set]
+    def _wanted(self, side: int) -> bool:
+        chosen = not self.job.ranges or any(first <= side <= last for first, last in self.job.ranges)
+        return chosen and {"all": True, "odd": side % 2 == 1, "even": side % 2 == 0}[self.job.page_set]
 
     def counted(self, machine: Machine, sheets: int | None = None) -> int:
         """Return the sides the machine counts, of its first `sheets` (None: all)."""

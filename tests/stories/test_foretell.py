@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.memory.ledger import Ledger
-from agent.rules.release import JobForetold
+from agent.rules.release import JobForeseen, JobForetold
 from agent.stories.desk import Desk
 from agent.stories.foretell import Foreteller
 from drivers.contract import DriverError
@@ -82,9 +82,9 @@ def test_each_job_is_looked_through_once_and_the_clerk_waits_no_longer_than_that
         assert [job for job, _ in printing.looks] == [4, 5, 6]
 
     assert virtually(tmp_path, story) == [
-        JobForetold(4, 90, 1, 0, 0),
-        JobForetold(5, 100, 10, 0, 0),
-        JobForetold(6, 110, 1, 0, 0),
+        JobForeseen(4, 90, 1, 0, 0, 0),
+        JobForeseen(5, 100, 10, 0, 0, 0),
+        JobForeseen(6, 110, 1, 0, 0, 0),
     ]
 
 
