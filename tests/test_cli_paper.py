@@ -36,7 +36,9 @@ def test_codes_and_copies(tmp_path: Path) -> None:
     (home / "b.csv").write_text("Code;Noir;Couleur\n42;120;6\n7;3;0\n", encoding="utf-8")
     (home / "bad.csv").write_text("Code;Noir\n42;dix\n", encoding="utf-8")
     assert call(home, "paper", "codes", "copieur", str(home / "a.csv")).output == "2 codes, 0 copies\n"
-    done = call(home, "paper", "codes", "copieur", str(home / "b.csv"))
+    older = call(home, "paper", "codes", "copieur", str(home / "b.csv"))
+    assert (older.exit_code, "b.csv:3: le compteur du code 7 a baissé" in older.output) == (1, True)
+    done = call(home, "paper", "codes", "copieur", str(home / "b.csv"), "--reset")
     assert "code 7 : compteur remis à zéro" in done.output
     assert "2 codes, 21 copies\n21 copies non attribuées : à donner sous « Impressions »" in done.output
     refused = call(home, "paper", "codes", "copieur", str(home / "bad.csv"))
@@ -69,6 +71,9 @@ def test_a_code_is_given_to_a_shared_account(tmp_path: Path) -> None:
 def test_releve_and_contract(tmp_path: Path) -> None:
     home = site(tmp_path, "panel")
     assert call(home, "paper", "releve", "copieur", "--mono", "1000").output.startswith("first: 0 copies")
+    slipped = call(home, "paper", "releve", "copieur", "--mono", "100")
+    assert (slipped.exit_code, "rien n'est noté" in slipped.output) == (1, True)
+    assert call(home, "paper", "releve", "copieur", "--mono", "100", "--sure").output.startswith("fell: 0 copies")
     now = SystemClock().now().utc
     quarter = f"{now.year}-Q{(now.month + 2) // 3}"
     empty = call(home, "paper", "contract", "--quarter", quarter)

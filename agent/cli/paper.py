@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agent.memory.ledger import Ledger
     from agent.memory.roster import RosterStore
     from agent.rules.contract import Bill, ContractLine, Stand
+    from agent.rules.members import LineFault
     from drivers.contract import Moment
 
     _Quarter = tuple[str, tuple[Stand, Stand] | None, tuple[ContractLine, ...], Bill | None]
@@ -201,18 +202,16 @@ def _contract_json(
 @paper.command("codes")
 @click.argument("name", metavar="PRINTER")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--reset", "was_reset", is_flag=True, help="Counters that fell were reset at the copier.")
 @click.pass_obj
-def codes(where: Where, name: str, file: Path) -> None:
+def codes(where: Where, name: str, file: Path, was_reset: bool) -> None:
     """Import the counters of user codes from FILE, a copier's CSV: all of it, or nothing and every fault."""
     from agent.memory.handcount import plan_codes
-    from agent.rules.codes import code_owner, read_codes
+    from agent.rules.codes import code_name, code_owner, fallen, read_codes
 
     config, data = _printer(where, name), file.read_bytes()
     read = read_codes(data, config.code_columns)
-    for fault in read.faults:
-        click.echo(f"{file}:{fault.line}: {fault.fr} — {fault.en}", err=True)
-    if read.faults:
-        fail("rien n'a été importé ; corrigez le fichier et recommencez — nothing was imported", EXIT_REFUSED)
+    _refuse(file, read.faults, "corrigez le fichier et recommencez")
     zone = ZoneInfo(where.site().site.timezone)
     with _roster(where) as (ledger, roster, now):
         today = now().utc.astimezone(zone).date()
@@ -221,9 +220,11 @@ def codes(where: Where, name: str, file: Path) -> None:
             name,
             read,
             data,
-            lambda code: code_owner(roster.alias(f"{name}#{code}"), roster.roster(), today),
+            lambda code: code_owner(roster.alias(code_name(name, code)), roster.roster(), today),
             cumulative=config.codes_cumulative,
         )
+        if not was_reset:
+            _refuse(file, fallen(plan.judged), "s'ils ont été remis à zéro, ajoutez --reset")
         for fact, key in plan.facts:
             ledger.append_now(fact, now(), key)
     for one in plan.judged:
@@ -234,6 +235,13 @@ def codes(where: Where, name: str, file: Path) -> None:
         click.echo(f"{plan.nobodys} copies non attribuées : à donner sous « Impressions » — nobody's")
 
 
+def _refuse(file: Path, faults: Iterable[LineFault], remedy: str) -> None:
+    """Say the faults of a file, if it has any, and end the command: nothing was imported."""
+    if not (said := [f"{file}:{fault.line}: {fault.fr} — {fault.en}" for fault in faults]):
+        return
+    fail("\n".join([*said, f"rien n'a été importé ; {remedy} — nothing was imported"]), EXIT_REFUSED)
+
+
 @paper.command("code")
 @click.argument("name", metavar="PRINTER")
 @click.argument("code", metavar="CODE")
@@ -242,12 +250,13 @@ def codes(where: Where, name: str, file: Path) -> None:
 def give_code(where: Where, name: str, code: str, whose: str) -> None:
     """Say whose the user code CODE of PRINTER is: a member's or a shared account's (none: nobody's)."""
     from agent.memory.roster import RosterError
+    from agent.rules.codes import code_name
     from agent.rules.facts import MemberId
 
     _printer(where, name)
     with _roster(where) as (_, roster, _now):
         try:
-            roster.payers.give_code(roster.alias(f"{name}#{code}").id, MemberId(whose), actor="cli")
+            roster.payers.give_code(roster.alias(code_name(name, code)).id, MemberId(whose), actor="cli")
         except RosterError as error:
             fail(f"{error.fr} — {error.en}", EXIT_REFUSED)
 
@@ -258,11 +267,14 @@ def give_code(where: Where, name: str, code: str, whose: str) -> None:
 @click.option("--colour", type=click.IntRange(0), default=0, help="Total colour on the panel.")
 @click.option("--copies-mono", type=click.IntRange(0), help="Copies in black and white, where the panel shows them.")
 @click.option("--copies-colour", type=click.IntRange(0), default=0)
+@click.option("--sure", is_flag=True, help="The numbers are right, though they fell or leapt.")
 @click.pass_obj
-def releve(where: Where, name: str, mono: int, colour: int, copies_mono: int | None, copies_colour: int) -> None:
+def releve(
+    where: Where, name: str, mono: int, colour: int, copies_mono: int | None, copies_colour: int, sure: bool
+) -> None:
     """Write down what PRINTER's panel shows; what the house did not count itself becomes unattributed copies."""
     from agent.memory.handcount import plan_panel
-    from agent.rules.panel import NOT_SHOWN, Typed
+    from agent.rules.panel import NOT_SHOWN, Typed, doubt
 
     _printer(where, name)
     zone = ZoneInfo(where.site().site.timezone)
@@ -270,9 +282,11 @@ def releve(where: Where, name: str, mono: int, colour: int, copies_mono: int | N
     with _roster(where) as (ledger, _, now):
         typed = Typed(now().utc.astimezone(zone).date(), mono, colour, *apart)
         read, facts = plan_panel(ledger, name, typed, "cli")
+        rest = sum(fact.mono + fact.colour for fact, _ in facts if isinstance(fact, CopiesCounted))
+        if not sure and (why := doubt(read, rest)):
+            fail(f"{why}: {rest} copies ; rien n'est noté. Si c'est juste, ajoutez --sure — not written", EXIT_REFUSED)
         for fact, key in facts:
             ledger.append_now(fact, now(), key)
-    rest = sum(fact.mono + fact.colour for fact, _ in facts if isinstance(fact, CopiesCounted))
     click.echo(f"{read.why}: {rest} copies non attribuées, {read.counted} comptées par la maison")
 
 

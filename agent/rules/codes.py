@@ -1,22 +1,23 @@
 """Counters of user codes (department codes), as a copier exports them to a CSV: each code is a member's, or nobody's.
 
-The one idea: the file is understood whole or not at all, and every line that is wrong is said with its number. Most
-machines export counters that only grow: their first sight is a starting point, later ones count the difference, and one
-that fell was reset and starts again. A machine that empties its counters at each export is told so in the site file. A
-code is somebody's as a print name is: by an erasable row of the roster, named DEVICE#CODE. It can be a shared account's
-too (`rules.payers`): then whoever types it copies for the account, while it is open; after that they are nobody's, and
-the animator says whose. Pure.
+The one idea: the file is understood whole or not at all, and every line that is wrong is said with its number. What
+stands above the titles (a report's own name, its day) is passed over. Most machines export counters that only grow:
+their first sight is a starting point, later ones count the difference, and one that fell was reset, or the file is an
+older one: somebody has to say which, for what is started anew too low is counted twice. A machine that empties its
+counters at each export is told so in the site file. A code is somebody's as a print name is: by an erasable row of the
+roster, named DEVICE#CODE. It can be a shared account's too (`rules.payers`): then whoever types it copies for the
+account, while it is open; after that they are nobody's, and the animator says whose. Pure.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from agent.rules.facts import AliasId, MemberId
-from agent.rules.folding import fold_text
+from agent.rules.folding import fold_text, fold_user
 from agent.rules.members import Alias, LineFault, Roster, cells_of, decoded
 from agent.rules.pages import Owner, owner
 from agent.rules.paper import CopiesByHand
@@ -24,7 +25,11 @@ from agent.rules.payers import ANIMATOR, Charge, may_pay
 
 LINES = 5000
 MOST = 100_000_000
-TOTALS = frozenset({"total", "totaux", "totals", "sous-total", "sum"})
+PREAMBLE = 20  # lines that may stand above the titles
+LONGEST = 40  # signs of a code
+TOTALS = frozenset(
+    {"total", "totaux", "totals", "sous-total", "sum", "total general", "grand total", "somme", "ensemble", "gesamt"}
+)
 TITLES: Mapping[str, tuple[str, ...]] = {  # what headers call them, folded
     "code": (
         *("code", "code utilisateur", "code departement", "departement", "id", "id utilisateur", "utilisateur"),
@@ -65,7 +70,7 @@ def read_codes(data: bytes, columns: tuple[str, ...] = ()) -> CodeFile:
     """Understand a file. `columns`: the titles of code, mono and, where there is one, colour; () finds them."""
     text = decoded(data)
     try:
-        lines = cells_of(text) if text is not None else []
+        lines = _table(text, columns) if text is not None else []
     except csv.Error:
         lines = []
     if not lines or len(lines) > LINES:
@@ -79,17 +84,43 @@ def read_codes(data: bytes, columns: tuple[str, ...] = ()) -> CodeFile:
     if faults:
         return CodeFile((), tuple(faults))
     rows: list[CodeRow] = []
+    known = set[str]()
     for line, cells in rest:
         code = _cell(cells, places["code"])
         if fold_text(code) in TOTALS:
             continue
+        if len(cells) <= max(places.values()):
+            faults.append(
+                LineFault(line, "la ligne est coupée : exportez le fichier à nouveau", "the line is cut short")
+            )
+            continue
         found = [_count(line, cells, places, column, faults) for column in ("mono", "colour")]
+        folded = fold_user(code_name("", code))
         if not code:
             faults.append(LineFault(line, "le code manque : remplissez-le ou ôtez la ligne", "the code is missing"))
-        elif any(row.code == code for row in rows):
+        elif len(code) > LONGEST:
+            short = f"{code[:LONGEST]}…"
+            faults.append(LineFault(line, f"le code {short} est trop long", f"the code {short} is too long"))
+        elif folded in known:
             faults.append(LineFault(line, f"le code {code} y est deux fois", f"the code {code} is there twice"))
+        known.add(folded)
         rows.append(CodeRow(line, code, *found))
     return CodeFile((), tuple(faults)) if faults else CodeFile(tuple(rows))
+
+
+def code_name(device: str, code: str) -> str:
+    """Return the name a code has in the roster. It is no login: nothing before a backslash or after an @ is dropped."""
+    return f"{device}#" + code.replace("\\", "/").replace("@", "(at)")
+
+
+def _table(text: str, columns: tuple[str, ...]) -> list[tuple[int, list[str]]]:
+    """Return the lines from the titles on, each with its number; all of them where no line has the titles."""
+    lines = text.splitlines(keepends=True)
+    for above, head in enumerate(lines[:PREAMBLE]):
+        titles = cells_of(head) if '"' not in head or not head.count('"') % 2 else []
+        if titles and not _places(*titles[0], columns)[1]:
+            return [(line + above, cells) for line, cells in cells_of("".join(lines[above:]))]
+    return cells_of(text)
 
 
 def _nothing(line: int, fr: str, en: str) -> CodeFile:
@@ -97,7 +128,8 @@ def _nothing(line: int, fr: str, en: str) -> CodeFile:
 
 
 def _cell(cells: list[str], place: int) -> str:
-    return cells[place].strip() if place < len(cells) else ""
+    text = cells[place].strip() if place < len(cells) else ""
+    return text[2:-1] if text.startswith('="') and text.endswith('"') else text  # so that Excel keeps its zeros
 
 
 def _places(line: int, titles: list[str], columns: tuple[str, ...]) -> tuple[dict[str, int], list[LineFault]]:
@@ -180,6 +212,19 @@ def judge_code(
     if why == "counted" and not mono + colour:
         return None
     return Judged(row, _fact(device, row, whose, (mono, colour), 1 if known is None else known.turn + 1, mark), why)
+
+
+def fallen(judged: Iterable[Judged]) -> tuple[LineFault, ...]:
+    """Return the counters that fell, for somebody to say that they were reset."""
+    return tuple(
+        LineFault(
+            one.row.line,
+            f"le compteur du code {one.row.code} a baissé : fichier plus ancien que le dernier, ou remis à zéro ?",
+            f"the counter of code {one.row.code} fell: is the file older than the last one, or was it reset?",
+        )
+        for one in judged
+        if one.why == "fell"
+    )
 
 
 def _fact(device: str, row: CodeRow, whose: Owner, moved: tuple[int, int], turn: int, mark: str) -> CopiesByHand:

@@ -198,19 +198,20 @@ def _of_panel(fact: PanelRead) -> dict[str, int]:
 
 
 def bounds(stands: Iterable[Stand], first: date, after: date) -> tuple[Stand, Stand] | None:
-    """Return the stands a quarter is read between: the first on or after each of its bounds, else the nearest within.
+    """Return the stands a quarter is read between: those nearest to its first day and to the day after its last.
 
-    None with fewer than two, or when the machine was swapped in between.
+    Whoever reads a panel comes a day late as often as a day early, and a quarter begins where the one before ended.
+    None with fewer than two, or when the machine was swapped or reset in between.
     """
     ordered = sorted(stands, key=lambda one: one.day)
-    before = [one for one in ordered if one.day <= first]
-    within = [one for one in ordered if first <= one.day <= after]
-    start = before[-1] if before else within[0] if within else None
-    if start is None or not within or within[-1].day <= start.day:
+    if not ordered:
         return None
-    end = within[-1]
+    start, end = (min(ordered, key=lambda one: (abs((one.day - bound).days), one.day)) for bound in (first, after))
+    if end.day <= start.day or end.day <= first or start.day >= after:
+        return None
+    swapped = start.serial != end.serial and bool(start.serial and end.serial)  # a panel tells no serial number
     fell = end.mono < start.mono or end.colour < start.colour
-    return None if start.serial != end.serial or fell else (start, end)
+    return None if swapped or fell else (start, end)
 
 
 def contract_lines(start: Stand, end: Stand, terms: Terms, invoice: Mapping[str, int]) -> tuple[ContractLine, ...]:

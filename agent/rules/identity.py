@@ -44,12 +44,16 @@ NOBODYS = re.compile(  # compared without spaces, dashes and underscores
     "|defaultuser0|wdagutilityaccount|remoteuser|localhost|mobile|pc|portable|laptop|desktop|computer|ordinateur|poste"
     "|iphone|ipad|ipod|ipodtouch|macbook|macbookpro|macbookair|imac|macmini|mac|android|galaxy|pixel|huawei|redmi"
     "|xiaomi|oneplus|chromebook|chromeos|windows|linux|ubuntu|debian|pi|raspberrypi|cups|lp|print|imprimante|scan|scanner"
+    "|dell|asus|lenovo|acer|surface|surfacepro|surfacego|macos|windowspc|local|localuser|home|mobileuser|daemon|chrome"
+    "|airprint|ipp|withheld|notavailable"  # the last two: a client that may not say (RFC 8011 section 9.3)
 )
 MACHINES = re.compile(
     r"(?:desktop|laptop|win|pc|portable|tablet|minwinpc)-(?=[a-z]*\d)[a-z0-9]{1,15}"  # what Windows calls itself
     r"|(?:desktop|laptop)-[a-z0-9]{7}"
     r"|(?:iphone|ipad|ipod|android|galaxy|pixel|macbook(?:-?(?:pro|air))?|imac|mac-?mini|chromebook)[-_ ]?\(?\d+\)?"
     r"|android-[0-9a-f]{8,16}|sm-[a-z]\d{3,4}[a-z]*|localhost.*|(?:user|admin|guest|invite)\d+"
+    r"|.*\$"  # the account of a Windows machine itself
+    r"|(?:pc|poste|utilisateur)-?\d+|(?:galaxy|redmi|pixel|oneplus)[-_ ](?:note[-_ ])?[a-z]?\d+[a-z]*"
     r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|s-1-\d+(?:-\d+)+|\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f:]*::[0-9a-f:]*"
 )
 

@@ -3,7 +3,9 @@
 The one idea: two relevés give a movement; what the house counted itself in between is taken off; the rest was copied by
 nobody we know. Where the panel counts copies apart, their movement is that rest, and nothing is taken off but copies
 already told by user codes. A panel that shows less than before was reset or replaced: a starting point again. One that
-moved by less than we counted is said, and nothing is booked: we do not invent negative copies. Pure.
+moved by less than we counted is said, and nothing is booked: we do not invent negative copies. All three, and a leap,
+are a slip of a finger more often than not, which the next relevé would book as copies: somebody says that they are so.
+Pure.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from agent.rules.pages import PagesCounted
 from agent.rules.paper import CopiesByHand, CopiesCounted, PanelRead
 
 NOT_SHOWN = -1
+LEAP = 50_000  # sides: more than anybody copies at a place like ours between two relevés
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,13 @@ def judge_panel(
         to_colour=typed.colour,
         source="panel",
     )
+
+
+def doubt(read: PanelRead, rest: int) -> str:
+    """Return why a relevé that leaves `rest` copies may be mistyped: "fell", "short", "leap"; "" if it may not."""
+    if read.why in {"fell", "short"}:
+        return read.why
+    return "leap" if rest > LEAP else ""
 
 
 def _rest(typed: Typed, before: PanelRead, counted: Counted) -> tuple[str, tuple[int, int]]:

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from agent.rules.codes import CodeRow, Known, code_owner, judge_code, read_codes
+from agent.rules.codes import CodeRow, Known, code_name, code_owner, fallen, judge_code, read_codes
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.members import Alias, Member, Roster
 from agent.rules.pages import Owner
@@ -34,6 +34,26 @@ def test_titles_named_in_the_site_file_go_before():
     assert read_codes(data, ("Dpt", "Volume NB")).rows == (CodeRow(2, "12", 40, 0),)
 
 
+def test_what_stands_above_the_titles_and_excels_own_quotes_are_passed_over():
+    data = b'"Compteurs ""mars"""\nImprim\xe9 le;2026-11-29\n\nCode;Copies N&B\n="0042";12\nTotal g\xe9n\xe9ral;12\n'
+    assert read_codes(data).rows == (CodeRow(5, "0042", 12, 0),)
+
+
+def test_a_code_is_no_login_and_two_that_the_roster_cannot_tell_apart_are_one():
+    assert code_name("copieur", "ACME\\ab@1") == "copieur#ACME/ab(at)1"
+    two = read_codes(b"Code;Noir\nab1;10\nAB1;20\nx@a;1\nx@b;2\n")
+    assert [(fault.line, fault.fr) for fault in two.faults] == [(3, "le code AB1 y est deux fois")]
+
+
+def test_counters_that_fell_are_said_with_their_line():
+    judged = [
+        judge_code("copieur", CodeRow(2 + n, code, 15, 0), ANNE, Known(last, 0, 1), cumulative=True, mark="")
+        for n, (code, last) in enumerate((("0042", 10), ("0043", 20)))
+    ]
+    (said,) = fallen(one for one in judged if one is not None)
+    assert (said.line, "code 0043 a baissé" in said.fr, "0043 fell" in said.en) == (3, True, True)
+
+
 @pytest.mark.parametrize(
     ("data", "columns", "says"),
     [
@@ -45,6 +65,11 @@ def test_titles_named_in_the_site_file_go_before():
             b"Nom;Pages\nAnne;3\n",
             (),
             [(1, "la colonne \u00ab code \u00bb"), (1, "la colonne \u00ab copies n&b \u00bb")],
+        ),
+        (
+            b"Code;Noir;Couleur\n1;2;3\n2\n" + b"9" * 41 + b";1;1\n",
+            (),
+            [(3, "la ligne est coupée"), (4, "est trop long")],
         ),
         (b"Code;Noir\n1;2\n", ("Code", "Noir", "Rouge"), [(1, "la colonne \u00ab Rouge \u00bb")]),
         (

@@ -106,6 +106,16 @@ def test_between_which_stands_a_quarter_is_read():
     assert bounds([START, Stand(DEC, "S1", 60_000, 12)], OCT, JAN) is None  # reset
 
 
+def test_a_panel_read_a_few_days_late_is_the_end_of_its_quarter_and_the_beginning_of_the_next():
+    days = (date(2026, 9, 1), date(2026, 10, 5), date(2026, 12, 2), date(2027, 1, 4), date(2027, 4, 2))
+    stands = [Stand(day, "", 1000 * number, 0) for number, day in enumerate(days)]
+    assert bounds(stands, OCT, JAN) == (stands[1], stands[3])
+    assert bounds(stands, JAN, date(2027, 4, 1)) == (stands[3], stands[4])
+    assert bounds(stands, date(2027, 4, 1), date(2027, 7, 1)) is None  # nothing of it yet
+    assert bounds(stands, date(2026, 4, 1), date(2026, 7, 1)) is None  # before all of them
+    assert bounds([replace(stands[1], serial="S1"), stands[3]], OCT, JAN) is not None  # a panel beside the meters
+
+
 PRICED = Terms(3_000, 500, 2, 1, Decimal("180.00"), Decimal("0.0065"), Decimal("0.0550"))
 
 

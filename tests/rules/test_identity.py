@@ -13,10 +13,13 @@ NOBODYS = r"""iPhone|iPad|iphone|iPhone (2)|iPhone-3|iPod touch|MacBook Pro|MacB
 desktop-a1b|DESKTOP-4F2QX7B|DESKTOP-QWERTYU|LAPTOP-9KD02JFL|WIN-3OV2K1|PC-7|Administrator|Administrateur|ADMINISTRATOR|admin|root
 PORTABLE\Administrateur|anonymous|Guest|Invité|invitee|utilisateur|User|user1|localhost|192.168.1.20|::1|fe80::1
 android|Android_12|android-3f9a0c2b1d4e5f60|SM-G991B|mobile|Chromebook|raspberrypi|defaultuser0|remote user||   |@
+DESKTOP-4F2$|pc1|Utilisateur2|Galaxy S21|galaxy-a52s|Redmi Note 10|Surface Pro|LENOVO|airprint
+withheld|Windows-PC|localuser
 S-1-5-21-1-2-3-1001|4a7d1ed4-1111-2222-3333-444455556666|DOM\
 """
 SOMEBODYS = (
     "alice|m042|j.dupont|Élodie Martin|iphone de lea|desktop publishing|pierre-mac|paul|madmin|scanlon|pia|win|pc-alice"
+    "|homer|della"
 )
 
 

@@ -9,7 +9,7 @@ import pytest
 from agent.rules.attribution import PagesAttributed
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.pages import Evidence, PagesCounted
-from agent.rules.panel import NOT_SHOWN, Counted, Typed, judge_panel
+from agent.rules.panel import NOT_SHOWN, Counted, Typed, doubt, judge_panel
 from agent.rules.paper import CopiesByHand, CopiesCounted
 
 OCT, NOV = date(2026, 10, 30), date(2026, 11, 30)
@@ -55,3 +55,20 @@ def test_what_the_house_counted():
 def test_the_lines_that_a_panel_does_not_show_are_kept_as_such():
     assert (FIRST.copies_mono, FIRST.copies_colour) == (NOT_SHOWN, NOT_SHOWN)
     assert isinstance(judge_panel("c", Typed(NOV, 10_001, 2_000), FIRST, Counted(), "a")[1], CopiesByHand)
+
+
+@pytest.mark.parametrize(
+    ("typed", "counted", "doubted"),
+    [
+        ((10_400, 2_060), Counted(250, 40), ""),
+        ((10_400, 52_000), Counted(400), ""),
+        ((10_401, 52_000), Counted(400), "leap"),
+        ((104_000, 2_060), Counted(250, 40), "leap"),
+        ((1_040, 2_060), Counted(250, 40), "fell"),
+        ((10_400, 0), Counted(250, 40), "fell"),
+        ((10_040, 2_060), Counted(250, 40), "short"),
+    ],
+)
+def test_a_slip_of_a_finger_is_asked_about(typed, counted, doubted):
+    read, rest = judge_panel("copieur", Typed(NOV, *typed), FIRST, counted, "a1")
+    assert doubt(read, 0 if rest is None else rest.mono + rest.colour) == doubted

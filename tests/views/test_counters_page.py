@@ -51,8 +51,16 @@ def test_a_releve_is_typed_and_what_nobody_counted_is_to_be_given(house_with):
             page = await hand.send(page.form("/impressions/attribuer"), member="m042")
             assert "C'est attribué : Anne Petit." in page.text
             page = await hand.open(PATH)
-            page = await hand.send(page.form(f"{PATH}/releve"), mono="12", colour="0")
-            assert "le compteur a baissé" in page.text
+            for typed, says in (
+                ({"mono": "10150", "colour": ""}, "un compteur a baissé, ou une ligne manque"),
+                ({"mono": "101500", "colour": "2020"}, "ce serait 91 360 faces copiées"),
+                ({"mono": "12", "colour": "0"}, "un compteur a baissé"),
+            ):
+                page = await hand.send(page.form(f"{PATH}/releve"), **typed)
+                assert (page.status, says in page.text) == (422, True), typed
+                assert page.form(f"{PATH}/releve").fields["mono"] == typed["mono"]
+            page = await hand.send(page.form(f"{PATH}/releve"), sure="1")
+            assert "le compteur a baissé : nouveau point de départ" in page.text
 
         act(home, story)
         assert [fact.why for fact in facts(home, PanelRead)] == ["first", "counted", "fell"]
@@ -146,6 +154,25 @@ def test_a_code_is_a_shared_accounts_while_it_is_open_and_goes_from_one_to_the_n
         ]
 
 
+def test_a_file_older_than_the_last_is_not_taken_for_a_reset(house_with):
+    october, november, december = (b"Code;Copies N&B\r\n7;%d\r\n" % count for count in (100, 150, 180))
+    with house_with(copies="codes") as home:
+
+        async def story(hand: Hand) -> None:
+            for file in (october, november):
+                page = await hand.send((await hand.open(PATH)).form(f"{PATH}/codes"), file=file)
+            page = await hand.send(page.form(f"{PATH}/codes"), file=october)
+            assert (page.status, "le compteur du code 7 a baissé" in page.text) == (422, True)
+            page = await hand.send((await hand.open(PATH)).form(f"{PATH}/codes"), file=december)
+            assert "1 code lu, 30 nouvelles copies comptées" in page.text
+            page = await hand.send(page.form(f"{PATH}/codes"), file=october)
+            page = await hand.send(page.form(f"{PATH}/codes"), file=b"Code;Copies N&B\r\n7;4\r\n", reset="1")
+            assert "1 compteur remis à zéro : nouveau point de départ" in page.text
+
+        act(home, story)
+        assert [fact.mono for fact in facts(home, CopiesByHand)] == [0, 50, 30, 0]
+
+
 def test_a_file_with_the_wrong_columns_says_so_line_by_line_and_nothing_is_half_imported(house_with):
     with house_with(copies="codes") as home:
 
@@ -169,7 +196,7 @@ def test_the_invoice_stands_beside_our_reading(house_with):
 
         async def story(hand: Hand) -> None:
             page = await hand.open(f"{PATH}?quarter=2026-Q4")
-            assert "Pas encore deux relevés dans ce trimestre." in page.text
+            assert "Pas encore deux relevés qui se suivent pour ce trimestre" in page.text
             first = page.form(f"{PATH}/releve")
             page = await hand.send(first, mono="10000", colour="2000", day="2026-10-01")
             await hand.send(page.form(f"{PATH}/releve"), mono="10140", colour="2020")

@@ -91,6 +91,7 @@ FAMILIES: set[str] = {
     *(f"event.roster.{action}" for action in (*PEOPLE, *PAYERS, "other")),
     *(f"counters.way_{way}" for way in COPIES),
     *(f"counters.panel_{why}" for why in ("first", "counted", "fell", "short")),
+    *(f"counters.doubt_{why}" for why in ("fell", "short", "leap")),
     *(f"counters.invoice_{verdict}" for verdict in ("open", "same", "more", "less")),
     *(f"counters.bill_{verdict}" for verdict in ("same", "more", "less")),
     *(f"counters.{line}" for line in (*COLOURS, *FUNCTIONS, *(colour + REST for colour in COLOURS))),

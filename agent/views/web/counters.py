@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 from aiohttp import web
@@ -18,12 +18,12 @@ from aiohttp import web
 from agent.memory.handcount import Keyed, last_panel, plan_codes, plan_panel, quarter_stands
 from agent.memory.ledger import LedgerError
 from agent.memory.roster import RosterError
-from agent.rules.codes import code_owner, read_codes
+from agent.rules.codes import code_name, code_owner, fallen, read_codes
 from agent.rules.contract import COLOURS, FUNCTIONS, amount_of, bill, contract_lines, quarter_at, quarter_of
 from agent.rules.facts import MemberId
 from agent.rules.members import LineFault, read_day
 from agent.rules.pages import Owner
-from agent.rules.panel import NOT_SHOWN, Typed
+from agent.rules.panel import NOT_SHOWN, Typed, doubt
 from agent.rules.paper import PanelRead
 from agent.views.events import Labels
 from agent.views.lessor import bill_sentence, contract_sentence, terms_of
@@ -78,6 +78,17 @@ class Machine:
     how: str  # in words
 
 
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """A relevé that may be mistyped: nothing is written until somebody says that it is so."""
+
+    says: str = ""
+    typed: Mapping[str, str] = field(default_factory=dict)
+
+
+NO_DOUBT = Doubted()
+
+
 def routes(app: web.Application) -> None:
     """Add this page, where anything prints."""
     if not app[GATE].site.printers:
@@ -94,7 +105,14 @@ async def show(request: web.Request) -> web.StreamResponse:
     return _page(request)
 
 
-def _page(request: web.Request, faults: Iterable[LineFault] = (), device: str = "") -> web.Response:
+def _page(
+    request: web.Request,
+    faults: Iterable[LineFault] = (),
+    device: str = "",
+    *,
+    fallen: bool = False,
+    doubted: Doubted = NO_DOUBT,
+) -> web.Response:
     t = words_of(request)
     asked = request.query.get("quarter", "")
     quarter = asked if quarter_of(asked) else quarter_at(local_now(request).date())
@@ -108,10 +126,12 @@ def _page(request: web.Request, faults: Iterable[LineFault] = (), device: str = 
         request,
         "counters.html",
         title="counters.title",
-        status=422 if said else 200,
+        status=422 if said or doubted.says else 200,
         machines=machines,
         faults=said,
         faulty=device,
+        fallen=fallen,
+        doubted=doubted,
         quarter=quarter,
         invoice=_invoice(request),
         total=request.query.get("total", "") if amount_of(request.query.get("total", "")) is not None else "",
@@ -169,8 +189,12 @@ async def type_panel(request: web.Request) -> web.StreamResponse:
         read, facts = plan_panel(request.app[LEDGER], device, typed, account_of(request).id)
     except LedgerError as error:
         raise web.HTTPServiceUnavailable from error
-    await _put(request, facts)
     rest = sum(fact.mono + fact.colour for fact, _ in facts if not isinstance(fact, PanelRead))  # type: ignore[attr-defined]
+    why = "" if fields.get("sure") else doubt(read, rest)
+    if why:
+        says = words_of(request)(f"counters.doubt_{why}", n=rest, counted=read.counted)
+        return _page(request, device=device, doubted=Doubted(says, fields))
+    await _put(request, facts)
     return back(request, PATH, f"counters.panel_{read.why}", n=rest, counted=read.counted)
 
 
@@ -231,16 +255,17 @@ async def import_codes(request: web.Request) -> web.StreamResponse:
         )
     except LedgerError as error:
         raise web.HTTPServiceUnavailable from error
+    if (fell := fallen(plan.judged)) and not fields.get("reset"):
+        return _page(request, fell, device, fallen=True)
     await _put(request, plan.facts)
     await audit(request, "codes-imported", device)
-    fell = sum(one.why == "fell" for one in plan.judged)
     key = "counters.codes_fell" if fell else "counters.codes_nobodys" if plan.nobodys else "counters.codes_done"
-    return back(request, PATH, key, n=plan.sides, codes=len(file.rows), fell=fell, nobodys=plan.nobodys)
+    return back(request, PATH, key, n=plan.sides, codes=len(file.rows), fell=len(fell), nobodys=plan.nobodys)
 
 
 def _owner(request: web.Request, device: str, code: str) -> Owner:
     roster = request.app[ROSTER]
-    return code_owner(roster.alias(f"{device}#{code}"), roster.roster(), local_now(request).date())
+    return code_owner(roster.alias(code_name(device, code)), roster.roster(), local_now(request).date())
 
 
 @needs(Role.ANIMATOR)
