@@ -5,8 +5,9 @@ The one idea: the scene runs inside and can touch no plug, so it says on its con
 passes every line on, and does what a line asks through the machine's monitor (QMP) and the readers' character devices.
 The bridge that outlives a reboot stands here too: `street: bridge` plugs it in, `street: mark STEP` forgets what its
 relay did and keeps STEP for the next boot, `street: judge LIMIT_S WORDS` says how long it was released since, `street:
-watchdog LIMIT_S WORDS` how soon after that release the hardware watchdog reset the machine. It knows nothing of
-gardien.
+watchdog LIMIT_S WORDS` how soon after that release the hardware watchdog reset the machine. A relay on the machine's
+own pin: `street: relay PIN LEVEL` watches that one instead, `street: struck` keeps the moment, `street: fell LIMIT_S
+WORDS` says how long after it the relay was let go, `street: quit` ends the machine. It knows nothing of gardien.
 
     python -m tests.board.street FOLDER      where the sockets `qmp` and one per reader stand
 """
@@ -17,9 +18,12 @@ import json
 import socket
 import sys
 import threading
+import time
+from functools import partial
 from pathlib import Path
 
 from tests.board.outside import Outside
+from tests.board.registers import Registers
 
 LIMIT_S = 60.0
 ASK = "street: "
@@ -35,6 +39,8 @@ class Street:
         self._readers: dict[str, socket.socket] = {}
         self._moves: list[tuple[int, float]] = []  # of the outside bridge's relay: level, when (UTC, as QMP's events)
         self._bites: list[float] = []  # of the watchdog
+        self._pin: Registers | None = None
+        self._struck_s = 0.0
 
     def do(self, words: list[str]) -> None:
         """Do one thing that was asked for."""
@@ -63,8 +69,26 @@ class Street:
             case ["watchdog", limit, *what]:
                 self._tell("query-status", {})
                 print(f"board: {' '.join(what)}: {self._bitten(float(limit))}", flush=True)
+            case ["relay" | "struck" | "fell" | "quit", *_]:
+                self._at_the_pins(words)
             case _:
                 raise ValueError(f"the street cannot {' '.join(words)!r}")
+
+    def _at_the_pins(self, words: list[str]) -> None:
+        """Do one thing that a Raspberry Pi asked for."""
+        match words:
+            case ["relay", pin, level]:
+                if self._pin is not None:
+                    self._pin.close()
+                self._moves.clear()
+                monitor = self._folder / "pins"
+                self._pin = Registers(monitor, int(pin), active=level == "1", moved=partial(self._moved, RELAY))
+            case ["struck"]:
+                self._struck_s = time.time()
+            case ["fell", limit, *what]:
+                print(f"board: {' '.join(what)}: {self._fallen(float(limit))}", flush=True)
+            case ["quit"]:  # that machine has no power switch: halted, it stays
+                self._tell("quit", {})
 
     def _moved(self, pin: int, level: int, at_s: float) -> None:
         if pin == RELAY:
@@ -82,6 +106,13 @@ class Street:
         if len(self._bites) != 1 or not self._moves:
             return f"{len(self._bites)} resets by the watchdog instead of one: BAD"
         return _verdict(self._bites[0] - self._moves[0][1], limit_s)
+
+    def _fallen(self, limit_s: float) -> str:
+        match self._moves:
+            case [(1, began_s), (0, ended_s)] if began_s < self._struck_s:
+                return _verdict(ended_s - self._struck_s, limit_s)
+            case _:
+                return f"{[level for level, _ in self._moves]} instead of one release and one rest: BAD"
 
     def _connect(self, name: str) -> socket.socket:
         made = socket.socket(socket.AF_UNIX)
