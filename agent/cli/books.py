@@ -33,26 +33,32 @@ def balance(where: Where, month: str | None, as_json: bool) -> None:
     from dataclasses import asdict
 
     from agent.memory.ledger import Ledger, LedgerError
-    from agent.views.paperbooks import balances
+    from agent.views.paperbooks import balances, given
 
     first, beyond = _month(month) or (date.min, date.max)
     try:
         with Ledger.open(where.ledger_file) as ledger:
             found = balances(ledger, where.site().site.timezone)
+            since = given(ledger, where.site().site.timezone).between(first, beyond)
     except LedgerError as error:
         fail(str(error), EXIT_IO)
     stands = [stand for device in found.devices() for stand in found.between(device, first, beyond)]
     wrong = bool(found.faults) or any(stand.difference for stand in stands)
     if as_json:
-        rows = [{**asdict(stand), "difference": stand.difference} for stand in stands]
+        rows = [
+            {**asdict(stand), "difference": stand.difference, "given": since.get((stand.device, stand.epoch), 0)}
+            for stand in stands
+        ]
         click.echo(json.dumps({"ok": not wrong, "books": rows, "faults": found.faults}, default=str))
         sys.exit(EXIT_REFUSED if wrong else 0)
     for stand in stands:
+        theirs = since.get((stand.device, stand.epoch), 0)
         click.echo(
             f"{stand.device} ({stand.serial}, livre {stand.epoch}): {stand.opening} + {stand.prints} impressions"
             f" + {stand.copies} copies + {stand.unattributed} sans personne = {stand.counter}"
             + (f" ; il manque {stand.difference}" if stand.difference else "")
             + (f" ; {stand.open_sides} à vérifier" if stand.open_sides else "")
+            + (f" ; {theirs} de ces « sans personne » attribués depuis" if theirs else "")
         )
     for fault in found.faults:
         click.echo(f"  {fault}")
@@ -67,10 +73,11 @@ def balance(where: Where, month: str | None, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
 def jobs(where: Where, month: str | None, count: int, as_json: bool) -> None:
-    """List print attempts: sides, sheets, who by account id, and who says so."""
+    """List print attempts, past the box too: sides, sheets, who by account id, and who says so."""
     from dataclasses import asdict
 
     from agent.memory.ledger import Ledger, LedgerError
+    from agent.rules.past import HOUSE
     from agent.views.paperbooks import attempts
 
     first, beyond = _month(month) or (date.min, date.max)
@@ -87,11 +94,12 @@ def jobs(where: Where, month: str | None, count: int, as_json: bool) -> None:
         return
     for row in rows:
         between = f"{row.low}–{row.high}" if row.low < row.high else str(row.low)
+        who = "(la maison)" if row.member == HOUSE else row.member or "(personne)"
         free = f" (offert : {row.free})" if row.free else ""
         click.echo(
-            f"{row.written:%Y-%m-%d %H:%M}  {row.device}  {row.member or '(personne)'}  {between} faces"
+            f"{row.written:%Y-%m-%d %H:%M}  {row.device}  {who}  {between} faces"
             f" dont {row.colour} couleur, {row.sheets} feuilles{' A3' if row.large else ''}{free}"
-            f"  {row.state}  {row.evidence}"
+            f"  {row.state}  {row.evidence}{'  sans passer par le boîtier' if row.past else ''}"
         )
 
 

@@ -16,6 +16,7 @@ from agent.rules.door import EntryDecided
 from agent.rules.health import ServiceAbsent
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import CopiesCounted, PastMended, PrintedPast
+from agent.rules.past import PastAttributed
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.review import Doubts
 from agent.rules.settlement import PrintSettled
@@ -59,7 +60,7 @@ def followed_slips(ledger: Ledger, clock: Clock) -> Followed[Slips]:
     """Return the paper that was counted, and whose it is by now, kept up."""
     return Followed(
         ledger,
-        (PagesCounted, CopiesCounted, PagesAttributed, CopiesAttributed, PrintSettled),
+        (PagesCounted, CopiesCounted, PrintedPast, PagesAttributed, CopiesAttributed, PastAttributed, PrintSettled),
         Slips(),
         lambda slips, new: slips.after((entry.fact, entry.key, entry.at.utc) for entry in new),
         lambda slips: slips.since(clock.now().utc - KEPT),

@@ -4,7 +4,8 @@ The one idea: a fact is never edited. An attribution says whose the paper was (`
 itself (`turn`) so that two hands at once cannot both be second, and can itself be taken back. What it takes away is
 counted apart from what it adds: the summaries are signed pairs, and no counter ever falls. When it counts is judged
 by `rules.months`. Paper nobody was known for goes to anybody; a member's own goes to a shared account (`rules.payers`)
-and back, and never to another member. Pure: it reads no clock.
+and back, and never to another member; what was printed past the box may also be the place's own (`rules.past`). Pure:
+it reads no clock.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from typing import ClassVar
 
 from agent.rules.facts import TIMED_DAYS, AliasId, Fact, FormulaId, MemberId, Total, total
 from agent.rules.pages import AttemptCounted, PagesCounted, paid
-from agent.rules.paper import CopiesCounted
+from agent.rules.paper import CopiesCounted, PrintedPast
+from agent.rules.past import HOUSE, NOBODY, PastAttributed, attributed, counted
 from agent.rules.payers import is_payer
 from agent.rules.settlement import PrintSettled, settled
 
-NOBODY = MemberId("")
 UNCLAIMED = "unclaimed"  # the formula label of a print nobody claimed, as PagesCounted.totals has it
 
 
@@ -121,48 +122,43 @@ def _per_member(was: MemberId, member: MemberId, kind: str, colour: str, sides: 
 # --- whose it is now -----------------------------------------------------------------------------------------
 
 
+Attributed = PagesAttributed | CopiesAttributed | PastAttributed
+
+
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """One print attempt or one row of copies, and whose it is by now."""
+    """One print attempt, one row of copies or one print past the box, and whose it is by now."""
 
     key: str  # of the ledger's row
     at: datetime
-    counted: PagesCounted | CopiesCounted
-    member: MemberId = NOBODY
+    counted: PagesCounted | CopiesCounted | PrintedPast
+    member: MemberId = NOBODY  # HOUSE: the place's own
     formula: FormulaId = FormulaId("")  # noqa: RUF009  (a constant)
     turn: int = 0
 
     @property
     def sides(self) -> int:
         """Return how many sides it is about."""
-        if isinstance(self.counted, PagesCounted):
-            return self.counted.sides_mono + self.counted.sides_colour
-        return self.counted.mono + self.counted.colour
+        match self.counted:
+            case PagesCounted() as fact:
+                return fact.sides_mono + fact.sides_colour
+            case CopiesCounted() as fact:
+                return fact.mono + fact.colour
+            case fact:
+                paper = counted(fact)
+                return paper.sides_mono + paper.sides_colour
 
-    def give(self, member: MemberId, formula: FormulaId, actor: str) -> PagesAttributed | CopiesAttributed | None:
+    def give(self, member: MemberId, formula: FormulaId, actor: str) -> Attributed | None:
         """Say whose it is; None if it is theirs already, or may not go there."""
         fact, turn = self.counted, self.turn + 1
-        if member == self.member or (fact.member and member != fact.member and not is_payer(member)):
+        if member == self.member:
+            return None
+        if isinstance(fact, PrintedPast):
+            return attributed(self.key, fact, (self.member, self.formula), (member, formula), turn, actor)
+        if member == HOUSE or (fact.member and member != fact.member and not is_payer(member)):
             return None
         if isinstance(fact, PagesCounted):
-            free = fact.free if isinstance(fact, AttemptCounted) else 0
-            said = PagesAttributed(
-                attempt=fact.attempt,
-                device=fact.device,
-                turn=turn,
-                alias=fact.alias,
-                was=self.member,
-                was_formula=self.formula,
-                member=member,
-                formula=formula,
-                sides_mono=fact.sides_mono,
-                sides_colour=fact.sides_colour,
-                sheets=fact.sheets,
-                actor=actor,
-            )
-            return (
-                PagesMoved(**{one.name: getattr(said, one.name) for one in fields(said)}, free=free) if free else said
-            )
+            return self._pages(fact, member, formula, actor)
         return CopiesAttributed(
             row=self.key,
             device=fact.device,
@@ -177,6 +173,24 @@ class Slip:
             actor=actor,
         )
 
+    def _pages(self, fact: PagesCounted, member: MemberId, formula: FormulaId, actor: str) -> PagesAttributed:
+        free = fact.free if isinstance(fact, AttemptCounted) else 0
+        said = PagesAttributed(
+            attempt=fact.attempt,
+            device=fact.device,
+            turn=self.turn + 1,
+            alias=fact.alias,
+            was=self.member,
+            was_formula=self.formula,
+            member=member,
+            formula=formula,
+            sides_mono=fact.sides_mono,
+            sides_colour=fact.sides_colour,
+            sheets=fact.sheets,
+            actor=actor,
+        )
+        return PagesMoved(**{one.name: getattr(said, one.name) for one in fields(said)}, free=free) if free else said
+
 
 def slip_name(fact: Fact, key: str) -> str:
     """Return the name of the paper a fact is about; `key` is the fact's own. "" if it is about none."""
@@ -187,23 +201,28 @@ def slip_name(fact: Fact, key: str) -> str:
             return f"copy:{key}"
         case CopiesAttributed():
             return f"copy:{fact.row}"
+        case PrintedPast():
+            return f"past:{key}"
+        case PastAttributed():
+            return f"past:{fact.row}"
         case _:
             return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Slips:
-    """All paper there is, folded from the facts. `after` gives the next value."""
+    """All paper there is, folded from the facts, the oldest first. `after` gives the next value."""
 
-    by_name: Mapping[str, Slip] = field(default_factory=dict)  # "print:ATTEMPT", "copy:KEY"; the oldest first
+    by_name: Mapping[str, Slip] = field(default_factory=dict)  # "print:ATTEMPT", "copy:KEY", "past:KEY"
 
     def after(self, rows: Iterable[tuple[Fact, str, datetime]]) -> Slips:
         """Return the slips after more facts, each with its key and its time; others are passed over."""
         slips = dict(self.by_name)
         for fact, key, at in rows:
             name = slip_name(fact, key)
-            if isinstance(fact, PagesCounted | CopiesCounted):
-                new = Slip(key, at, fact, fact.member, fact.formula)
+            if isinstance(fact, PagesCounted | CopiesCounted | PrintedPast):
+                whose = () if isinstance(fact, PrintedPast) else (fact.member, fact.formula)
+                new = Slip(key, at, fact, *whose)
                 doubtful = isinstance(fact, PagesCounted) and fact.low < fact.high
                 if new.sides or doubtful:
                     slips[name] = new
@@ -211,7 +230,7 @@ class Slips:
                 was = slips[name].counted
                 assert isinstance(was, PagesCounted)
                 slips[name] = replace(slips[name], counted=settled(was, fact))
-            elif isinstance(fact, PagesAttributed | CopiesAttributed) and name in slips:
+            elif isinstance(fact, Attributed) and name in slips:
                 slips[name] = replace(slips[name], member=fact.member, formula=fact.formula, turn=fact.turn)
         return Slips(slips)
 

@@ -5,7 +5,7 @@ counter; here the rows between two closings are added up anew and must make just
 forgotten (after 13 months) are not needed: the closings stay, and say the same sums as before.
 
 All in clicks of the device's counters, as they were counted: what was given to a member, or settled, later moves
-between accounts and never the sum. Pure.
+between accounts and never the sum; `Given` says how much of what was nobody's has somebody by now. Pure.
 """
 
 from __future__ import annotations
@@ -14,11 +14,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from agent.rules.attribution import CopiesAttributed, slip_name
 from agent.rules.columns import clicks_of
 from agent.rules.facts import Fact
 from agent.rules.pages import PagesCounted
-from agent.rules.paper import BooksClosed, BooksOpened, CopiesCounted, CopiesMetered, PrintsUnmatched
+from agent.rules.paper import (
+    BooksClosed,
+    BooksOpened,
+    CopiesByHand,
+    CopiesCounted,
+    CopiesMetered,
+    PrintedPast,
+    PrintsUnmatched,
+)
+from agent.rules.past import PastAttributed
 
+GIVING: tuple[type[Fact], ...] = (CopiesCounted, PrintedPast, CopiesAttributed, PastAttributed)
 KINDS: tuple[type[Fact], ...] = (BooksOpened, BooksClosed, PagesCounted, CopiesCounted, PrintsUnmatched)
 
 
@@ -143,9 +154,7 @@ def _after(stand: Stand, fact: Fact, day: date) -> Stand:
                 stand, day=day, counter=stand.counter + clicks, prints=stand.prints + clicks, open_sides=doubt
             )
         case CopiesCounted():
-            clicks = fact.mono + fact.colour
-            if isinstance(fact, CopiesMetered):
-                clicks = fact.clicks_mono + fact.clicks_colour
+            clicks = _copied(fact)
             copied, strays = (clicks, 0) if fact.member else (0, clicks)
             counter, copies = stand.counter + clicks, stand.copies + copied
             return replace(stand, day=day, counter=counter, copies=copies, unattributed=stand.unattributed + strays)
@@ -154,6 +163,45 @@ def _after(stand: Stand, fact: Fact, day: date) -> Stand:
             return replace(stand, day=day, counter=stand.counter + clicks, unattributed=stand.unattributed + clicks)
         case _:
             return stand
+
+
+def _copied(fact: CopiesCounted) -> int:
+    return fact.clicks_mono + fact.clicks_colour if isinstance(fact, CopiesMetered) else fact.mono + fact.colour
+
+
+@dataclass(slots=True)
+class Given:
+    """Folds what of the unattributed account was given to somebody since. Feed it the facts of GIVING, in order.
+
+    It stays booked where it was counted. Copies that no counter saw are in no books.
+    """
+
+    _rows: dict[str, tuple[date, str, int, int]] = field(default_factory=dict)  # day, device, epoch, clicks
+    _given: set[str] = field(default_factory=set)
+
+    def add(self, key: str, fact: Fact, day: date) -> None:
+        """Take in one fact with its key, written on `day`."""
+        match fact:
+            case CopiesByHand():
+                pass
+            case CopiesCounted() if not fact.member:
+                self._rows[f"copy:{key}"] = (day, fact.device, fact.epoch, _copied(fact))
+            case PrintedPast():
+                self._rows[f"past:{key}"] = (day, fact.device, fact.epoch, fact.mono + fact.colour)
+            case CopiesAttributed() | PastAttributed() if fact.member:
+                self._given.add(slip_name(fact, ""))
+            case CopiesAttributed() | PastAttributed():
+                self._given.discard(slip_name(fact, ""))
+            case _:
+                pass
+
+    def between(self, first: date, beyond: date) -> dict[tuple[str, int], int]:
+        """Return by device and epoch the clicks given of what was counted from `first` until before `beyond`."""
+        sums: dict[tuple[str, int], int] = {}
+        for name, (day, device, epoch, clicks) in self._rows.items():
+            if name in self._given and first <= day < beyond:
+                sums[device, epoch] = sums.get((device, epoch), 0) + clicks
+        return sums
 
 
 def of_rows(facts: Iterable[tuple[int, Fact, date]], gone: int = 0) -> Balances:

@@ -44,7 +44,7 @@ from agent.rules.columns import (
     large_moved,
     prints_of,
 )
-from agent.rules.facts import Fact, FormulaId, MemberId
+from agent.rules.facts import AliasId, Fact, FormulaId, MemberId
 from agent.rules.members import Member
 from agent.rules.pages import PagesCounted, attempt
 from agent.rules.paper import (
@@ -58,6 +58,7 @@ from agent.rules.paper import (
     PrintedPast,
     PrintsUnmatched,
 )
+from agent.rules.past import PastCounted, counted, recorded
 from agent.rules.sheets import large
 from drivers.contract import Counters, DeviceJob, DeviceReading, JobState, Moment
 
@@ -349,17 +350,18 @@ class Books:
             return rows
         return (*rows, self._unexplained(PrintsUnmatched, rest, stand))
 
-    def past(self, job: DeviceJob, *, aside: bool = False) -> PrintedPast:
-        """Return that a record was printed past us; `aside`: it is no print, and only never to be booked."""
-        sides = 0 if aside else job.sides or 0
+    def past(self, job: DeviceJob, alias: AliasId | None) -> PrintedPast:
+        """Return that a record was printed past us; `alias` None: it is no print, and only never to be booked."""
+        sides = 0 if alias is None else job.sides or 0
         colour = min(sides, job.sides_colour or 0)
         moved = Sides(sides - colour, colour) * (self.a3_clicks if large(job.media) else 1)
-        return replace(self._unexplained(PrintedPast, moved, self._floor), attempt=attempt(job))
+        stray = replace(self._unexplained(PrintedPast, moved, self._floor), attempt=attempt(job))
+        return stray if alias is None else recorded(stray, job, alias)
 
-    def past_unseen(self, stray: PrintsUnmatched) -> PrintedPast:
+    def past_unseen(self, stray: PrintsUnmatched) -> PastCounted:
         """Return the same movement of the print counters, said to be printed past us."""
         moved, stand = Sides(stray.mono, stray.colour), Sides(stray.to_mono, stray.to_colour)
-        return self._unexplained(PrintedPast, moved, stand)
+        return counted(self._unexplained(PrintedPast, moved, stand), self.a3_clicks)
 
     def _unexplained(self, kind: type[Stray], rest: Sides, stand: Sides) -> Stray:
         return kind(

@@ -19,14 +19,16 @@ from agent.rules.attribution import CopiesAttributed, PagesAttributed, slip_name
 from agent.rules.certainty import Absences, uncertain
 from agent.rules.facts import Fact
 from agent.rules.pages import PagesCounted
-from agent.rules.paper import CopiesCounted
+from agent.rules.paper import CopiesCounted, PrintedPast
+from agent.rules.past import PastAttributed
 from agent.rules.presence import VisitCorrected, VisitEnded
 from agent.rules.settlement import PrintSettled
 from agent.rules.tariff import Line, Statement
-from agent.rules.usage import ORDER, Item, Usage, prints_used, usages
+from agent.rules.usage import ORDER, Item, Usage, past_used, prints_used, usages
 
-Correction = PagesAttributed | CopiesAttributed | VisitCorrected | PrintSettled
-CORRECTIONS = (PagesAttributed, CopiesAttributed, VisitCorrected, PrintSettled)
+Correction = PagesAttributed | CopiesAttributed | PastAttributed | VisitCorrected | PrintSettled
+CORRECTIONS = (PagesAttributed, CopiesAttributed, PastAttributed, VisitCorrected, PrintSettled)
+PAPER = (PagesCounted, CopiesCounted, PrintedPast, PagesAttributed, CopiesAttributed, PastAttributed, PrintSettled)
 GIVEN = {Item.UNATTRIBUTED_MONO: Item.COPY_MONO, Item.UNATTRIBUTED_COLOUR: Item.COPY_COLOUR}
 OVERHEAD = {Item.OVERHEAD_MONO, Item.OVERHEAD_COLOUR}
 TAKEN = {copy: own for own, copy in GIVEN.items()}
@@ -101,7 +103,7 @@ class Months:
 def _name(fact: Fact, key: str) -> str:
     if isinstance(fact, VisitEnded | VisitCorrected):
         return f"visit:{fact.visit}"
-    if isinstance(fact, PagesCounted | CopiesCounted | PagesAttributed | CopiesAttributed | PrintSettled):
+    if isinstance(fact, PAPER):
         return slip_name(fact, key)
     return f"{fact.kind}:{key}"
 
@@ -113,6 +115,8 @@ def _now(uses: tuple[Usage, ...], fact: Correction, written: datetime) -> tuple[
         return () if fact.annulled else (Usage(day, fact.member, fact.formula, Item.VISIT, fact.minutes),)
     if isinstance(fact, PrintSettled):
         return _settled(uses, fact)
+    if isinstance(fact, PastAttributed):
+        return tuple(use for was in uses[:1] for use in past_used(was.day, fact))
     moved = tuple(
         use if use.item in OVERHEAD else replace(use, member=fact.member, formula=fact.formula) for use in uses
     )

@@ -14,7 +14,9 @@ from enum import StrEnum
 from agent.rules.facts import Fact, FormulaId, MemberId
 from agent.rules.pages import AttemptCounted, Evidence, PagesCounted
 from agent.rules.paper import CopiesCounted, CopiesMetered, PrintsUnmatched
+from agent.rules.past import HOUSE, PastAttributed
 from agent.rules.presence import VisitEnded
+from drivers.contract import JobState
 
 
 class Item(StrEnum):
@@ -90,17 +92,46 @@ def usages(fact: Fact, written: datetime) -> tuple[Usage, ...]:
         whose = (day, fact.member, fact.formula)
         return _sides(*whose, items, small) + _sides(*whose, large_items, big)
     if isinstance(fact, PrintsUnmatched):
-        items = (Item.UNATTRIBUTED_MONO, Item.UNATTRIBUTED_COLOUR)
-        return _sides(day, MemberId(""), FormulaId(""), items, (fact.mono, fact.colour))
+        return nobodys(day, fact.mono, fact.colour)
     return ()
+
+
+def nobodys(day: date, mono: int, colour: int) -> tuple[Usage, ...]:
+    """Return paper that is nobody's."""
+    items = (Item.UNATTRIBUTED_MONO, Item.UNATTRIBUTED_COLOUR)
+    return _sides(day, MemberId(""), FormulaId(""), items, (mono, colour))
+
+
+def past_used(day: date, fact: PastAttributed) -> tuple[Usage, ...]:
+    """Return what a print past the box counts, by whose it is said to be; the place's own is what it gives away."""
+    if not fact.member:
+        return nobodys(day, fact.mono, fact.colour)
+    mono, colour = fact.sides_mono, fact.sides_colour
+    own = fact.member == HOUSE
+    return prints_used(
+        day,
+        MemberId("") if own else fact.member,
+        fact.formula,
+        mono=mono,
+        colour=colour,
+        free=mono + colour if own else 0,
+        both=max(0, 2 * (mono + colour - fact.sheets)),
+        large=fact.large,
+        open_sides=0 if own else _open_sides(fact.high - fact.low, fact.state, fact.evidence),
+    )
+
+
+def _open_sides(between: int, state: str, evidence: Evidence) -> int:
+    """Return how many sides are to be verified: more than none of what broke off, or was only claimed."""
+    doubtful = state == JobState.ABORTED or evidence in {Evidence.FORECAST, Evidence.CLAIMED}
+    return max(between, 1 if doubtful else 0)
 
 
 def _prints(fact: PagesCounted, day: date) -> tuple[Usage, ...]:
     """Count a print with `low`, its mono sides first."""
     mono = min(fact.sides_mono, fact.low)
     colour = min(fact.sides_colour, fact.low - mono)
-    doubtful = fact.state == "aborted" or fact.evidence in {Evidence.FORECAST, Evidence.CLAIMED}
-    open_sides = max(fact.high - fact.low, 1 if doubtful else 0)
+    open_sides = _open_sides(fact.high - fact.low, fact.state, fact.evidence)
     free = fact.free if isinstance(fact, AttemptCounted) else 0
     big = isinstance(fact, AttemptCounted) and fact.large
     both = 2 * (mono + colour - fact.sheets) if isinstance(fact, AttemptCounted) else 0

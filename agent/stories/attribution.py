@@ -3,8 +3,8 @@
 The one idea: every word is answered only once it is committed. Two hands that attribute the same job at once write
 the same turn of it: the ledger takes one, and the other is told. Lives in the web service, on its event loop;
 `answer` is its handler for the action `paper-give` with the arguments `paper` (a name of `rules.attribution.Slips`),
-`member` (or a shared account; "" = nobody) and `always` ("1": the print name is theirs from now on); and for
-`paper-settle` with `attempt`, `sides`, `colour` and `why` (`rules.review`).
+`member` (or a shared account; "" = nobody; HOUSE = the place, of what was printed past the box) and `always` ("1": the
+print name is theirs from now on); and for `paper-settle` with `attempt`, `sides`, `colour` and `why` (`rules.review`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from agent.memory.codec import LedgerError
 from agent.memory.ledger import Ledger
 from agent.memory.open_books import followed_doubts, followed_slips
 from agent.memory.people import RosterError
-from agent.rules.attribution import NOBODY, CopiesAttributed, PagesAttributed
+from agent.rules.attribution import Attributed, PagesAttributed
 from agent.rules.facts import AliasId, Fact, FormulaId, MemberId
 from agent.rules.members import Roster
+from agent.rules.past import HOUSE, NOBODY
 from agent.rules.settlement import BY_HAND, Why
 from drivers.contract import Clock
 
@@ -98,12 +99,12 @@ class PaperBook:
         except TimeoutError as error:
             raise LedgerError(self._ledger.fault or "the disk is slow; it is written later") from error
 
-    async def give(self, paper: str, member: MemberId, actor: str) -> PagesAttributed | CopiesAttributed | None:
+    async def give(self, paper: str, member: MemberId, actor: str) -> Attributed | None:
         """Say whose a piece of paper is; None if there is no such, or it is theirs already. Raises LedgerError."""
         async with self._turn:
             known = self._people.roster().formula_of(member)
             slip = self._slips.read().by_name.get(paper)
-            if slip is None or (known is None and member != NOBODY):
+            if slip is None or (known is None and member not in {NOBODY, HOUSE}):
                 return None
             fact = slip.give(member, known or FormulaId(""), actor)
             if fact is not None:

@@ -44,7 +44,7 @@ from agent.rules.paper import (
 from agent.rules.spool import Stand
 from agent.rules.witness import Lost, Witness
 from agent.stories.desk import Desk
-from agent.stories.owners import Names, Owners
+from agent.stories.owners import Names, Owners, alias_of
 from agent.stories.portrait import Portrait
 from agent.stories.strangers import Strangers
 from agent.stories.turnstile import Turnstile
@@ -126,7 +126,8 @@ class Clerk:
         self._strays = 0  # prints nothing explained, in sides, ever
         self._lost: dict[str, Lost] = {}  # claim -> what of its job left no record
         self._bypass = Bypass()
-        self._strangers = Strangers(self._bypass, desk, apart=policy.copies not in BY_HAND)
+        apart = policy.copies not in BY_HAND
+        self._strangers = Strangers(self._bypass, desk, lambda user: alias_of(people, user).id, apart=apart)
         spooled = []
         for entry in ledger.entries(*BOOKED):
             self._learn(entry.fact, entry.at)

@@ -6,9 +6,12 @@ not by what lies on the desk since its last bell; a spooler that does not answer
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from agent.rules.books import Books
 from agent.rules.bypass import WAIT_S, Bypass, Shown, Verdict
 from agent.rules.columns import prints_of
+from agent.rules.facts import AliasId
 from agent.rules.pages import attempt
 from agent.rules.paper import PrintedPast, PrintsUnmatched
 from agent.stories.desk import Desk
@@ -16,10 +19,13 @@ from drivers.contract import DeviceJob, DeviceReading, Moment
 
 
 class Strangers:
-    """Judges the records of one device that nobody noted; `apart`: its print counters are believed."""
+    """Judges the records of one device that nobody noted.
 
-    def __init__(self, bypass: Bypass, desk: Desk, *, apart: bool) -> None:
-        self._bypass, self._desk, self._apart = bypass, desk, apart
+    `apart`: its print counters are believed. `named` gives the row of a name that a record came under.
+    """
+
+    def __init__(self, bypass: Bypass, desk: Desk, named: Callable[[str], AliasId], *, apart: bool) -> None:
+        self._bypass, self._desk, self._named, self._apart = bypass, desk, named, apart
         self._balanced_s: float | None = None  # when the books were last balanced while we watched
 
     def balanced(self, at: Moment) -> None:
@@ -64,6 +70,7 @@ class Strangers:
             if verdict is Verdict.OURS:
                 ours.append(job)
             elif verdict is not Verdict.WAIT:
-                past.append(books.past(job, aside=verdict is Verdict.ASIDE))
+                alias = self._named(job.user) if job.user else AliasId("")
+                past.append(books.past(job, None if verdict is Verdict.ASIDE else alias))
                 room -= past[-1].mono + past[-1].colour
         return ours, past

@@ -13,7 +13,7 @@ from functools import singledispatch
 from agent.config import Site
 from agent.rules.access import BoxRestarted
 from agent.rules.alarms import AlarmRaised, AlarmState, AlarmTold
-from agent.rules.attribution import CopiesAttributed, PagesAttributed, PagesMoved
+from agent.rules.attribution import Attributed, CopiesAttributed, PagesAttributed, PagesMoved
 from agent.rules.door import DoorChanged, EntryDecided, EntryRule
 from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceAbsent, ServiceStarted
@@ -33,6 +33,7 @@ from agent.rules.paper import (
     PrintedPast,
     PrintsUnmatched,
 )
+from agent.rules.past import HOUSE, PastAttributed, PastCounted
 from agent.rules.payers import PAYERS, ChargeRefused, JobCharged
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.readers import StrangersChanged
@@ -277,6 +278,7 @@ def _(fact: PanelRead, words: Words, labels: Labels) -> str:
     return words("event.panel_read", name=labels.device(fact.device), n=fact.mono + fact.colour)
 
 
+@tell.register(PastCounted)
 @tell.register(PrintedPast)
 @tell.register
 def _(fact: PrintsUnmatched, words: Words, labels: Labels) -> str:
@@ -373,21 +375,14 @@ def _(fact: WindowClosed, words: Words, labels: Labels) -> str:
     return words(f"event.window_{fact.why}")
 
 
+@tell.register(CopiesAttributed)
+@tell.register(PastAttributed)
 @tell.register(PagesMoved)
-@tell.register
-def _(fact: PagesAttributed, words: Words, labels: Labels) -> str:
-    name, sides = labels.device(fact.device), fact.sides_mono + fact.sides_colour
-    if not fact.member:
-        return words("event.given_back", name=name, n=sides)
-    return words("event.given", member=fact.member, name=name, n=sides)
-
-
-@tell.register
-def _(fact: CopiesAttributed, words: Words, labels: Labels) -> str:
-    name, sides = labels.device(fact.device), fact.mono + fact.colour
-    if not fact.member:
-        return words("event.given_back", name=name, n=sides)
-    return words("event.given", member=fact.member, name=name, n=sides)
+@tell.register(PagesAttributed)
+def _(fact: Attributed, words: Words, labels: Labels) -> str:
+    sides = fact.mono + fact.colour if isinstance(fact, CopiesAttributed) else fact.sides_mono + fact.sides_colour
+    key = "event.given_house" if fact.member == HOUSE else "event.given" if fact.member else "event.given_back"
+    return words(key, member=fact.member, name=labels.device(fact.device), n=sides)
 
 
 @tell.register

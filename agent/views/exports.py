@@ -38,6 +38,7 @@ from agent.rules.members import Roster, RosterChanged
 from agent.rules.months import Months, merge, regularise
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import CopiesCounted, PrintsUnmatched
+from agent.rules.past import PastAttributed
 from agent.rules.presence import VisitCorrected, VisitEnded
 from agent.rules.retention import DayCounted
 from agent.rules.settlement import PrintSettled
@@ -47,7 +48,7 @@ from drivers.contract import Clock, Trust
 
 COUNTED = (
     *(VisitEnded, PagesCounted, CopiesCounted, PrintsUnmatched),
-    *(VisitCorrected, PagesAttributed, CopiesAttributed, PrintSettled),
+    *(VisitCorrected, PagesAttributed, CopiesAttributed, PastAttributed, PrintSettled),
 )
 SCHEMA = "gardien-statement/1"
 

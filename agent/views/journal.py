@@ -29,8 +29,10 @@ from agent.rules.paper import (
     CopiesCounted,
     MetersRead,
     PastMended,
+    PrintedPast,
     PrintsUnmatched,
 )
+from agent.rules.past import PastAttributed
 from agent.rules.release import JobForeseen, JobForetold
 from agent.rules.retention import DayCounted
 from agent.rules.settlement import PrintSettled
@@ -102,6 +104,10 @@ class Today:
     fault: str = ""  # why the ledger cannot be read or written
 
 
+MOVED = (CopiesAttributed, PastAttributed, PrintSettled)  # between the accounts of the epoch it was counted in
+MOVES = (PagesCounted, CopiesCounted, PrintsUnmatched, *MOVED)
+
+
 def sides_of(fact: Fact) -> tuple[tuple[str, str, int], ...]:
     """Return (device, kind, sides) of each move a fact about paper makes in the books."""
     match fact:
@@ -111,16 +117,21 @@ def sides_of(fact: Fact) -> tuple[tuple[str, str, int], ...]:
             return ((fact.device, "copy" if fact.member else "unattributed", fact.mono + fact.colour),)
         case PrintsUnmatched():
             return ((fact.device, "unattributed", fact.mono + fact.colour),)
-        case CopiesAttributed():
-            old, new = ("copy" if who else "unattributed" for who in (fact.was, fact.member))
-            sides = fact.mono + fact.colour
-            return (fact.device, old, -sides), (fact.device, new, sides)
+        case CopiesAttributed() | PastAttributed():
+            return (_given(fact, fact.was, -1), _given(fact, fact.member, 1))
         case PrintSettled():
             sides = fact.sides_mono + fact.sides_colour - fact.was_mono - fact.was_colour
             away = ((fact.device, "unattributed", -sides),) if fact.metered else ()
             return ((fact.device, "print", sides), *away)
         case _:
             return ()
+
+
+def _given(fact: CopiesAttributed | PastAttributed, who: str, sign: int) -> tuple[str, str, int]:
+    """Return one side of a move between accounts: what is nobody's is booked as the counters had it."""
+    if isinstance(fact, PastAttributed) and who:
+        return fact.device, "print", sign * (fact.sides_mono + fact.sides_colour)
+    return fact.device, "copy" if who else "unattributed", sign * (fact.mono + fact.colour)
 
 
 class Journal:
@@ -135,7 +146,7 @@ class Journal:
         self._count = 0
         self._restarts: dict[str, datetime] = {}
         self._paper: dict[str, PaperSums] = {}
-        self._copies: set[str] = set()  # keys of today's rows of copies
+        self._rows: set[str] = set()  # keys of today's rows of copies, and of prints past the box
         self._opened: dict[str, Entry] = {}
         self._later: dict[str, PaperSums] = {}  # since the opening, for devices past their first epoch
 
@@ -165,7 +176,7 @@ class Journal:
             self._events.clear()
             self._count = 0
             self._paper.clear()
-            self._copies.clear()
+            self._rows.clear()
             new = self._since_midnight(today)
         for entry in new:
             if entry.seq > self._seq:
@@ -200,9 +211,9 @@ class Journal:
         if not isinstance(entry.fact, QUIET):
             self._events.append(entry)
             self._count += 1
-        if isinstance(entry.fact, CopiesCounted):
-            self._copies.add(entry.key)
-        if isinstance(entry.fact, CopiesAttributed) and entry.fact.row not in self._copies:
+        if isinstance(entry.fact, CopiesCounted | PrintedPast):
+            self._rows.add(entry.key)
+        if isinstance(entry.fact, CopiesAttributed | PastAttributed) and entry.fact.row not in self._rows:
             return  # it was counted on another day
         for device, kind, sides in sides_of(entry.fact):
             self._paper[device] = self._paper.get(device, PaperSums()).plus(kind, sides)
@@ -214,8 +225,7 @@ class Journal:
             self._book(entry)
         later = [entry.seq for entry in self._opened.values() if _epoch(entry) > 1]
         if later:
-            kinds = (PagesCounted, CopiesCounted, PrintsUnmatched, CopiesAttributed, PrintSettled)
-            paper = self._ledger.entries(*kinds, since=min(later))
+            paper = self._ledger.entries(*MOVES, since=min(later))
             for entry in takewhile(lambda entry: entry.seq <= end, paper):
                 self._book(entry)
         self._seq = end
@@ -228,8 +238,8 @@ class Journal:
             opened = self._opened.get(device)
             if opened is None or entry.seq <= opened.seq:
                 continue
-            if isinstance(entry.fact, CopiesAttributed | PrintSettled) and entry.fact.epoch != _epoch(opened):
-                continue  # these copies are in the books before
+            if isinstance(entry.fact, MOVED) and entry.fact.epoch != _epoch(opened):
+                continue  # this paper is in the books before
             self._later[device] = self._later[device].plus(kind, sides)
 
     def _books(self) -> dict[str, Books]:

@@ -12,14 +12,15 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from agent.memory.ledger import Entry
-from agent.rules.attribution import CopiesAttributed, PagesAttributed, slip_name
+from agent.rules.attribution import Attributed, CopiesAttributed, PagesAttributed, slip_name
 from agent.rules.certainty import Absences, uncertain
 from agent.rules.door import EntryDecided
 from agent.rules.facts import Fact, FormulaId, MemberId
 from agent.rules.members import Member, RosterChanged
 from agent.rules.months import Months, merge, regularise
 from agent.rules.pages import PagesCounted
-from agent.rules.paper import CopiesCounted
+from agent.rules.paper import CopiesCounted, PrintedPast
+from agent.rules.past import NOBODY, PastAttributed, PastCounted, counted
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.settlement import PrintSettled
 from agent.rules.tariff import Statement, Tariff, UnpricedError, held_in, statement
@@ -28,11 +29,10 @@ from agent.rules.visits import Visit, Visits
 
 KINDS: tuple[type[Fact], ...] = (
     *(VisitStarted, VisitEnded, VisitCorrected),
-    *(PagesCounted, CopiesCounted, PagesAttributed, CopiesAttributed, PrintSettled),
+    *(PagesCounted, CopiesCounted, PrintedPast, PagesAttributed, CopiesAttributed, PastAttributed, PrintSettled),
     *(EntryDecided, RosterChanged),
 )
-PAPER = PagesCounted | CopiesCounted
-GIVEN = PagesAttributed | CopiesAttributed
+PAPER = PagesCounted | CopiesCounted | PrintedPast
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +116,14 @@ class OwnFold:
     def _add_paper(self, fact: Fact, key: str, written: datetime) -> None:
         name = slip_name(fact, key)
         if isinstance(fact, PAPER):
-            if fact.member in {self.member, ""}:  # nobody's yet: it may become theirs
-                self._paper[name] = (_paper_row(fact, written), fact.member)
+            whose = NOBODY if isinstance(fact, PrintedPast) else fact.member
+            if whose in {self.member, NOBODY}:  # nobody's yet: it may become theirs
+                self._paper[name] = (_paper_row(fact, written), whose)
         elif isinstance(fact, PrintSettled) and name in self._paper:
             row, whose = self._paper[name]
             said = replace(row, mono=fact.sides_mono, colour=fact.sides_colour, low=fact.low, high=fact.high)
             self._paper[name] = (said, whose)
-        elif isinstance(fact, GIVEN) and name in self._paper:
+        elif isinstance(fact, Attributed) and name in self._paper:
             self._paper[name] = (self._paper[name][0], fact.member)
 
     def done(self, known: Member | None, tariff: Tariff | None) -> Own:
@@ -152,8 +153,10 @@ class OwnFold:
             return None
 
 
-def _paper_row(fact: PagesCounted | CopiesCounted, at: datetime) -> PaperRow:
-    if isinstance(fact, PagesCounted):
+def _paper_row(fact: PAPER, at: datetime) -> PaperRow:
+    if isinstance(fact, PrintedPast):
+        fact = counted(fact)
+    if isinstance(fact, PagesCounted | PastCounted):
         return PaperRow(at, fact.device, "print", fact.sides_mono, fact.sides_colour, fact.low, fact.high)
     sides = fact.mono + fact.colour
     return PaperRow(at, fact.device, "copy", fact.mono, fact.colour, sides, sides)

@@ -7,18 +7,22 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from agent.memory.ledger import Ledger
-from agent.rules.attribution import PagesAttributed
-from agent.rules.balance import KINDS, Balances, of_rows
+from agent.rules.attribution import PagesAttributed, slip_name
+from agent.rules.balance import GIVING, KINDS, Balances, Given, of_rows
 from agent.rules.kinds import with_successors
 from agent.rules.pages import AttemptCounted, PagesCounted
+from agent.rules.paper import PrintedPast
+from agent.rules.past import PastAttributed, PastCounted, counted
 from agent.rules.retention import Redacted
 from agent.rules.settlement import PrintSettled
 from agent.views.exports import in_time
 
+ATTEMPTS = (PagesCounted, PrintedPast, PagesAttributed, PastAttributed, PrintSettled)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One print attempt, with what was said of it since."""
+    """One print attempt, or one print past the box, with what was said of it since."""
 
     written: datetime  # local
     day: date
@@ -26,7 +30,7 @@ class Attempt:
     serial: str
     attempt: str
     spooled: str  # the spooled job, "" if nobody saw which
-    member: str  # account id; "" = nobody's
+    member: str  # account id; "" = nobody's; "h:" = the place's own
     mono: int
     colour: int
     sheets: int
@@ -37,6 +41,15 @@ class Attempt:
     why_free: str
     state: str
     evidence: str
+    past: bool = False  # printed straight to the device
+
+
+def given(ledger: Ledger, timezone: str) -> Given:
+    """Fold what of nobody's paper was given to somebody since. Raises LedgerError."""
+    found = Given()
+    for written, entry in in_time(ledger.entries(*GIVING), ZoneInfo(timezone)):
+        found.add(entry.key, entry.fact, written.date())
+    return found
 
 
 def balances(ledger: Ledger, timezone: str) -> Balances:
@@ -51,15 +64,17 @@ def balances(ledger: Ledger, timezone: str) -> Balances:
 def attempts(ledger: Ledger, timezone: str) -> list[Attempt]:
     """Return the attempts whose details are still kept, oldest first. Raises LedgerError."""
     found: dict[str, Attempt] = {}
-    for written, entry in in_time(ledger.entries(PagesCounted, PagesAttributed, PrintSettled), ZoneInfo(timezone)):
-        fact = entry.fact
+    for written, entry in in_time(ledger.entries(*ATTEMPTS), ZoneInfo(timezone)):
+        fact, name = entry.fact, slip_name(entry.fact, entry.key)
         if isinstance(fact, PagesCounted):
-            found[fact.attempt] = _attempt(fact, written)
-        elif isinstance(fact, PagesAttributed) and fact.attempt in found:
-            found[fact.attempt] = replace(found[fact.attempt], member=fact.member)
-        elif isinstance(fact, PrintSettled) and fact.attempt in found:
-            found[fact.attempt] = replace(
-                found[fact.attempt],
+            found[name] = _attempt(fact, written)
+        elif isinstance(fact, PrintedPast) and fact.mono + fact.colour:
+            found[name] = _past(counted(fact), written)
+        elif isinstance(fact, PagesAttributed | PastAttributed) and name in found:
+            found[name] = replace(found[name], member=fact.member)
+        elif isinstance(fact, PrintSettled) and name in found:
+            found[name] = replace(
+                found[name],
                 mono=fact.sides_mono,
                 colour=fact.sides_colour,
                 sheets=fact.sheets,
@@ -68,6 +83,29 @@ def attempts(ledger: Ledger, timezone: str) -> list[Attempt]:
                 free=fact.free,
             )
     return list(found.values())
+
+
+def _past(fact: PastCounted, written: datetime) -> Attempt:
+    return Attempt(
+        written=written,
+        day=written.date(),
+        device=fact.device,
+        serial=fact.serial,
+        attempt=fact.attempt,
+        spooled="",
+        member="",
+        mono=fact.sides_mono,
+        colour=fact.sides_colour,
+        sheets=fact.sheets,
+        low=fact.low,
+        high=fact.high,
+        large=fact.large,
+        free=0,
+        why_free="",
+        state=fact.state,
+        evidence=fact.evidence.value,
+        past=True,
+    )
 
 
 def _attempt(fact: PagesCounted, written: datetime) -> Attempt:

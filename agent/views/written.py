@@ -20,7 +20,7 @@ from agent.rules.hours import Quiet, WeeklyHours
 from agent.rules.lastout import PACKING, Crowd
 from agent.rules.members import Roster
 from agent.rules.pages import PagesCounted
-from agent.rules.paper import CopiesByHand
+from agent.rules.paper import CopiesByHand, PrintedPast
 from agent.rules.visits import Visits
 
 PATIENCE = timedelta(hours=3)  # until the first of them is an incident: a page that stirs at each copy is not read
@@ -86,7 +86,7 @@ def nobodys_copies(slips: Slips, now: datetime) -> dict[str, NobodysCopies]:
     found: dict[str, NobodysCopies] = {}
     for slip in slips.by_name.values():  # the oldest first
         fact = slip.counted
-        if isinstance(fact, PagesCounted | CopiesByHand) or slip.member or now - slip.at > REMEMBERED:
+        if isinstance(fact, PagesCounted | CopiesByHand | PrintedPast) or slip.member or now - slip.at > REMEMBERED:
             continue
         known = found.get(fact.device, NobodysCopies(0, slip.at))
         found[fact.device] = NobodysCopies(known.sides + slip.sides, known.since)

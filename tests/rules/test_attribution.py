@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from agent.rules.attribution import NOBODY, CopiesAttributed, PagesAttributed, PagesMoved, Slip, Slips, slip_name
 from agent.rules.facts import AliasId, Fact, FormulaId, MemberId, Total
 from agent.rules.pages import AttemptCounted, Evidence, Free, PagesCounted
-from agent.rules.paper import CopiesCounted, PrintsUnmatched
+from agent.rules.paper import CopiesCounted, PrintedPast, PrintsUnmatched
+from agent.rules.past import HOUSE, PastAttributed
 from agent.rules.settlement import PrintSettled, Why
 
 ANNE, BOB = MemberId("m042"), MemberId("m013")
@@ -57,6 +58,24 @@ def test_a_job_is_given_moved_and_taken_back() -> None:
     third = given_once.after([(second, "y", AT)]).by_name["print:S1/7/u"].give(NOBODY, NONE, "a1")
     assert isinstance(third, PagesAttributed)
     assert (third.turn, third.was, third.member) == (3, BOB, NOBODY)
+
+
+def test_a_print_past_the_box_is_somebodys_or_the_places_own_and_no_other_paper_is_that() -> None:
+    found = slips(
+        PrintedPast("copieur", "S1", 2, 5, 2, 100, 20, "S1/9/u9"), PrintedPast("copieur", "S1", 2, 0, 0, 0, 0)
+    )
+    (name,) = found.by_name
+    assert (name, found.by_name[name].sides, found.by_name[name].member) == ("past:k0", 7, NOBODY)
+    first = found.by_name[name].give(ANNE, SUB, "a1")
+    assert isinstance(first, PastAttributed)
+    assert (first.row, first.turn, first.was, first.member, first.formula) == ("k0", 1, NOBODY, ANNE, SUB)
+    hers = found.after([(first, "x", AT)]).by_name[name]
+    ours = hers.give(HOUSE, NONE, "a1")
+    assert isinstance(ours, PastAttributed)
+    assert (ours.turn, ours.was, ours.was_formula, ours.member) == (2, ANNE, SUB, HOUSE)
+    assert found.after([(first, "x", AT), (ours, "y", AT)]).by_name[name].give(HOUSE, NONE, "a1") is None
+    for other in slips(JOB, COPIES).by_name.values():
+        assert other.give(HOUSE, NONE, "a1") is None
 
 
 def test_what_is_theirs_already_is_nothing() -> None:

@@ -5,11 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-from agent.rules.balance import Balances, of_rows
+from agent.rules.attribution import CopiesAttributed
+from agent.rules.balance import Balances, Given, of_rows
 from agent.rules.claims import Claim
 from agent.rules.facts import Fact, FormulaId, MemberId
 from agent.rules.pages import Evidence, Owner
-from agent.rules.paper import BooksClosed, BooksOpened, CopiesCounted, CopiesMetered, CopyVisitEnded, PrintsUnmatched
+from agent.rules.paper import (
+    BooksClosed,
+    BooksOpened,
+    CopiesByHand,
+    CopiesCounted,
+    CopiesMetered,
+    CopyVisitEnded,
+    PrintedPast,
+    PrintsUnmatched,
+)
+from agent.rules.past import PastAttributed, attributed
 
 ANNE = Owner("a1", MemberId("anne"), FormulaId("subscriber"))  # type: ignore[arg-type]
 OPENED = BooksOpened("copieur", "S1", 1, 100, 20, 30, 5, "first")
@@ -96,3 +107,37 @@ def test_another_machine_is_another_epoch_and_what_is_not_paper_passes_by():
     first, second = books.between("copieur", date(2026, 10, 1), date(2026, 12, 1))
     assert (first.epoch, first.counter, second.epoch, second.why) == (1, 155, 2, "swapped")
     assert (second.opening, second.unattributed, second.counter) == (7, 4, 11)
+
+
+PAST = PrintedPast("copieur", "S1", 1, 6, 2, 106, 22, "S1/9/u9")
+NONE = (MemberId(""), FormulaId(""))
+
+
+def given_copies(row: str, member: str) -> CopiesAttributed:
+    return CopiesAttributed(row, "copieur", 1, 1, *NONE, MemberId(member), FormulaId(""), 2, 0, "a1")
+
+
+def given_past(member: str) -> PastAttributed:
+    return attributed("p", PAST, NONE, (MemberId(member), FormulaId("")), 1, "a1")
+
+
+def test_what_of_nobodys_paper_has_somebody_by_now_is_told_by_the_day_it_was_counted():
+    given, one, two = Given(), date(2026, 11, 1), date(2026, 11, 2)
+    by_hand = CopiesByHand("copieur", "", 1, "", *NONE, 40, 0, 900, 0)
+    for key, fact in (
+        ("n", copied(2, 43, "", clicks=4)),
+        ("a", copied(9, 52)),  # hers: a shared account that pays it takes it from nobody
+        ("h", by_hand),
+        ("u", UNMATCHED),
+    ):
+        given.add(key, fact, one)
+    given.add("p", PAST, two)
+    assert given.between(one, date.max) == {}
+    for fact in (given_copies("n", "anne"), given_copies("a", "p:001"), given_copies("h", "anne"), given_past("anne")):
+        given.add("x", fact, two)
+    assert given.between(one, date.max) == {("copieur", 1): 12}
+    assert given.between(one, two) == {("copieur", 1): 4}
+    given.add("y", given_copies("n", ""), two)
+    given.add("y", given_past(""), two)
+    given.add("y", given_past("h:"), two)
+    assert given.between(one, date.max) == {("copieur", 1): 8}

@@ -15,7 +15,7 @@ from agent.rules.claims import Claim, unsaid
 from agent.rules.facts import AliasId, Fact, FormulaId, MemberId
 from agent.rules.links import Cause, Health, LinkChanged
 from agent.rules.members import Member
-from agent.rules.pages import AttemptKnown, Owner, PagesCounted
+from agent.rules.pages import AttemptKnown, Evidence, Owner, PagesCounted
 from agent.rules.paper import (
     BooksClosed,
     BooksOpened,
@@ -26,6 +26,7 @@ from agent.rules.paper import (
     PrintedPast,
     PrintsUnmatched,
 )
+from agent.rules.past import PastCounted
 from drivers.contract import (
     Counters,
     DeviceId,
@@ -261,22 +262,26 @@ def test_unexplained_prints_wait_one_more_look(corridor):
 def test_what_was_printed_past_us_is_on_the_counter_once_and_its_record_is_never_booked(corridor):
     job = corridor.job(12, 3)
     corridor.counters = replace(corridor.counters, print_mono=112, print_colour=23)
-    corridor.write(corridor.books.past(job), moment(1.0))
+    corridor.write(corridor.books.past(job, AliasId("a9")), moment(1.0))
     corridor.jobs.append(job)
     assert corridor.look() == corridor.look() == []
     assert corridor.books.balanced
     (fact,) = [fact for fact, _, _ in corridor.ledger if isinstance(fact, PrintedPast)]
     assert (fact.mono, fact.colour, fact.attempt) == (12, 3, "S1/1/u1")
+    assert isinstance(fact, PastCounted)
+    assert (fact.alias, fact.low, fact.high, fact.evidence) == ("a9", 15, 15, "device")
     corridor.restart()
     assert corridor.look() == []
 
 
 def test_what_is_no_print_is_set_aside_for_good_and_a3_is_as_many_clicks(corridor):
     corridor.jobs.append(corridor.job(6))
-    corridor.write(corridor.books.past(corridor.jobs[0], aside=True), moment(1.0))
+    corridor.write(corridor.books.past(corridor.jobs[0], None), moment(1.0))
     assert corridor.look() == corridor.look() == []
     doubled = Books("copieur", IDLE_S, a3_clicks=2)
-    assert doubled.past(replace(corridor.jobs[0], media="iso_a3_297x420mm")).mono == 12
+    large = doubled.past(replace(corridor.jobs[0], media="iso_a3_297x420mm"), AliasId(""))
+    assert isinstance(large, PastCounted)
+    assert (large.mono, large.sides_mono, large.large) == (12, 6, True)
 
 
 def test_a_movement_that_no_record_explains_may_be_said_to_be_past_us(corridor):
@@ -286,7 +291,9 @@ def test_a_movement_that_no_record_explains_may_be_said_to_be_past_us(corridor):
     (stray,) = corridor.books.judge(corridor.reading())
     assert isinstance(stray, PrintsUnmatched)
     corridor.write(corridor.books.past_unseen(stray), moment(9.0))
-    assert corridor.ledger[-1][0] == PrintedPast("copieur", "S1", 1, 4, 0, 104, 20)
+    assert corridor.ledger[-1][0] == PastCounted(
+        *("copieur", "S1", 1, 4, 0, 104, 20), sides_mono=4, sheets=2, low=4, high=4, evidence=Evidence.COUNTER
+    )
     assert corridor.ledger[-1][2] == "copieur/S1/1/0"
     assert corridor.look() == []
     assert corridor.books.balanced

@@ -13,7 +13,8 @@ from agent.rules.attribution import CopiesAttributed, PagesAttributed
 from agent.rules.facts import AliasId, Fact, FormulaId, MemberId
 from agent.rules.months import Months, merge, regularise
 from agent.rules.pages import AttemptCounted, Evidence, Free, PagesCounted
-from agent.rules.paper import CopiesCounted, PrintsUnmatched
+from agent.rules.paper import CopiesCounted, PrintedPast, PrintsUnmatched
+from agent.rules.past import HOUSE, PastAttributed, attributed, counted
 from agent.rules.presence import Reason, VisitCorrected, VisitEnded, VisitEvidence
 from agent.rules.settlement import PrintSettled, Why
 from agent.rules.tariff import Line, Period, Prices, Statement, Tariff, statement
@@ -265,3 +266,45 @@ def test_what_was_free_is_given_to_nobody_and_settles_as_free() -> None:
     assert [(use.member, use.item, use.quantity) for use in told.used()] == [(ANNE, Item.PRINT_MONO_A3, 9)]
     told = month("2026-11", ("11-03T10:00", pages("u", 0, ANNE)), ("11-04T10:00", settled("u", 9)))
     assert told.used() == []  # it was counted with nothing, and nothing was open
+
+
+PAST = replace(counted(PrintedPast("copieur", "S1", 1, 6, 2, 106, 22, "S1/9/u9")), sheets=8)
+
+
+def given_past(turn: int, was: MemberId, member: MemberId) -> PastAttributed:
+    old, new = (OCC if who == BOB else NONE for who in (was, member))
+    return attributed("p", PAST, (was, old), (member, new), turn, "a1")
+
+
+def used(months: Months) -> list[tuple[str, str, int]]:
+    return [(use.member, use.item.value, use.quantity) for use in months.used()]
+
+
+def test_a_print_past_the_box_is_billed_once_to_whom_it_is_given_to_and_can_be_nobodys_again() -> None:
+    months = Months("2026-11")
+    months.add(PAST, "p", at("11-05"))
+    nobodys = [("", "unattributed-mono", 6), ("", "unattributed-colour", 2)]
+    assert used(months) == nobodys
+    months.add(given_past(1, NOBODY, BOB), "past:p:1", at("11-06"))
+    assert used(months) == [("m013", "print-mono", 6), ("m013", "print-colour", 2)]
+    assert {use.day for use in months.used()} == {date(2026, 11, 5)}
+    months.add(given_past(2, BOB, HOUSE), "past:p:2", at("11-07"))
+    assert used(months) == [("", "overhead-mono", 6), ("", "overhead-colour", 2)]
+    months.add(given_past(3, HOUSE, NOBODY), "past:p:3", at("11-08"))
+    assert used(months) == nobodys
+    assert months.corrected() == {}
+
+
+def test_given_in_a_later_month_it_changes_nothing_of_what_was_issued_and_is_brought_right_there() -> None:
+    months = Months("2026-12")
+    months.add(PAST, "p", at("11-05"))
+    months.add(given_past(1, NOBODY, BOB), "past:p:1", at("12-02"))
+    assert used(months) == []
+    ((of, (before, after)),) = months.corrected().items()
+    assert of == "2026-11"
+    assert [(use.member, use.quantity) for use in before] == [("", 6), ("", 2)]
+    assert [(use.member, use.quantity) for use in after] == [("m013", 6), ("m013", 2)]
+    months.add(given_past(1, NOBODY, BOB), "past:q:1", at("12-03"))
+    assert months.orphans == 0
+    months.add(replace(given_past(1, NOBODY, BOB), row="gone"), "past:gone:1", at("12-03"))
+    assert months.orphans == 1

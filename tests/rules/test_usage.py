@@ -9,9 +9,10 @@ import pytest
 
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.pages import AttemptCounted, Evidence, Free, PagesCounted
-from agent.rules.paper import BooksOpened, CopiesCounted, CopiesMetered, PrintsUnmatched
+from agent.rules.paper import BooksOpened, CopiesCounted, CopiesMetered, PrintedPast, PrintsUnmatched
+from agent.rules.past import HOUSE, PastAttributed, attributed
 from agent.rules.presence import VisitEnded, VisitEvidence
-from agent.rules.usage import Item, Usage, usages
+from agent.rules.usage import Item, Usage, past_used, usages
 
 AT = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 DAY = date(2026, 11, 24)
@@ -80,3 +81,27 @@ def test_copies_and_what_is_nobodys():
 def test_a_visit_counts_on_the_day_it_ended():
     visit = VisitEnded("v", ANNE, SUB, AT, datetime(2026, 11, 23, 18, 0, tzinfo=UTC), 90, VisitEvidence.ANIMATOR)
     assert usages(visit, AT) == (Usage(date(2026, 11, 23), ANNE, SUB, Item.VISIT, 90),)
+
+
+def past(member: str, **more) -> list[tuple[str, str, int, int]]:
+    stray = PrintedPast("copieur", "S1", 1, 8, 0, 108, 20, "S1/9/u9")
+    whose = (MemberId(member), SUB if member == ANNE else FormulaId(""))
+    said: PastAttributed = replace(attributed("p", stray, (MemberId(""), FormulaId("")), whose, 1, "a1"), **more)
+    return [(use.member, use.item.value, use.quantity, use.uncertain) for use in past_used(DAY, said)]
+
+
+@pytest.mark.parametrize(
+    ("member", "more", "uses"),
+    [
+        (ANNE, {"sheets": 8}, [("anne", "print-mono", 8, 0)]),
+        (ANNE, {"sheets": 4}, [("anne", "print-mono-two-sided", 8, 0)]),
+        (ANNE, {"sides_mono": 3, "sides_colour": 1, "sheets": 4, "large": True},
+         [("anne", "print-mono-a3", 3, 0), ("anne", "print-colour-a3", 1, 0)]),
+        (ANNE, {"sides_mono": 4, "sheets": 4, "low": 4, "high": 8}, [("anne", "print-mono", 4, 4)]),
+        (ANNE, {"sheets": 8, "state": "aborted"}, [("anne", "print-mono", 8, 1)]),
+        (HOUSE, {"sheets": 8, "low": 4}, [("", "overhead-mono", 8, 0)]),
+        ("", {"sides_mono": 4, "colour": 2}, [("", "unattributed-mono", 8, 0), ("", "unattributed-colour", 2, 0)]),
+    ],
+)  # fmt: skip
+def test_a_print_past_the_box_counts_as_a_print_once_it_is_somebodys(member, more, uses):
+    assert past(member, **more) == uses

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
+from agent.ask import Request
 from agent.rules.pages import AttemptCounted
 from agent.rules.paper import CopiesCounted, PrintedPast, PrintsUnmatched
+from agent.rules.past import PastAttributed, PastCounted
+from agent.stories.attribution import PaperBook
+from agent.views.paperbooks import attempts, balances
 from drivers.peers.cups import available
 from drivers.peers.passerby import print_past
 from drivers.verbs import BadgeVerb, CopyVerb, PrintVerb
@@ -60,6 +65,43 @@ def test_it_is_told_while_one_of_ours_waits_for_the_machine(tmp_path):
             await asyncio.sleep(900)
             assert past(space) == [(30, True)]
             assert [(row.sides_mono, bool(row.member)) for row in space.facts(AttemptCounted)] == [(4, True)]
+
+    virtually(tmp_path, story)
+
+
+def test_it_is_given_to_whoever_it_was_once_and_the_books_stay_even(tmp_path):
+    async def story(space: Space) -> None:
+        async with space.minded():
+            await asyncio.sleep(400)
+            space.building.obey(PrintVerb("ada-pc", 12, colour=True, past=True))
+            await asyncio.sleep(700)
+            (row,) = space.facts(PastCounted)
+            assert (row.sides_colour, row.evidence, row.low, row.high) == (12, "device", 12, 12)
+            assert row.alias == space.people.roster().aliases["ada-pc"].id
+            (alice,) = space.people.roster().members
+            book = PaperBook(space.ledger, space.people, space.clock)
+            wanted = {"paper": f"past:{row.attempt}", "member": alice, "always": "1"}
+            for code in ("given", "nothing"):  # a second tap
+                answer = await book.answer(Request("paper-give", "a1", "", 1e9, wanted))
+                assert answer is not None
+                assert answer.code == code
+            assert space.people.roster().aliases["ada-pc"].member is None  # past the box a name proves nothing
+            space.building.obey(PrintVerb("alice", 3))
+            await asyncio.sleep(700)
+        async with space.minded():  # what was given is not booked again
+            await asyncio.sleep(700)
+        assert [(one.member, one.sides_colour) for one in space.facts(PastAttributed)] == [(alice, 12)]
+        rows = attempts(space.ledger, "Europe/Paris")
+        assert [(one.member, one.mono + one.colour, one.past) for one in rows] == [(alice, 12, True), (alice, 3, False)]
+        books = balances(space.ledger, "Europe/Paris")
+        (stand,) = books.between(DEVICE, date.min, date.max)
+        assert (books.faults, stand.difference, stand.prints, stand.unattributed) == ([], 0, 3, 12)
+        assert (
+            space.ledger.totals()[
+                "member_sides_moved_here", (("colour", "colour"), ("kind", "print"), ("member", alice))
+            ]
+            == 12
+        )
 
     virtually(tmp_path, story)
 

@@ -15,6 +15,7 @@ from agent.rules.claims import Claim, settle
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.pages import Evidence, Owner, PagesCounted
 from agent.rules.paper import CopiesUnheard, PastMended, PrintedPast, PrintsUnmatched
+from agent.rules.past import PastAttributed, PastCounted
 from agent.rules.settlement import PrintSettled
 from agent.sitefile import read_tariff
 from agent.views.events import Labels, tell
@@ -340,3 +341,91 @@ def test_what_was_printed_past_the_box_is_told_with_what_prevents_it_until_someb
     assert now['gardien_printed_past_sides_total{device="copieur"}'] == 15
     assert now['gardien_paper_unattributed_sides_total{device="copieur"}'] >= 15
     assert ("", "unattributed-colour", 4, 0, "0.00") in statement(home)
+
+
+def sums(home: House) -> tuple[int, int, int]:
+    since = Journal(home.ledger, PARIS).read(home.clock.now()).books["copieur"].since
+    return since.prints, since.copies, since.unattributed
+
+
+def test_a_print_past_the_box_is_given_to_a_member_an_account_or_the_place_and_back(home: House) -> None:
+    ada = home.roster.alias("Ada-PC")
+    row = PastCounted(
+        *("copieur", "SN1", 1, 10, 2, 300, 30, "SN1/8/u8"), ada.id, 10, 2, 12, 12, 12, evidence=Evidence.DEVICE
+    )
+    home.ledger.append_now(row, home.clock.now(), "SN1/8/u8")
+    feast = home.roster.payers.add("Fête", FormulaId("occasional"), actor="test")
+    unmatched = metric(home)['gardien_paper_unattributed_sides_now{device="copieur"}']
+    paper = "past:SN1/8/u8"
+    bills: list[list[tuple[str, str, int]]] = []
+
+    def billed() -> None:
+        old = {line[:3] for line in BEFORE if line[1] != "unattributed-mono"}
+        bills.append([line[:3] for line in statement(home) if line[:3] not in old])
+
+    async def story(hand: Hand) -> None:
+        billed()
+        page = await hand.open("/impressions")
+        said = "12 faces imprimées directement sur l'appareil, dont 2 en couleur · Le copieur"
+        assert "3 travaux sans personne" in page.text
+        assert page.text.count(said) == 2  # as nobody's, and among today's
+        assert "sous le nom « ada-pc »" in page.text
+        assert "Et toujours pour « ada-pc »" not in page.text
+        assert "la machine le dit" in page.text
+        assert sums(home) == (45, 7, 17)
+        for member, name in (("m013", "Zoé Faure"), (feast, "Fête"), ("h:", "la maison")):
+            page = await hand.send(giving(page, paper), member=member)
+            assert f"C'est attribué : {name}." in page.text
+            assert "2 travaux sans personne" in page.text
+            assert sums(home) == (57, 7, 5)
+            billed()
+        assert metric(home)['gardien_paper_unattributed_sides_now{device="copieur"}'] == unmatched - 12
+        page = await hand.send(giving(page, paper), member="h:")
+        assert "Rien n'a changé" in page.text
+        page = await hand.send(giving(page, "print:a2"), member="h:")  # what came under a name is nobody else's
+        assert "Rien n'a changé" in page.text
+        page = await hand.send(giving(page, paper), member="-")
+        assert "C'est attribué : personne." in page.text
+        assert sums(home) == (45, 7, 17)
+        billed()
+
+    act(home, story)
+    nobodys = [("", "unattributed-mono", 15), ("", "unattributed-colour", 2)]
+    rest = ("", "unattributed-mono", 5)
+    assert bills == [
+        nobodys,
+        [("m013", "print-mono", 10), ("m013", "print-colour", 2), rest],
+        [("p:001", "print-mono", 10), ("p:001", "print-colour", 2), rest],
+        [rest, ("", "overhead-mono", 10), ("", "overhead-colour", 2)],
+        nobodys,
+    ]
+    said = facts(home, PastAttributed)
+    assert [(one.turn, one.was, one.member, one.evidence, one.actor) for one in said] == [
+        (1, "", "m013", "device", "a1"),
+        (2, "m013", "p:001", "device", "a1"),
+        (3, "p:001", "h:", "device", "a1"),
+        (4, "h:", "", "device", "a1"),
+    ]
+    assert metric(home)['gardien_paper_unattributed_sides_now{device="copieur"}'] == unmatched
+    told = [tell(one, words("fr"), Labels.of(home.site)).replace("\N{NO-BREAK SPACE}", " ") for one in said[1:]]
+    assert told == [
+        "Le copieur : 12 faces attribuées à p:001",
+        "Le copieur : 12 faces imprimées par la maison",
+        "Le copieur : 12 faces de nouveau sans personne",
+    ]
+
+
+def test_what_the_counters_alone_saw_past_the_box_is_said_with_its_interval(home: House) -> None:
+    row = PastCounted(*("copieur", "SN1", 1, 9, 0, 300, 30), sides_mono=5, sheets=3, low=5, high=9)
+    home.ledger.append_now(row, home.clock.now(), "copieur/SN1/1/7")
+
+    async def story(hand: Hand) -> None:
+        page = await hand.open("/impressions")
+        assert "de 5 à 9 faces imprimées directement sur l'appareil · Le copieur" in page.text
+        await hand.send(giving(page, "past:copieur/SN1/1/7"), member="m013")
+
+    act(home, story)
+    tariff = read_tariff(Path(home.site.tariff))
+    made = month_statement(home.ledger, home.roster.roster(), tariff, home.site.site, "2026-11")
+    hers = [one for one in made.lines if one.member == "m013" and one.unit == "side"]
+    assert [(one.item, one.quantity, one.uncertain) for one in hers] == [("print-mono", 5, 4)]

@@ -16,6 +16,8 @@ from agent.rules.books import Books
 from agent.rules.claims import Claim
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.pages import AttemptCounted, Errand, Evidence, Owner
+from agent.rules.paper import PrintedPast
+from agent.rules.past import HOUSE, attributed
 from agent.rules.retention import DayCounted
 from agent.rules.settlement import PrintSettled, Why
 from drivers.contract import Counters, DeviceId, DeviceReading, DeviceState, JobState, Moment, Trust
@@ -127,3 +129,26 @@ def test_a_row_the_counters_never_saw_is_balanced_by_minus_unattributed(home: Pa
     told = json.loads(gardien(home, "paper", "balance", "--json").output)
     assert told["ok"]  # the counters did not see it: it stands as minus five unattributed, and the books still close
     assert told["books"][0]["unattributed"] == -1
+
+
+def test_a_print_past_the_box_is_among_the_jobs_and_the_balance_says_what_was_given_of_it(home: Path) -> None:
+    none = (MemberId(""), FormulaId(""))
+    stray = PrintedPast("copieur", "S1", 1, 5, 0, 1017, 0, "S1/9/u9")
+    with Ledger.open(home / "ledger.db") as ledger:
+        ledger.append_now(stray, moment(28), stray.attempt)
+        ledger.append_now(PrintedPast("copieur", "S1", 1, 0, 0, 1017, 0, "S1/8/u8"), moment(28), "S1/8/u8")  # no print
+    alone = gardien(home, "paper", "balance").output
+    assert alone == "copieur (S1, livre 1): 1300 + 12 impressions + 0 copies + 9 sans personne = 1321 ; 18 à vérifier\n"
+    line = "2026-11-03 13:00  copieur  {}  5 faces dont 0 couleur, 3 feuilles  completed  device"
+    line += "  sans passer par le boîtier\n"
+    assert gardien(home, "jobs", "-n", "1").output == line.format("(personne)")
+    for turn, who in enumerate((MemberId("m1"), HOUSE), 1):
+        with Ledger.open(home / "ledger.db") as ledger:
+            said = attributed(stray.attempt, stray, none, (who, FormulaId("")), turn, "a1")
+            ledger.append_now(said, moment(29), f"past:{stray.attempt}:{turn}")
+        assert gardien(home, "jobs", "-n", "1").output == line.format("(la maison)" if who == HOUSE else "m1")
+        balance = gardien(home, "paper", "balance")
+        assert balance.output == alone.replace("\n", " ; 5 de ces « sans personne » attribués depuis\n")
+        assert balance.exit_code == 0
+    told = json.loads(gardien(home, "paper", "balance", "--month", "2026-11", "--json").output)
+    assert [(one["unattributed"], one["given"], one["difference"]) for one in told["books"]] == [(9, 5, 0)]

@@ -21,7 +21,8 @@ from agent.rules.attribution import Slip, Slips, slip_name
 from agent.rules.facts import AliasId
 from agent.rules.incidents import Area
 from agent.rules.pages import AttemptCounted, AttemptOwned, PagesCounted
-from agent.rules.paper import CopiesByHand, CopiesCounted, CopiesUnheard
+from agent.rules.paper import CopiesByHand, CopiesCounted, CopiesUnheard, PrintedPast
+from agent.rules.past import HOUSE, PastCounted, counted
 from agent.rules.review import Doubt, Doubts
 from agent.rules.settlement import BY_HAND
 from agent.views.events import Labels
@@ -63,8 +64,10 @@ class Waiting:
     time: str
     what: str
     user: str  # the print name it came under; "" for copies
-    member: str  # whose it is by now; "" nobody's
+    member: str  # whose it is by now; "" nobody's; HOUSE the place's own
     name: str
+    learns: bool = False  # that name may be theirs from now on
+    ours: str = ""  # HOUSE where it may be the place's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ async def show_paper(request: web.Request) -> web.StreamResponse:
         slips, doubts = request.app[FOLLOWED].read(), request.app[DOUBTS].read()
         midnight = teller.now.replace(hour=0, minute=0, second=0, microsecond=0)
         strays = past.rows(request)
-        today = lately(request.app[LEDGER], (PagesCounted, CopiesCounted), midnight, JOBS)
+        today = lately(request.app[LEDGER], (PagesCounted, CopiesCounted, PrintedPast), midnight, JOBS)
     except LedgerError as error:
         log.warning("the paper cannot be read: %s", error)
         raise web.HTTPServiceUnavailable from error
@@ -158,13 +161,12 @@ class _Teller:
         fact = entry.fact
         name = slip_name(fact, entry.key)
         slip = slips.by_name.get(name)
-        if isinstance(fact, PagesCounted):
-            sides = fact.sides_mono + fact.sides_colour
-        else:
-            assert isinstance(fact, CopiesCounted)
-            sides = fact.mono + fact.colour
+        assert isinstance(fact, PagesCounted | CopiesCounted | PrintedPast)
+        sides = Slip(entry.key, entry.at.utc, fact).sides
         if not sides:
             return None
+        if isinstance(fact, PrintedPast):
+            return self.past(entry, fact, slip)
         member = slip.member if slip is not None else fact.member
         proof = self.t(f"review.proof_{fact.evidence}") if isinstance(fact, PagesCounted) else ""
         if isinstance(fact, AttemptCounted) and fact.free:
@@ -184,10 +186,20 @@ class _Teller:
             self.name(fact.member),
         )
 
+    def past(self, entry: Entry, fact: PrintedPast, slip: Slip | None) -> Job:
+        """Say one print past the box of today: whose it is, is said under what is nobody's."""
+        whose = self.name("" if slip is None else slip.member) or self.t("impressions.nobody")
+        proof = self.t(f"review.proof_{counted(fact).evidence}")
+        return Job(self.time(entry.at.utc), self.what(fact), whose, proof, "", "", "", "")
+
     def waiting(self, name: str, slip: Slip, users: Mapping[AliasId, str]) -> Waiting:
         """Say one piece of paper to be given to somebody."""
-        user = users.get(slip.counted.alias, "") if isinstance(slip.counted, PagesCounted | CopiesByHand) else ""
-        return Waiting(name, self.time(slip.at), self.what(slip.counted), user, slip.member, self.name(slip.member))
+        fact = slip.counted
+        user = users.get(fact.alias, "") if isinstance(fact, PagesCounted | CopiesByHand | PastCounted) else ""
+        past = isinstance(fact, PrintedPast)
+        learns, ours = bool(user) and not past, HOUSE if past else ""
+        whose = (slip.member, self.name(slip.member))
+        return Waiting(name, self.time(slip.at), self.what(fact), user, *whose, learns, ours)
 
     def unsure(self, one: Doubt) -> Unsure:
         """Say one uncertain attempt."""
@@ -203,19 +215,25 @@ class _Teller:
             colour=not one.group.endswith(("/mono", "/colour")),
         )
 
-    def what(self, fact: PagesCounted | CopiesCounted) -> str:
+    def what(self, fact: PagesCounted | CopiesCounted | PrintedPast) -> str:
         """Say how much of what: "12 faces, dont 4 en couleur, sur le copieur"."""
-        printed = isinstance(fact, PagesCounted)
-        mono, colour = (
-            (fact.sides_mono, fact.sides_colour) if isinstance(fact, PagesCounted) else (fact.mono, fact.colour)
-        )
-        said = self.t("impressions.print" if printed else "impressions.copy", n=mono + colour)
+        paper = counted(fact) if isinstance(fact, PrintedPast) else fact
+        if isinstance(paper, CopiesCounted):
+            key, mono, colour = "impressions.copy", paper.mono, paper.colour
+        else:
+            key = "impressions.past" if isinstance(paper, PastCounted) else "impressions.print"
+            mono, colour = paper.sides_mono, paper.sides_colour
+        said = self.t(key, n=mono + colour)
+        if isinstance(paper, PastCounted) and paper.low < paper.high:
+            said = self.t("impressions.past_between", low=paper.low, high=paper.high)
         if isinstance(fact, CopiesUnheard):
             said = self.t("impressions.unheard", low=fact.low, high=mono + colour)
         coloured = f", {self.t('impressions.colour', n=colour)}" if colour else ""
         return f"{said}{coloured} · {capital(self.labels.device(fact.device))}"
 
     def name(self, member: str) -> str:
+        if member == HOUSE:
+            return self.t("impressions.house")
         return self.names.get(member, member)
 
     def time(self, at: datetime) -> str:
@@ -236,16 +254,18 @@ async def settle(request: web.Request) -> web.StreamResponse:
 
 @needs(Role.ANIMATOR)
 async def give(request: web.Request) -> web.StreamResponse:
-    """Give a piece of paper to a member or a shared account, or take it back."""
+    """Give a piece of paper to a member, a shared account or the place, or take it back."""
     fields = await form(request)
     member = fields.get("member", "")
     if member == "-":
         member = ""
-    elif member not in called(request):
+    elif member != HOUSE and member not in called(request):
         return back(request, "/impressions", "impressions.choose")
     wanted = {"paper": fields.get("paper", ""), "member": member, "always": fields.get("always", "")}
     answer = await asked(request, "web", "paper-give", wanted)
     if answer.code == "given":
-        name = called(request)[member] if member else words_of(request)("impressions.nobody")
+        t = words_of(request)
+        nobody = {"": t("impressions.nobody"), HOUSE: t("impressions.house")}
+        name = nobody.get(member) or called(request)[member]
         return back(request, "/impressions", "impressions.given", name=name)
     return back(request, "/impressions", SAID.get(answer.code, "impressions.not_written"))
