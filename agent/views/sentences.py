@@ -5,18 +5,17 @@ The one idea: the state knows nothing of words, the templates know nothing of st
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from agent.config import Site
-from agent.live import LiveTray
 from agent.rules.hours import WeeklyHours
 from agent.rules.incidents import Area, Incident, Level
 from agent.rules.linkfacts import WORKS
 from agent.views.events import Labels, link_words, tell
 from agent.views.state import Card, DeviceLine, DoorLine, LinkLine, SiteState
+from agent.views.supplies import SaidSupply, said_supply, said_tray
 from agent.views.words import Words, capital, words
 
 RESTARTS = frozenset({"link-box", "link-internet", "link-line"})  # their remedy is to restart the box of a link
@@ -49,16 +48,6 @@ class SaidIncident:
     restarted: str = ""  # what came of it, so far
     link: str = ""  # the page where it is put right
     act: str = ""  # what one does there
-
-
-@dataclass(frozen=True, slots=True)
-class SaidSupply:
-    """One supply of a device."""
-
-    name: str
-    tint: str  # a class of the style sheet
-    share: float | None
-    level: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,31 +308,10 @@ class Saying:
             soft.append(self.words("device.refused", time=self._when(device.refused)))
         if device.counter is not None:
             soft.append(self.words("device.counter", n=device.counter))
-        supplies = []
-        for supply in device.supplies:
-            known = supply.colour in {"black", "cyan", "magenta", "yellow"}
-            share = supply.level_share
-            percent = "device.level_unknown" if share is None else "device.level"
-            supplies.append(
-                SaidSupply(
-                    self.words(f"colour.{supply.colour}") if known else supply.name,
-                    supply.colour if known else "plain",
-                    share,
-                    self.words(percent, percent=round((share or 0.0) * 100)),
-                )
-            )
-        supplies += [self._tray(tray) for tray in device.trays]
+        supplies = [said_supply(one, self.words) for one in device.supplies]
+        supplies += [said_tray(one, self.words) for one in device.trays]
         name = capital(self._labels.device(device.name))
         return SaidLine(device.level, name, self.words(f"device.{device.state}"), _joined(*soft), tuple(supplies))
-
-    def _tray(self, tray: LiveTray) -> SaidSupply:
-        size = re.sub(r"^(?:iso|na|jis)_([a-z0-9-]+?)_.*$", lambda found: found[1].upper(), tray.media)
-        name = self.words("device.tray", name=tray.name, media=size) if size else tray.name
-        share = tray.level_share
-        if tray.empty:
-            return SaidSupply(name, "plain", 0.0, self.words("device.tray_empty"))
-        percent = "device.level_unknown" if share is None else "device.level"
-        return SaidSupply(name, "plain", share, self.words(percent, percent=round((share or 0.0) * 100)))
 
     def _door(self, door: DoorLine) -> list[SaidLine]:
         leaf = self.words(f"door.{door.leaf}" if door.contact else "door.no_contact")

@@ -35,6 +35,8 @@ from agent.rules.usage import Item
 from agent.views.events import link_words, tell
 from agent.views.journal import QUIET
 from agent.views.metrics import DEVICE_STATES
+from agent.views.supplies import KINDS as SUPPLIES
+from agent.views.supplies import NUMBERED, PAINTS, TRAYS
 from agent.views.words import HOSTLESS, LANGUAGES, words
 from drivers.contract import LatchState, Trust
 from tests.views.scenes import NOON, day
@@ -73,7 +75,9 @@ FAMILIES: set[str] = {
     *(f"untold.{why}" for why in (*UNTOLD, "other")),
     *(f"review.free_{why}" for why in Free if why),
     *(f"review.proof_{evidence}" for evidence in Evidence),
-    *(f"colour.{name}" for name in ("black", "cyan", "magenta", "yellow")),
+    *(f"colour.{name}" for name in PAINTS),
+    *(f"supply.{kind}" for kind in SUPPLIES),
+    *(f"tray.{name}" for name in (*TRAYS, *(f"{kind}_n" for kind in NUMBERED))),
     *(f"refusal.{why}" for why in ("card", "spooler", "silent", "payer", "other")),
     *(f"reason.{name}" for name in (*REASONS[1:], "none")),
     *(f"holiday.{name}" for name in (*HOLIDAYS, "other")),
