@@ -29,7 +29,7 @@ class PrintPath:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._read: dict[str, tuple[int, SpoolAttempt | None]] = {}  # file -> (modified, what it says)
+        self._read: dict[str, tuple[tuple[int, int], SpoolAttempt | None]] = {}  # file -> (its age, what it says)
         self._reading = threading.Lock()
         self._bell: socket.socket | None = None
         self._heard = asyncio.Event()
@@ -93,7 +93,7 @@ class PrintPath:
 
     def _newest(self) -> tuple[SpoolAttempt, ...]:
         try:
-            found = [(file.stat().st_mtime_ns, file) for file in os.scandir(self._folder) if _is_note(file)]
+            found = [(_age(file), file) for file in os.scandir(self._folder) if _is_note(file)]
         except FileNotFoundError:
             return ()
         except OSError as error:
@@ -119,6 +119,12 @@ def forget(folder: Path, before_s: float) -> int:
     except OSError as error:
         raise DriverError(f"{folder}: {error}") from error
     return old
+
+
+def _age(file: os.DirEntry[str]) -> tuple[int, int]:
+    """Return what tells a note from the one written before it: two may come in one tick of the file system's clock."""
+    told = file.stat()
+    return told.st_mtime_ns, told.st_ino
 
 
 def _is_note(file: os.DirEntry[str]) -> bool:

@@ -38,7 +38,7 @@ from drivers.cupsdconf import read_conf
 from drivers.pagelog import PageLog
 from drivers.printpath import PrintPath
 from drivers.spooling import PageLogLook, SpoolAttempt, SpoolSettings
-from drivers.spooljobs import ATTRIBUTES, NAMES, number, queue_of, spool_job, state_of
+from drivers.spooljobs import ATTRIBUTES, NAMES, WHOLE, number, queue_of, spool_job, state_of
 
 PRUNE_S = 60.0  # reading a whole history
 CALL_S = 10.0  # one call; 500 jobs take some 20 ms
@@ -151,7 +151,7 @@ class CupsSpooler:
         found: list[tuple[int, int]] = []
         for _ in range(PAGES_LIMIT):
             start = first_job
-            page = await self._call(lambda worker: worker.page(start, NAMES))  # noqa: B023  (awaited, as above)
+            page = await self._call(lambda worker: worker.names(start))  # noqa: B023  (awaited, as above)
             found += ((job, number(one.get("time-at-creation"))) for job, one in sorted(page.items()))
             if len(page) < PAGE:
                 break
@@ -295,6 +295,15 @@ class _Worker:
             which_jobs="all", my_jobs=False, first_job_id=first_job, limit=PAGE, requested_attributes=attributes
         )
         return found
+
+    def names(self, first_job: int) -> dict[int, Mapping[str, object]]:
+        """Return the job-ids and times of creation of at most PAGE jobs from `first_job` on.
+
+        CUPS leaves the time out for a job that ended a moment ago and was put aside; named with WHOLE, it is told.
+        """
+        found = self.page(first_job, NAMES)
+        known = all(one.get("time-at-creation") for one in found.values())
+        return found if known else self.page(first_job, [*NAMES, WHOLE])
 
     def ended(self, up_to: int, created_s: int, before_s: float) -> list[int]:
         """Return the jobs that ended before `before_s` and came no later than job `up_to`."""

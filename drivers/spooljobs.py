@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from drivers.contract import JobState, Moment, SpoolJob
 
+WHOLE = "job-impressions-completed"  # not in CUPS's cache: naming it makes CUPS load an old job whole
 ATTRIBUTES = [
     "job-id",
     "job-printer-uri",
@@ -20,7 +21,7 @@ ATTRIBUTES = [
     "job-originating-host-name",
     "job-uuid",
     "job-account-id",
-    "job-impressions-completed",  # not in CUPS's cache: naming it makes CUPS load an old job whole
+    WHOLE,
     "job-media-sheets-completed",
 ]
 NAMES = ["job-id", "time-at-creation"]

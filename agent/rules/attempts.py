@@ -4,9 +4,10 @@ The one idea: *the backend in the print path heard the device give the number*. 
 what the device knows (its own job-id, what came out) to what the spooler knows (whose job, RFC 8011 section 5.3),
 exactly, where name and time could only guess.
 
-A note is a hint and is corroborated: the device must have kept the same user as the note (devices that keep none are
-believed), and of several notes of one device job-id (ids start over at another machine) the newest counts. A print
-that nobody noted is nobody's attempt here, and is looked for by its user elsewhere.
+A note is a hint and is corroborated: the device must have kept the same user as the note (where either has none the
+note is believed: CUPS sends a nameless job as somebody's, "anonymous"), and of several notes of one device job-id (ids
+start over at another machine) the newest counts. A print that nobody noted is nobody's attempt here, and is looked for
+by its user elsewhere.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Notebook:
         """Return how `job` came to the device; None if no note says."""
         user = fold_user(job.user)
         for note in reversed(self._of_device.get(job.job, ())):
-            if user in {"", fold_user(note.user)}:
+            said = fold_user(note.user)
+            if not user or not said or user == said:
                 return self._sent(note)
         return None
 

@@ -228,8 +228,8 @@ class Clerk:
         waiting = bool(self._claims or claims)
         ours, past = await self._strangers.judge(reading, strange, self.books, self._awaited, claims=waiting)
         rows = [*past]
-        for job in ours:
-            self._count(job, None, reading, claims, rows)
+        for job in ours:  # the notes were read again meanwhile: the device may be quicker than who notes what it took
+            self._count(job, self._desk.notebook.sent(job), reading, claims, rows)
         await self._write_rows(reading.at, rows)
         return claims
 

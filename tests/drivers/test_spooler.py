@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from drivers.contract import DeviceId, DriverError, JobState
 from drivers.peers.cups import CupsPeer, PeerError, available, pdf
 from drivers.sim import SimBuilding
 from drivers.spooler import ABANDONED_LIMIT, CupsSpooler
+from drivers.spooljobs import NAMES
 from drivers.verbs import PrintVerb
 from drivers.virtual import VirtualClock, VirtualLoop
 from tests.drivers.contract_spooler import LAWS, Subject
@@ -105,6 +106,27 @@ def test_more_jobs_than_one_reply_holds(cupsd):
             assert [(job.job, job.user) for job in jobs] == [(n + 1, f"m{n:03}") for n in range(620)]
             assert {job.device_uri for job in jobs} == {"file:///dev/null"}
             assert [job.job for job in await spooler.jobs(600)] == list(range(600, 621))
+
+    asyncio.run(main())
+
+
+@pytest.mark.peers
+@needs_cups
+def test_a_job_that_cups_put_aside_still_tells_when_it_was_made(cupsd):
+    uri = f"http://127.0.0.1:{cupsd.port}/printers/hole"
+    for number in range(3):
+        ask(uri, PRINT_JOB, user=f"m{number}", body=b"x")
+
+    async def main() -> None:
+        async with spooler_of(cupsd) as spooler:
+            aside: dict[int, Mapping[str, object]] = {}
+            async with asyncio.timeout(30):  # CUPS does so a second after a job has ended
+                while not aside or all(one.get("time-at-creation") for one in aside.values()):
+                    await asyncio.sleep(0.05)
+                    aside = await spooler._call(lambda worker: worker.page(1, NAMES))
+            told = await spooler.listed(1)
+            assert [job for job, _ in told] == [1, 2, 3]
+            assert all(abs(made - time.time()) < 100 for _, made in told)
 
     asyncio.run(main())
 

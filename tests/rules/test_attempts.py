@@ -34,6 +34,12 @@ def test_the_same_name_otherwise_written_or_none_is(user):
     assert Notebook([NOTE]).sent(replace(RECORD, user=user)) is not None
 
 
+def test_a_nameless_job_is_the_one_the_device_knows_as_somebodys():
+    sent = Notebook([replace(NOTE, user="")]).sent(replace(RECORD, user="anonymous"))
+    assert sent is not None
+    assert sent.note.job == NOTE.job
+
+
 def test_the_newest_note_of_a_number_counts_for_numbers_start_over():
     newer = replace(NOTE, name="d", job=90, created_s=9000, began_s=9001.0)
     found = Notebook([NOTE, newer]).sent(RECORD)

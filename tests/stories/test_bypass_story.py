@@ -16,9 +16,12 @@ from agent.rules.pages import AttemptCounted
 from agent.rules.paper import CopiesCounted, PrintedPast, PrintsUnmatched
 from agent.rules.past import PastAttributed, PastCounted
 from agent.stories.attribution import PaperBook
+from agent.stories.desk import Desk
 from agent.views.paperbooks import attempts, balances
+from drivers.contract import SpoolJob
 from drivers.peers.cups import available
 from drivers.peers.passerby import print_past
+from drivers.spooling import SpoolAttempt
 from drivers.verbs import BadgeVerb, CopyVerb, PrintVerb
 from tests.stories.test_printing import CARD, DEVICE, READER, Space, virtually
 from tests.stories.test_printing_peers import corridor
@@ -126,6 +129,29 @@ def test_our_own_print_without_a_note_is_never_called_a_passer_bys(tmp_path):
             space.building.obey(PrintVerb("alice", 7, past=True))
             await asyncio.sleep(900)
             assert past(space) == [(7, True)]
+
+    virtually(tmp_path, story)
+
+
+def test_a_note_that_is_slower_than_the_device_names_its_job_all_the_same(tmp_path, monkeypatch):
+    async def story(space: Space) -> None:
+        late: list[SpoolAttempt] = []
+        recall = Desk.recall
+
+        async def recalled(desk: Desk) -> tuple[SpoolJob, ...] | None:
+            space.building.notes.extend(late)
+            late.clear()
+            return await recall(desk)
+
+        monkeypatch.setattr(Desk, "recall", recalled)
+        async with space.minded():
+            await asyncio.sleep(400)
+            space.building.obey(PrintVerb("alice", 3))
+            late.append(space.building.notes.pop())
+            await asyncio.sleep(900)
+        (row,) = space.facts(AttemptCounted)
+        assert (late, row.sides_mono, bool(row.member)) == ([], 3, True)
+        assert row.spooled.startswith("copieur/")
 
     virtually(tmp_path, story)
 
