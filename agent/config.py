@@ -351,6 +351,11 @@ class Site:
         return any(one.frame == "line" or one.kind == "sim" for one in outside)
 
     @property
+    def card_digits(self) -> int | None:
+        """Return how many hexadecimal digits a card has, where all readers are for EM4100 cards; None: it varies."""
+        return 10 if {(one.kind, one.frame) for one in self.readers.values()} == {("serial", "rdm6300")} else None
+
+    @property
     def keep_h(self) -> float:
         """Return for how long jobs wait for a badge: a queue may wait for several printers, so the least of theirs."""
         return min((one.keep_h for name, one in self.printers.items() if self.intake(name)), default=0.0)

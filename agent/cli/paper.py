@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agent.memory.ledger import Ledger
     from agent.memory.roster import RosterStore
     from agent.rules.contract import Bill, ContractLine, Stand
-    from agent.rules.members import LineFault
+    from agent.rules.memberlist import LineFault
     from drivers.contract import Moment
 
     _Quarter = tuple[str, tuple[Stand, Stand] | None, tuple[ContractLine, ...], Bill | None]

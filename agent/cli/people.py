@@ -45,7 +45,7 @@ def formula_of(where: Where, text: str) -> FormulaId:
     """Return the formula that was typed, by its id or what people call it."""
     from agent.rules.facts import FormulaId
     from agent.rules.folding import fold_text
-    from agent.rules.members import formula_words
+    from agent.rules.memberlist import formula_words
 
     labels = {FormulaId(name): config.label for name, config in where.site().formulas.items()}
     found = formula_words(labels).get(fold_text(text))
@@ -56,7 +56,7 @@ def formula_of(where: Where, text: str) -> FormulaId:
 
 def day_of(text: str | None) -> date | None:
     """Return the day that was typed, as Excel or ISO 8601 writes it; None if none was."""
-    from agent.rules.members import read_day
+    from agent.rules.memberlist import read_day
 
     if text is None:
         return None
@@ -64,6 +64,13 @@ def day_of(text: str | None) -> date | None:
     if day is None:
         raise click.BadParameter(f"not a day: {text!r}; write 22/11/2026 or 2026-11-22")
     return day
+
+
+def _today(where: Where) -> date:
+    """Return the day it is on the site's wall clock."""
+    from drivers.clock import SystemClock
+
+    return SystemClock().now().utc.astimezone(ZoneInfo(where.site().site.timezone)).date()
 
 
 @click.group()
@@ -77,12 +84,12 @@ def member() -> None:
 def member_import(where: Where, file: Path) -> None:
     """Bring the roster to what FILE says (CSV as French Excel writes it): all of it, or nothing and every fault."""
     from agent.rules.facts import FormulaId
-    from agent.rules.members import formula_words, read_members
+    from agent.rules.memberlist import formula_words, read_members
 
     labels = {FormulaId(name): config.label for name, config in where.site().formulas.items()}
-    read = read_members(file.read_bytes(), formula_words(labels))
+    read = read_members(file.read_bytes(), formula_words(labels), where.site().card_digits)
     with opened_roster(where) as store:
-        report = store.import_rows(read, actor=ACTOR)
+        report = store.import_rows(read, actor=ACTOR, today=_today(where))
     for fault in report.faults:
         click.echo(f"{file}:{fault.line}: {fault.fr} — {fault.en}", err=True)
     if report.faults:
@@ -111,13 +118,11 @@ def member_list(where: Where) -> None:
 def member_add(where: Where, name: str, formula: str, since: str | None, identity: str | None) -> None:
     """Add a member and print the new id."""
     from agent.rules.facts import MemberId
-    from drivers.clock import SystemClock
 
-    today = SystemClock().now().utc.astimezone(ZoneInfo(where.site().site.timezone)).date()
     with opened_roster(where) as store:
         given = MemberId(identity) if identity else None
         made = store.add_member(
-            name, formula_of(where, formula), actor=ACTOR, since=day_of(since) or today, member=given
+            name, formula_of(where, formula), actor=ACTOR, since=day_of(since) or _today(where), member=given
         )
     click.echo(made)
 
@@ -151,7 +156,7 @@ def card() -> None:
 
 
 def _number(text: str) -> CardNumber:
-    from agent.rules.members import card_number
+    from agent.rules.memberlist import card_number
 
     number = card_number(text)
     if number is None:
@@ -166,9 +171,14 @@ def _number(text: str) -> CardNumber:
 def card_give(where: Where, identity: str, number: str) -> None:
     """Give card NUMBER to member ID, or unblock it."""
     from agent.rules.facts import MemberId
+    from agent.rules.memberlist import unfit
 
+    wanted = _number(number)
+    wrong = unfit(wanted, where.site().card_digits)
+    if wrong is not None:
+        fail(" — ".join(wrong), EXIT_REFUSED)
     with opened_roster(where) as store:
-        store.give_card(MemberId(identity), _number(number), actor=ACTOR)
+        store.give_card(MemberId(identity), wanted, actor=ACTOR)
 
 
 @card.command("block")

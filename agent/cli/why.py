@@ -92,7 +92,7 @@ def _trust(where: Where, at: datetime, now: datetime) -> Trust:
 
 def _asked(who: str, store: RosterStore) -> Asked:
     from agent.rules.facts import MemberId
-    from agent.rules.members import card_number
+    from agent.rules.memberlist import card_number
     from agent.views.why import Asked
 
     if who != "-":

@@ -22,7 +22,8 @@ from agent.memory.codec import encode
 from agent.rules.facts import AliasId, CardKey, FormulaId, MemberId
 from agent.rules.folding import fold_text
 from agent.rules.identity import nobodys
-from agent.rules.members import ID, LineFault, MemberFile, MemberRow, RosterChanged
+from agent.rules.memberlist import ID, LineFault, MemberFile, MemberRow
+from agent.rules.members import RosterChanged
 from drivers.contract import CardNumber, Moment
 
 LONGEST = 200  # characters of a print name that are kept
@@ -201,11 +202,16 @@ def check_days(person: Person) -> None:
         )
 
 
-def import_members(change: Change, file: MemberFile, card_key: Callable[[CardNumber], CardKey]) -> ImportReport:
-    """Bring the roster to what the file says; with faults in the report, the caller rolls all of it back."""
+def import_members(
+    change: Change, file: MemberFile, card_key: Callable[[CardNumber], CardKey], today: date | None
+) -> ImportReport:
+    """Bring the roster to what the file says; with faults in the report, the caller rolls all of it back.
+
+    Who is new begins `today`, the site's own day, where the file says nothing; None: the day it is in UTC.
+    """
     faults: list[LineFault] = []
     done: Counter[str] = Counter()
-    known = _Known(change)
+    known = _Known(change, today or change.at.utc.date())
     for row in sorted(file.rows, key=lambda row: row.id is None):  # ids in the file first: no number is given twice
         told = len(change.told)
         try:
@@ -232,8 +238,8 @@ def import_members(change: Change, file: MemberFile, card_key: Callable[[CardNum
 class _Known:
     """Everybody in the roster while a file is brought in, found without reading them all again for every line."""
 
-    def __init__(self, change: Change) -> None:
-        self._change = change
+    def __init__(self, change: Change, today: date) -> None:
+        self._change, self._today = change, today
         self._by_id: dict[MemberId, Person] = {}
         self._by_name: dict[str, set[MemberId]] = {}
         self._next = 0  # the next free number, once one was asked for: after the lines that have an id of their own
@@ -256,7 +262,7 @@ class _Known:
     def bring(self, row: MemberRow, was: Person | None, columns: frozenset[str]) -> Person:
         """Add one person, or bring one to what the line says. A column the file does not have changes nothing."""
         if was is None:
-            since = row.since or self._change.at.utc.date()
+            since = row.since or self._today
             person = Person(row.id or self._free(), row.name, row.formula, since, row.until)
             self._change.add(person)
         else:

@@ -51,12 +51,14 @@ from agent.memory.tables import load_roster, prepare
 from agent.memory.visitors import VisitorPool
 from agent.rules.facts import AliasId, CardKey, FormulaId, MemberId
 from agent.rules.folding import fold_user
-from agent.rules.members import Alias, MemberFile, Roster, RosterChanged
+from agent.rules.memberlist import MemberFile
+from agent.rules.members import Alias, Roster, RosterChanged
 from drivers.contract import CardNumber, Clock
 
 __all__ = ["ImportReport", "Person", "RosterError", "RosterStore"]
 
-SETTLE_S = 10.0  # how long closing waits for the ledger
+SETTLE_S = 10.0  # how long closing waits for the ledger, for each batch
+BATCH = 2000  # facts that are handed over at once: an import of thousands leaves room in the ledger's queue for others
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -313,17 +315,17 @@ class RosterStore:
             if done.rowcount:
                 change.tell("alias-taken", alias)
 
-    def import_rows(self, file: MemberFile, *, actor: str) -> ImportReport:
+    def import_rows(self, file: MemberFile, *, actor: str, today: date | None = None) -> ImportReport:
         """Bring the roster to what the file says: all of it, or nothing and every fault. Twice is the same as once.
 
-        Somebody is found by id, else by name; a new one without a start begins today (UTC). Who is not in the file
-        stays; so do cards and print names that it does not list.
+        Somebody is found by id, else by name; a new one without a start begins `today` (none: UTC's). Who is not in
+        the file stays; so do cards and print names that it does not list.
         """
         if file.faults:
             return ImportReport(0, 0, 0, file.faults)
         try:
             with self._changing(actor) as change:
-                report = import_members(change, file, self.card_key)
+                report = import_members(change, file, self.card_key, today)
                 if report.faults:
                     raise _NothingChanged  # noqa: TRY301  (rolls the transaction back)
         except _NothingChanged:
@@ -352,11 +354,14 @@ class RosterStore:
     # --- the outbox ------------------------------------------------------------------------------------------
 
     def settle(self, limit_s: float = SETTLE_S) -> int:
-        """Wait for the ledger to take the facts of all changes; return how many still wait."""
-        self._hand_over()
-        with self._writing:
-            handed = list(self._handed.values())
-        wait_for(handed, limit_s)
+        """Wait for the ledger to take the facts of all changes; return how many of the last batch still wait."""
+        while True:
+            self._hand_over()
+            with self._writing:
+                handed = list(self._handed.values())
+            late = wait_for(handed, limit_s).not_done
+            if late or len(handed) < BATCH or any(one.exception() for one in handed):
+                break  # else it was one batch of many
         self._hand_over()
         return len(self._handed)
 
@@ -365,7 +370,8 @@ class RosterStore:
         try:
             with self._writing, self._lock.held():
                 self._clear_out()
-                rows = self._db.execute("SELECT key, utc, mono, boot, trust, body FROM outbox ORDER BY place")
+                waiting = "SELECT key, utc, mono, boot, trust, body FROM outbox ORDER BY place LIMIT ?"
+                rows = self._db.execute(waiting, (BATCH,))
                 for key, *at, body in rows.fetchall():
                     fact = decode(RosterChanged.kind, body)
                     if fact is not None and key not in self._handed:

@@ -18,7 +18,8 @@ from datetime import date
 
 from agent.rules.facts import AliasId, MemberId
 from agent.rules.folding import fold_text, fold_user
-from agent.rules.members import Alias, LineFault, Roster, cells_of, decoded
+from agent.rules.memberlist import LineFault, cells_of, decoded
+from agent.rules.members import Alias, Roster
 from agent.rules.pages import Owner, owner
 from agent.rules.paper import CopiesByHand
 from agent.rules.payers import ANIMATOR, Charge, may_pay

@@ -55,6 +55,7 @@ async def keep_calendar(store: RosterStore, clock: Clock, zone: tzinfo, region: 
                     done = today.year
             except (LedgerError, RosterError) as error:
                 log.warning("the calendar waits for the roster: %s", error)
+        store.settle(0)  # what is left in the outbox after an import of thousands, or a ledger that was full
         await asyncio.sleep(LOOK_S)
 
 

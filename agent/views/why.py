@@ -23,7 +23,8 @@ from agent.rules.bookings import LONGEST_BOOKING, Alarm, BookingUsed, DayOpened,
 from agent.rules.door import GRANTS, Conditions, EntryDecided, EntryRule, admit, let_out
 from agent.rules.facts import CardKey, MemberId
 from agent.rules.hours import WeeklyHours, wall_times, zone_of
-from agent.rules.members import Roster, RosterChanged, read_day
+from agent.rules.memberlist import read_day
+from agent.rules.members import Roster, RosterChanged
 from agent.rules.remote import LONGEST_S, WindowClosed, WindowOpened
 from agent.views.words import Words
 from drivers.contract import Trust

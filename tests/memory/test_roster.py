@@ -15,7 +15,8 @@ from agent.memory.database import WriteLock, connect
 from agent.memory.ledger import Ledger, LedgerError
 from agent.memory.roster import ImportReport, Person, RosterError, RosterStore
 from agent.rules.facts import FormulaId, MemberId
-from agent.rules.members import Alias, Card, Member, RosterChanged, read_members
+from agent.rules.memberlist import read_members
+from agent.rules.members import Alias, Card, Member, RosterChanged
 from drivers.clock import SystemClock
 from drivers.contract import CardNumber
 
@@ -364,6 +365,26 @@ def test_one_fault_and_nothing_is_imported_and_every_fault_is_told(store, ledger
 def test_a_new_member_without_a_start_begins_today(store):
     store.import_rows(read_members("nom;formule\r\nAda;abonné".encode()), actor="cli")
     assert store.roster().members["m001"].since == SystemClock().now().utc.date()
+
+
+def test_a_new_member_begins_on_the_day_of_the_site(store):
+    """In Guadeloupe it is still the evening before: whoever is imported then enters then."""
+    evening = date(2026, 11, 28)
+    store.import_rows(read_members("nom;formule\r\nAda;abonné".encode()), actor="cli", today=evening)
+    assert store.roster().members["m001"].since == evening
+
+
+def test_a_long_list_is_handed_to_the_ledger_in_batches_that_leave_it_room(
+    tmp_path, store, ledger, monkeypatch, caplog
+):
+    monkeypatch.setattr("agent.memory.roster.BATCH", 3)
+    with WriteLock(tmp_path / "ledger.lock").held():
+        rows = "".join(f"Membre {n};abonné;{n:08X}\r\n" for n in range(1, 6))
+        store.import_rows(read_members(f"nom;formule;carte\r\n{rows}".encode()), actor="cli")
+        assert ledger.pending == 3
+    facts = told(store, ledger)
+    assert [action for _, action, _, _ in facts] == ["member-added", "card-given"] * 5
+    assert caplog.text == ""
 
 
 def test_an_id_is_not_a_name(store, ledger):

@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from agent.rules.facts import FormulaId, MemberId
-from agent.rules.members import ID, Member, Roster
+from agent.rules.memberlist import ID
+from agent.rules.members import Member, Roster
 from agent.rules.payers import ANIMATOR, Charge, Payer, is_payer, may_pay, meant, pays_at_once, usable
 from agent.rules.tariff import Period, Prices, Tariff, statement
 from agent.rules.usage import Item, Usage

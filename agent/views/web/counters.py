@@ -21,7 +21,7 @@ from agent.memory.roster import RosterError
 from agent.rules.codes import code_name, code_owner, fallen, read_codes
 from agent.rules.contract import COLOURS, FUNCTIONS, amount_of, bill, contract_lines, quarter_at, quarter_of
 from agent.rules.facts import MemberId
-from agent.rules.members import LineFault, read_day
+from agent.rules.memberlist import LineFault, read_day
 from agent.rules.pages import Owner
 from agent.rules.panel import NOT_SHOWN, Typed, doubt
 from agent.rules.paper import PanelRead

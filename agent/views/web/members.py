@@ -20,7 +20,8 @@ from agent.memory.ledger import LedgerError
 from agent.memory.roster import Person, RosterError, RosterStore
 from agent.rules.facts import FormulaId, MemberId
 from agent.rules.folding import fold_text, fold_user
-from agent.rules.members import LineFault, Roster, formula_words, read_day, read_members
+from agent.rules.memberlist import LineFault, formula_words, read_day, read_members
+from agent.rules.members import Roster
 from agent.views.web.cards import said
 from agent.views.web.gate import (
     CLOCK,
@@ -232,8 +233,9 @@ async def import_file(request: web.Request) -> web.StreamResponse:
     _, data = await upload(request)
     if not data:
         return _import(request, wrong=words_of(request)("import.no_file"))
-    file = read_members(data, formula_words(formulas(request)))
-    report = changed(request, lambda roster, actor: roster.import_rows(file, actor=actor))
+    file = read_members(data, formula_words(formulas(request)), request.app[GATE].site.card_digits)
+    day = today(request)
+    report = changed(request, lambda roster, actor: roster.import_rows(file, actor=actor, today=day))
     if report.faults:
         return _import(request, report.faults)
     await audit(request, "members-imported")

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from agent.rules.linkfacts import Health, OutageReported
 from agent.rules.linkpast import Past, repaired
-from agent.rules.members import read_day
+from agent.rules.memberlist import read_day
 from agent.rules.outages import NONE, Outage, outages
 from agent.views.events import Labels
 from agent.views.web.asking import lasting, local_now
