@@ -7,8 +7,9 @@ to whole bytes, never cut, never decimal.
 Framing (pure classes, `feed` bytes and take cards):
 - `Rdm6300Frames`: the 125 kHz modules RDM6300, RDM630 and their like for EM4100 transponders, 9600 8N1. STX (02),
   10 hex digits (8 bits version, 32 bits data), 2 hex digits (XOR of those 5 bytes), ETX (03); repeated while the card
-  stays.
-- `LineFrames`: one ASCII hex line per card, with a prefix, an end, and the bytes as sent or reversed.
+  stays. Modules of the ID-12's kind say the same with CR LF before the ETX.
+- `LineFrames`: one ASCII hex line per card, with a prefix, an end, and the bytes as sent or reversed. Where the end is
+  a line's, CR, LF and both are one; spaces, colons and dashes between the digits say nothing.
 
 The checksum is 8 bits of XOR: it finds any one wrong bit, and lets 0.4 % of noise pass; such a number is a stranger's.
 """
@@ -32,6 +33,9 @@ BADGES = 64  # bound of the queue to the story
 REMEMBERED = 16  # cards in the field at once: more than any reader can tell apart
 _HEX = frozenset(b"0123456789ABCDEF")
 _ANY_HEX = _HEX | frozenset(b"abcdef")
+_CR_LF = frozenset(b"\r\n")
+_LF = 0x0A
+_BETWEEN = b" :-"  # what readers put between digits
 _STX, _ETX = 0x02, 0x03
 
 
@@ -72,6 +76,8 @@ class Rdm6300Frames:
                 self._frame.clear()
             elif byte in _HEX and len(self._frame) < 13:
                 self._frame.append(byte)
+            elif byte in _CR_LF and len(self._frame) == 13:
+                continue
             else:
                 self.malformed += 1
                 self.forget()
@@ -101,8 +107,10 @@ class LineFrames:
         self.malformed = 0
         self._prefix = prefix.encode("ascii")
         self._end = end.encode("ascii")
+        self._newline = _CR_LF.issuperset(self._end)  # firmware and manual seldom agree which of them it is
+        self._end = b"\n" if self._newline else self._end
         self._reversed = byte_order == "reversed"
-        self._longest = len(self._prefix) + self.MOST + len(self._end)
+        self._longest = len(self._prefix) + 2 * self.MOST + len(self._end)
         self._line = bytearray()
         self._skipping = False  # inside a line that is already too long
 
@@ -110,7 +118,7 @@ class LineFrames:
         """See `Frames`."""
         cards = []
         for byte in data:
-            self._line.append(byte)
+            self._line.append(_LF if self._newline and byte in _CR_LF else byte)
             if self._line.endswith(self._end):
                 card = None if self._skipping else self._card(bytes(self._line[: -len(self._end)]))
                 if card is not None:
@@ -133,7 +141,7 @@ class LineFrames:
         self._skipping = False
 
     def _card(self, line: bytes) -> CardNumber | None:
-        digits = line.removeprefix(self._prefix)
+        digits = line.removeprefix(self._prefix).translate(None, _BETWEEN)
         if (
             not line.startswith(self._prefix)
             or not self.FEWEST <= len(digits) <= self.MOST

@@ -68,6 +68,10 @@ def test_a_frame_in_two_pieces_is_one_card(cut: int) -> None:
         (FRAME[:11] + OTHER[11:], [], 14),  # spliced: the checksum finds it
         (FRAME[:7] + OTHER, ["0A00C8F31C"], 7),  # one frame breaks into another
         (b"\r\n" + FRAME + b"\r\n", ["0A00C8F31B"], 4),
+        (FRAME[:-1] + b"\r\n\x03" + FRAME, ["0A00C8F31B"] * 2, 0),  # ID-12: CR LF before the end
+        (FRAME[:6] + b"\r\n" + FRAME[6:], [], 16),
+        (FRAME[:-2] + b"\r\n\x03", [], 15),
+        (FRAME[:-1] + b"\r\n" * 500_000, [], 0),  # bounded, and no card without its end
         (FRAME * 3, ["0A00C8F31B"] * 3, 0),
     ],
 )
@@ -110,11 +114,19 @@ def lines(data: bytes, prefix: str = "", end: str = "\r\n", order: str = "as-sen
         (b"4A2B3C4\r\n", ["04A2B3C4"], 0),  # a reader that drops the leading zero
         (b"04A2B3C4D5E6F7\r\n04A2B3C4\r\n", ["04A2B3C4D5E6F7", "04A2B3C4"], 0),
         (b"\r\n\r\n", [], 0),  # empty lines are nothing
-        (b"4A2\r\n", [], 5),
-        (b"04A2B3G4\r\n", [], 10),
-        (b"F" * 33 + b"\r\n04A2B3C4\r\n", ["04A2B3C4"], 35),
-        (b"F" * 5000 + b"\r\n04A2B3C4\r\n", ["04A2B3C4"], 5002),
-        (b"\xff\x00\r\n04A2B3C4\r\n", ["04A2B3C4"], 4),
+        (b"4A2\r\n", [], 4),
+        (b"04A2B3G4\r\n", [], 9),
+        (b"F" * 33 + b"\r\n04A2B3C4\r\n", ["04A2B3C4"], 34),
+        (b"F" * 5000 + b"\r\n04A2B3C4\r\n", ["04A2B3C4"], 5001),
+        (b"\xff\x00\r\n04A2B3C4\r\n", ["04A2B3C4"], 3),
+        (b"04A2B3C4\n04A2B3C5\n", ["04A2B3C4", "04A2B3C5"], 0),  # a reader whose line end is not the manual's
+        (b"04A2B3C4\r04A2B3C5\r", ["04A2B3C4", "04A2B3C5"], 0),
+        (b"\n\r04A2B3C4\n\r", ["04A2B3C4"], 0),
+        (b"04 A2 B3 C4\r\n04:a2:b3:c4\r\n04-A2-B3-C4 \r\n", ["04A2B3C4"] * 3, 0),
+        (b" : - \r\n", [], 6),
+        (b":" * 5000 + b"04A2B3C4\r\n", [], 5009),
+        (b"018,54321\r\n", [], 10),  # decimal, as printed: no card
+        (b"F:" * 32 + b"\r\n" + b"F:" * 33 + b"\r\n", ["F" * 32], 67),
     ],
 )
 def test_lines(data: bytes, cards: list[str], malformed: int) -> None:
