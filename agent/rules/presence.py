@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import ClassVar
 
@@ -210,6 +210,7 @@ class Presence:
 
 
 _STATED = re.compile(r"(?:(\d{4})-(\d\d)-(\d\d)[T ])?([01]?\d|2[0-3])[:hH]([0-5]\d)")
+AGAIN = " *"  # behind a dated time: the second of the two that October's wall clock shows
 
 
 def stated(text: str, now: datetime) -> datetime | Refused:
@@ -217,9 +218,9 @@ def stated(text: str, now: datetime) -> datetime | Refused:
 
     `now` is aware, on the site's wall clock. Without a day it is the latest such time past, at most `LOOK_BACK` ago
     if that was yesterday. In the repeated hour of October an undated time is the latest one past, a dated one the
-    first. A time the clocks skip is refused.
+    first, or with `written`'s mark the second. A time the clocks skip is refused.
     """
-    found = _STATED.fullmatch(text.strip())
+    found = _STATED.fullmatch(text.removesuffix(AGAIN).strip())
     if found is None:
         return Refused(
             f"« {text} » n'est pas une heure ; écrivez 09:05, ou 2026-11-20 18:00 pour un autre jour.", "not-a-time"
@@ -234,11 +235,18 @@ def stated(text: str, now: datetime) -> datetime | Refused:
     if not times:
         return Refused(f"« {text} » n'existe pas ce jour-là : les horloges ont sauté cette heure.", "skipped")
     if year:
-        return times[0]
+        return times[-1 if text.endswith(AGAIN) else 0]
     utc = now.astimezone(UTC)
     yesterday = [at for at in wall_times(on - timedelta(days=1), hour, minute, zone) if utc - at <= LOOK_BACK]
     past = yesterday + [at for at in times if at <= utc]
     return past[-1] if past else times[0]
+
+
+def written(at: datetime, zone: tzinfo) -> str:
+    """Write an instant to the minute as `stated` reads it, also in the hour that October repeats."""
+    local = at.astimezone(zone)
+    again = len(wall_times(local.date(), local.hour, local.minute, zone)) > 1 and local.fold
+    return f"{local:%Y-%m-%dT%H:%M}{AGAIN if again else ''}"
 
 
 def _second(at: datetime) -> datetime:

@@ -30,6 +30,7 @@ from agent.rules.facts import MemberId
 from agent.rules.lastout import Crowd
 from agent.rules.members import Roster
 from agent.rules.presence import (
+    AGAIN,
     PROPOSED,
     Presence,
     Reason,
@@ -39,6 +40,7 @@ from agent.rules.presence import (
     VisitEvidence,
     VisitStarted,
     stated,
+    written,
 )
 from agent.rules.visits import Unfit, Visits
 from drivers.contract import Clock
@@ -136,7 +138,7 @@ class VisitBook:
         given = request.arguments
         if given.get("reason", "") not in set(Reason):
             return Answer(False, "Dites pourquoi.", "reason")
-        times = [stated(given.get(name, ""), self._now()) for name in ("start", "end")] if "start" in given else []
+        times = self._span(given) if "start" in given else ()
         for at in times:
             if isinstance(at, Refused):
                 return Answer(False, at.says, at.code)
@@ -148,6 +150,19 @@ class VisitBook:
         if isinstance(fact, Unfit):
             return Answer(False, UNFIT[fact], fact.value)
         return Answer(True, "La visite est annulée." if fact.annulled else "La visite est corrigée.", "corrected")
+
+    def _span(self, given: Mapping[str, str]) -> tuple[datetime | Refused, datetime | Refused]:
+        """Return the bounds a request says; one that it repeats is meant as it was, also in October."""
+        one = self.visits().by_id.get(given.get("visit", ""))
+        known = (one.started, one.ended) if one else (None, None)
+        said = (given.get("start", ""), given.get("end", ""))
+        start, end = (
+            was.replace(second=0, microsecond=0)
+            if was is not None and text == written(was, self._zone).removesuffix(AGAIN)
+            else stated(text, self._now())
+            for was, text in zip(known, said, strict=True)
+        )
+        return start, end
 
     async def correct(
         self, visit: str, span: tuple[datetime, datetime] | None, reason: Reason, actor: str

@@ -20,6 +20,7 @@ from agent.rules.presence import (
     VisitEvidence,
     VisitStarted,
     stated,
+    written,
 )
 from agent.rules.tariff import StatementIssued
 
@@ -161,6 +162,8 @@ def test_the_fold_passes_over_other_facts_and_repetitions() -> None:
         ("02:30", paris("2026-10-25 02:40"), "2026-10-25 00:30"),
         ("02:30", paris("2026-10-25 02:40", fold=1), "2026-10-25 01:30"),
         ("2026-10-25 02:30", paris("2026-10-25 09:00"), "2026-10-25 00:30"),
+        ("2026-10-25T02:30 *", paris("2026-10-25 09:00"), "2026-10-25 01:30"),
+        ("2026-11-20T18:00 *", paris("2026-11-23 09:00"), "2026-11-20 17:00"),
     ],
 )
 def test_times_as_people_say_them(text: str, now: datetime, expected: str) -> None:
@@ -178,6 +181,17 @@ def test_times_as_people_say_them(text: str, now: datetime, expected: str) -> No
 )
 def test_times_nobody_can_mean(text: str, says: str) -> None:
     assert stated(text, paris("2027-03-28 09:00")) == Refused(says)
+
+
+def test_what_is_written_is_read_as_the_same_minute_in_the_nights_the_clock_jumps() -> None:
+    start = utc("2026-10-24 23:00")
+    for minute in range(240):
+        at = start + timedelta(minutes=minute)
+        assert stated(written(at, PARIS), paris("2026-10-25 09:00")) == at
+        spring = utc("2027-03-28 00:00") + timedelta(minutes=minute)
+        assert stated(written(spring, PARIS), paris("2027-03-28 09:00")) == spring
+    assert written(utc("2026-10-25 00:30"), PARIS) == "2026-10-25T02:30"
+    assert written(utc("2026-10-25 01:30"), PARIS) == "2026-10-25T02:30 *"
 
 
 steps = st.lists(

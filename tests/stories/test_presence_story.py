@@ -52,6 +52,22 @@ def ask(action: str, member: str = "m001", at: str = "") -> Request:
     return Request(action, "animator", "", 1e9, {"member": member, "at": at} if at else {"member": member})
 
 
+def test_an_end_put_right_leaves_an_arrival_in_the_second_hour_of_october_where_it_was(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with site(tmp_path) as (book, _, clock):
+            clock.utc = datetime(2026, 10, 25, 1, 15, 20, tzinfo=UTC)  # 02:15 in Paris, for the second time
+            await book.answer(ask("visit-start"))
+            clock.utc = datetime(2026, 10, 25, 8, 0, tzinfo=UTC)
+            assert (await book.answer(ask("visit-end", at="2026-10-25 04:00"))).done
+            (visit,) = book.visits().by_id.values()
+            span = {"visit": visit.visit, "reason": "other", "start": "2026-10-25T02:15", "end": "2026-10-25T04:30"}
+            assert (await book.answer(Request("visit-correct", "a1", "", 1e9, span))).done
+            (visit,) = book.visits().by_id.values()
+            assert (visit.started, visit.minutes) == (datetime(2026, 10, 25, 1, 15, tzinfo=UTC), 135)
+
+    asyncio.run(scene())
+
+
 def test_a_visit_of_two_hours_ten(tmp_path: Path) -> None:
     async def scene() -> None:
         async with site(tmp_path) as (book, ledger, _):

@@ -134,7 +134,7 @@ async def show_door(request: web.Request) -> web.StreamResponse:
     say = Saying(watch.site, watch.look(), t.language)
     live, now = _live(request), local_now(request)
     until = None if live is None or live.window_until is None else live.window_until.astimezone(now.tzinfo)
-    left = 0 if until is None else max(0, -(-int((until - now).total_seconds()) // 60))
+    left = 0 if until is None else max(0, -(-int(until.timestamp() - now.timestamp()) // 60))
     try:
         listed, lockdown = not request.app[ROSTER].fault, lockdown_said(request)
     except LedgerError:  # whether a lockdown stands, the door's own incident says; what a hand does at the door goes on

@@ -24,7 +24,7 @@ from agent.rules.certainty import Absences, Sightings, proposals, uncertain
 from agent.rules.facts import FormulaId
 from agent.rules.hours import WeeklyHours
 from agent.rules.leaving import costs_today, doubt, minutes_by_day
-from agent.rules.presence import PROPOSED, Reason
+from agent.rules.presence import PROPOSED, Reason, written
 from agent.rules.visits import Visit, Visits
 from agent.views.web.asking import asked, current, lasting, local_now, people, tariff_of
 from agent.views.web.gate import CLOCK, GATE, LEDGER, ROSTER, Role, back, form, needs, page, words_of
@@ -187,7 +187,7 @@ class _Lister:
         assert isinstance(seen, Sightings)
         assert self.now.tzinfo is not None
         found = proposals(one, seen.last(one, self.now), self.hours, closures, self.now.tzinfo, self.now)
-        return tuple((by.value, f"{at.astimezone(self.now.tzinfo):%Y-%m-%dT%H:%M}") for by, at in found)
+        return tuple((by.value, written(at, self.now.tzinfo)) for by, at in found)
 
     def notes(self, one: Visit) -> str:
         """Say what is to be known of a visit beside its times."""
