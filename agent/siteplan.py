@@ -7,9 +7,12 @@ French first, English second.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from agent.config import Site
+
+COUNTED = re.compile(r"/dev/tty(USB|ACM)\d+")  # by the order in which they were plugged in
 
 
 def gaps(site: Site) -> list[str]:
@@ -44,3 +47,14 @@ def notices(site: Site) -> Iterator[str]:
             "[door] aucune ouverture ne sera dite « sans autorisation » : rien ne dit qui sort — "
             "no opening will be called forced: nothing tells who goes out"
         )
+    if not any(one.at == "door" and one.direction == "in" for one in site.readers.values()):
+        yield (
+            "[readers] aucun lecteur dehors : aucune carte n'ouvrira la porte — "
+            "no reader outside: no card will open the door"
+        )
+    for name, one in site.readers.items():
+        if COUNTED.fullmatch(one.device):
+            yield (
+                f"[readers.{name}] device : {one.device} peut devenir celui d'un autre appareil ; prenez son nom dans "
+                "/dev/serial/by-id — this name may become another device's: take the one in /dev/serial/by-id"
+            )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agent.config import DoorConfig, FormulaConfig, InputConfig, LockConfig, Site, SiteCard
+from agent.config import DoorConfig, FormulaConfig, InputConfig, LockConfig, ReaderConfig, Site, SiteCard
 from agent.live import LiveDoor, Picture
 from agent.siteplan import gaps, notices
 from agent.views.journal import Today
@@ -18,7 +18,8 @@ from drivers.contract import Moment, Trust
 DOOR = DoorConfig(
     LockConfig("gpio", chip="c"), {"exit_button": InputConfig(22)}, key_box="à droite", night_phone="03 84 00 00 01"
 )
-SITE = Site(SiteCard("Essai", "essai"), door=DOOR)
+PORTE = ReaderConfig("serial", "door", device="/dev/serial/by-id/usb-porte-if00")
+SITE = Site(SiteCard("Essai", "essai"), door=DOOR, readers={"porte": PORTE})
 NOW = Moment(datetime(2026, 11, 23, 9, 0, tzinfo=UTC), 100.0, "boot", Trust.SYNCHRONISED)
 
 
@@ -40,6 +41,17 @@ def test_who_installs_is_told_what_the_lock_does_without_current() -> None:
     assert "déverrouille la porte" in said
     (said,) = notices(replace(SITE, door=replace(DOOR, inputs={})))
     assert "sans autorisation" in said
+
+
+def test_who_installs_is_told_what_no_card_will_open_and_what_may_change_its_name() -> None:
+    for readers in ({}, {"dedans": replace(PORTE, direction="out")}):
+        (said,) = notices(replace(SITE, readers=readers))
+        assert "aucune carte n'ouvrira la porte" in said
+    for device in ("/dev/ttyUSB0", "/dev/ttyACM12"):
+        (said,) = notices(replace(SITE, readers={"porte": replace(PORTE, device=device)}))
+        assert said.startswith(f"[readers.porte] device : {device} ")
+    for device in ("/dev/serial0", "/dev/ttyAMA0", "/dev/serial/by-path/platform-usb-0:1.2:1.0-port0"):
+        assert list(notices(replace(SITE, readers={"porte": replace(PORTE, device=device)}))) == []
 
 
 @pytest.mark.parametrize(
