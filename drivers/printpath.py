@@ -133,12 +133,13 @@ def _is_note(file: os.DirEntry[str]) -> bool:
 
 def _attempt(path: str) -> SpoolAttempt | None:
     """Read one note; None, said in the log, if it is none."""
-    file = Path(path)
+    name = os.path.basename(path)  # noqa: PTH119  (thousands of them at a start)
     try:
-        said = json.loads(file.read_bytes())
+        with open(path, "rb") as file:  # noqa: PTH123
+            said = json.loads(file.read())
         device_job, code = said["device_job"], said["code"]
         return SpoolAttempt(
-            name=file.name.removesuffix(".json"),
+            name=name.removesuffix(".json"),
             queue=str(said["queue"]),
             job=int(said["job"]),
             created_s=int(said["created"]),
@@ -149,5 +150,5 @@ def _attempt(path: str) -> SpoolAttempt | None:
             heard=bool(said["heard"]),
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        log.warning("%s is no note of a print attempt and is left alone: %s", file.name, type(error).__name__)
+        log.warning("%s is no note of a print attempt and is left alone: %s", name, type(error).__name__)
         return None

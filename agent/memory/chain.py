@@ -129,7 +129,7 @@ def check_head(db: sqlite3.Connection) -> Head:
     seq, kind, commitment, prev, digest, salt, *content = found
     fits = tie(prev, seq, kind, commitment) == digest
     if salt is not None:
-        fits = fits and commit(salt, content_bytes(Row(kind, *content))) == commitment
+        fits = fits and commit(salt, content_bytes(kind, *content)) == commitment
     if not fits:
         raise LedgerError(f"the last fact (seq {seq}) does not match its hash: the ledger was edited or is damaged")
     return Head(seq, digest.hex())
@@ -160,7 +160,7 @@ def _conflict(row: Row, first: int) -> LedgerError:
 
 def _add(db: sqlite3.Connection, seq: int, prev: bytes, row: Row) -> bytes:
     salt = os.urandom(16)
-    commitment = commit(salt, content_bytes(row))
+    commitment = commit(salt, row.content)
     digest = tie(prev, seq, row.kind, commitment)
     db.execute("INSERT INTO fact VALUES (?, ?, ?, ?, ?)", (seq, row.kind, commitment, prev, digest))
     db.execute(

@@ -13,12 +13,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from cattrs import BaseValidationError
@@ -28,6 +28,7 @@ from agent.rules.facts import Fact, Total
 from agent.rules.kinds import fact_of
 from drivers.contract import Moment, Trust
 
+SINGLE = {None: "null", True: "true", False: "false"}
 EXACT = 2**53  # a total beyond this is no longer a whole number everywhere it is shown (IEEE 754 binary64)
 
 
@@ -50,6 +51,7 @@ class Row:
     boot: str
     trust: str
     body: str
+    content: bytes  # canonical: what the commitment is made over
     totals: tuple[tuple[str, str, int | float], ...] = ()  # name, canonical labels, amount
 
 
@@ -107,21 +109,48 @@ def canonical(value: Any) -> str:
     return _text.encode(value)
 
 
+@cache
+def _form(kind: str) -> tuple[str, tuple[str, ...]]:
+    """Return the canonical JSON of a kind with %s in place of its values, and the names of these in their order."""
+    fact = fact_of(kind)
+    names = tuple(sorted(one.name for one in fields(fact))) if fact is not None else ()
+    return "{" + ",".join(f"{canonical(name)}:%s" for name in names) + "}", names
+
+
+def _value(value: Any) -> str:
+    """Return the canonical JSON of one value of a fact; what most of them are goes the short way."""
+    if isinstance(value, str):
+        return _text.encode(value)
+    if type(value) is int:
+        return str(value)
+    if value is None or value is True or value is False:
+        return SINGLE[value]
+    return canonical(_json.unstructure(value))
+
+
 def encode(fact: Fact, at: Moment, key: str) -> Row:
     """Put a fact into its written form. Pure and quick; runs on the caller's thread. Raises LedgerError."""
-    kind = fact.kind
-    if fact_of(kind) is not type(fact):
-        raise LedgerError(f"{type(fact).__name__} is not listed in agent.rules.kinds")
-    if not key:
-        raise LedgerError(f"a {kind} without a key cannot be told from its repetition")
-    try:
-        body = canonical(_json.unstructure(fact))
-        utc, trust = _instant_out(at.utc), Trust(at.trust).value
-        row = Row(kind, key, utc, float(at.mono_s), at.boot, trust, body, steps_of(fact))
-        content_bytes(row)
-    except (ValueError, TypeError) as error:
-        raise LedgerError(f"a {kind} cannot be written down: {error}") from error
+    (row,) = encode_all([(fact, key)], at)
     return row
+
+
+def encode_all(facts: Iterable[tuple[Fact, str]], at: Moment) -> list[Row]:
+    """Put facts of one moment, each with its key, into their written form. As `encode`."""
+    rows, stamp = [], None
+    for fact, key in facts:
+        kind = fact.kind
+        if fact_of(kind) is not type(fact):
+            raise LedgerError(f"{type(fact).__name__} is not listed in agent.rules.kinds")
+        if not key:
+            raise LedgerError(f"a {kind} without a key cannot be told from its repetition")
+        try:
+            stamp = stamp or (_instant_out(at.utc), float(at.mono_s), at.boot, Trust(at.trust).value)
+            form, names = _form(kind)
+            columns = (kind, key, *stamp, form % tuple([_value(getattr(fact, name)) for name in names]))
+            rows.append(Row(*columns, content_bytes(*columns), steps_of(fact)))
+        except (ValueError, TypeError) as error:
+            raise LedgerError(f"a {kind} cannot be written down: {error}") from error
+    return rows
 
 
 def steps_of(fact: Fact) -> tuple[tuple[str, str, int | float], ...]:
@@ -168,9 +197,9 @@ def moment(utc: str, mono_s: float, boot: str, trust: str) -> Moment:
         raise LedgerError(f"a moment cannot be read: {error}") from error
 
 
-def content_bytes(row: Row) -> bytes:
-    """Return the canonical content a commitment is made over, without its salt."""
-    return canonical([row.kind, row.key, row.utc, row.mono_s, row.boot, row.trust, row.body]).encode()
+def content_bytes(*columns: str | float) -> bytes:
+    """Return the canonical content a commitment is made over, without its salt: kind, key, utc, ..., body of a Row."""
+    return canonical(columns).encode()
 
 
 def commit(salt: bytes, content: bytes) -> bytes:

@@ -22,7 +22,7 @@ import heapq
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from agent.memory.chain import Head, check_head, prepare, read_head
-from agent.memory.codec import LedgerError, decode, encode, labels_of, moment
+from agent.memory.codec import LedgerError, decode, encode, encode_all, labels_of, moment
 from agent.memory.database import WriteLock, connect, identity, insist, make_file
 from agent.memory.redaction import redact
 from agent.memory.verify import Verdict, export_lines, verify
@@ -136,7 +136,26 @@ class Ledger:
         promise: asyncio.Future[int] = loop.create_future()
         promise.add_done_callback(_observe)
         written = self.queue(fact, at, key)
-        written.add_done_callback(lambda done: _tell(loop, promise, done))
+        written.add_done_callback(lambda done: _tell(loop, promise, done.result))
+        return promise
+
+    def append_all(self, facts: Iterable[tuple[Fact, str]], at: Moment) -> asyncio.Future[list[int]]:
+        """Queue facts with their keys, all or none; the future resolves to their seqs once all are on the disk.
+
+        As `append`, of each. If one is refused the future has that LedgerError, and the others are written.
+        """
+        loop = asyncio.get_running_loop()
+        promise: asyncio.Future[list[int]] = loop.create_future()
+        promise.add_done_callback(_observe)
+        waiting = self._writer.put_all(encode_all(facts, at))
+
+        def seqs() -> list[int]:
+            return [one.future.result(0) for one in waiting]  # in their order: when the last is written, all are
+
+        if waiting:
+            waiting[-1].future.add_done_callback(lambda _: _tell(loop, promise, seqs))
+        else:
+            promise.set_result([])
         return promise
 
     def append_now(self, fact: Fact, at: Moment, key: str, limit_s: float = NOW_S) -> int:
@@ -243,23 +262,22 @@ class Ledger:
             raise LedgerError(f"the ledger cannot be read: {error}") from error
 
 
-def _observe(promise: asyncio.Future[int]) -> None:
+def _observe(promise: asyncio.Future[Any]) -> None:
     """Look at the outcome, so that asyncio does not complain about a future nobody awaited: the writer logged it."""
     if not promise.cancelled():
         promise.exception()
 
 
-def _tell(loop: asyncio.AbstractEventLoop, promise: asyncio.Future[int], done: Future[int]) -> None:
+def _tell(loop: asyncio.AbstractEventLoop, promise: asyncio.Future[R], outcome: Callable[[], R]) -> None:
     """Carry the outcome from the writer's thread to the loop; a loop that has ended no longer wants it."""
     with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(_settle, promise, done)
+        loop.call_soon_threadsafe(_settle, promise, outcome)
 
 
-def _settle(promise: asyncio.Future[int], done: Future[int]) -> None:
+def _settle(promise: asyncio.Future[R], outcome: Callable[[], R]) -> None:
     if promise.done():
         return
-    error = done.exception()
-    if error is None:
-        promise.set_result(done.result())
-    else:
+    try:
+        promise.set_result(outcome())
+    except LedgerError as error:
         promise.set_exception(error)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.memory.chain import GENESIS, TRIGGERS, Head, read_head, tie
-from agent.memory.codec import LedgerError, Row, canonical, commit, content_bytes, decode, moment, steps_of
+from agent.memory.codec import LedgerError, canonical, commit, content_bytes, decode, moment, steps_of
 from agent.memory.database import connect_read_only
 from agent.rules.retention import DayCounted, Redacted
 
@@ -120,16 +120,16 @@ def _check_content(audit: _Audit, seq: int, kind: str, commitment: bytes, conten
     if salt is None:
         audit.missing[kind].append(seq)
         return
-    row = Row(of, *fields)
-    if of != kind or commit(salt, content_bytes(row)) != commitment:
+    if of != kind or commit(salt, content_bytes(of, *fields)) != commitment:
         audit.fault(seq, f"the content of this {kind} was edited")
         return
     try:
-        fact = decode(kind, row.body)
+        *_, utc, mono_s, boot, trust, body = fields
+        fact = decode(kind, body)
         if fact is None:
             audit.unknown.add(kind)
             return
-        moment(row.utc, row.mono_s, row.boot, row.trust)
+        moment(utc, mono_s, boot, trust)
         steps = steps_of(fact)
     except (LedgerError, ValueError):
         audit.unknown.add(kind)

@@ -60,13 +60,18 @@ class Writer:
 
     def put(self, row: Row) -> Waiting:
         """Queue a row. Raises LedgerError when the queue is full or the writer is closed."""
+        (waiting,) = self.put_all([row])
+        return waiting
+
+    def put_all(self, rows: Sequence[Row]) -> list[Waiting]:
+        """Queue rows, all or none. They are written in this order. Raises LedgerError as `put`."""
+        waiting = [Waiting(row) for row in rows]
         with self._changed:
             if self._closing:
                 raise LedgerError(f"the ledger is closed{self.fault and ': ' + self.fault}")
-            if len(self._queue) + len(self._in_flight) >= QUEUE:
+            if len(self._queue) + len(self._in_flight) + len(rows) > QUEUE:
                 raise LedgerError(f"{QUEUE} facts wait for the disk, no more fit: {self.fault or 'it is too slow'}")
-            waiting = Waiting(row)
-            self._queue.append(waiting)
+            self._queue.extend(waiting)
             self._changed.notify_all()
         return waiting
 

@@ -161,8 +161,8 @@ def attempt(job: DeviceJob) -> str:
     Its job-uuid tells ids used twice apart, or else the time of its creation (which a device may later correct). A
     device with neither offers nothing but its job-id: there, a reused id is not seen.
     """
-    created = "" if job.created_utc is None else job.created_utc.isoformat()
-    return f"{job.serial}/{job.job}/{job.uuid or created}"
+    told = job.uuid or ("" if job.created_utc is None else job.created_utc.isoformat())
+    return f"{job.serial}/{job.job}/{told}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,13 +43,7 @@ async def wire(here: Standing) -> None:
     slate = followed_slate(here.ledger)
     kept = paper_list(here.places)
     here.keep(lambda: mind_list(partial(_newest, here), kept.keep, here.clock, here.publish_s))
-    desks = {
-        name: Desk(
-            lambda job, created_s: slate.read().payer(job, created_s),
-            lambda job, created_s: slate.read().errand(job, created_s),
-        )
-        for name in here.site.printers
-    }
+    desks = {name: Desk(slate.read) for name in here.site.printers}
     for name, config in here.site.printers.items():
         await _wire_device(here, name, config, desks[name], zone)
     releases = await _wire_releases(here, zone, desks)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 from typing import Protocol
@@ -28,7 +28,7 @@ from agent.rules.claims import Claim, unrecorded, unsaid
 from agent.rules.facts import CardKey, Fact
 from agent.rules.identity import Level
 from agent.rules.metering import Hearing, Metering, meters_of
-from agent.rules.pages import PLAIN, AttemptCounted, Errand, PagesCounted, attempt
+from agent.rules.pages import AttemptCounted, AttemptKnown, PagesCounted, attempt
 from agent.rules.paper import (
     BooksClosed,
     BooksOpened,
@@ -44,9 +44,10 @@ from agent.rules.paper import (
 from agent.rules.spool import Stand
 from agent.rules.witness import Lost, Witness
 from agent.stories.desk import Desk
-from agent.stories.owners import Names, Owners, alias_of
+from agent.stories.owners import Names, Owners, Whose, alias_of
 from agent.stories.portrait import Portrait
 from agent.stories.strangers import Strangers
+from agent.stories.through import seen_through
 from agent.stories.turnstile import Turnstile
 from drivers.contract import (
     BadgeRead,
@@ -66,10 +67,9 @@ from drivers.copying import CopyControl
 log = logging.getLogger(__name__)
 
 STALE_BADGE_S = 30.0  # whoever badged that long ago has gone
-AT_ONCE = 1000  # rows appended before their commits are awaited: a backlog costs no disk round trip per row
+AT_ONCE = 200  # rows of a backlog that are counted in one go: a transaction of the ledger
 NOTE_S = 2.0  # how long a record waits for a note that may yet name its job, or for the spooler to tell of that
 FORETOLD_S = 40.0  # how long it waits for its documents to be looked through, where the device does not say
-LAST_S = 10.0  # how long a cancelled story waits for the write it began
 BY_HAND = frozenset({"panel", "codes"})  # copies are told by people or by a file: the counters say nothing of them
 STILL_LOOKS = 60  # looks at a busy device that changes nothing, before it is looked at at leisure
 BOOKED = (BooksOpened, PagesCounted, CopiesCounted, PrintsUnmatched, CopyVisitStarted, CopyVisitEnded, BooksClosed)
@@ -197,7 +197,7 @@ class Clerk:
             return
         self._meters_day = (raw.serial, day)
         key = f"{self.books.device}/{raw.serial}/{day}"
-        await self._append(MetersRead(self.books.device, raw.serial, day, rows), raw.at, key)
+        await self._note(MetersRead(self.books.device, raw.serial, day, rows), raw.at, key)
 
     def _metered(self, raw: DeviceReading, *, now: bool, hearing: Hearing) -> DeviceReading:
         """Return the look with the counters that the books are kept by."""
@@ -210,12 +210,13 @@ class Clerk:
     async def _book_records(self, reading: DeviceReading) -> list[Claim]:
         """Book every ended attempt by its record; return those whose record does not say."""
         claims: list[Claim] = []
-        rows: list[Fact] = []
+        known: list[tuple[DeviceJob, Sent | None]] = []
         strange: list[DeviceJob] = []
         ended = self.books.unbooked(reading)
         # a record may be quicker than the spooler's story, and an old note may have its number
         heard = not ended or await self._desk.read_up(ended)
-        self._awaited = {name: since for name, since in self._awaited.items() if name in map(attempt, ended)}
+        names = set(map(attempt, ended)) if self._awaited else set()
+        self._awaited = {name: since for name, since in self._awaited.items() if name in names}
         for job in ended:
             sent = self._desk.notebook.sent(job)
             if self._may_be_told(job, sent, reading.at, heard=heard):
@@ -223,34 +224,44 @@ class Clerk:
             if sent is None and job.sides is not None and self._desk.noted:
                 strange.append(job)
             else:
-                self._count(job, sent, reading, claims, rows)
-        await self._write_rows(reading.at, rows)
+                known.append((job, sent))
+        await self._book(reading, known, claims)
         waiting = bool(self._claims or claims)
         ours, past = await self._strangers.judge(reading, strange, self.books, self._awaited, claims=waiting)
-        rows = [*past]
-        for job in ours:  # the notes were read again meanwhile: the device may be quicker than who notes what it took
-            self._count(job, self._desk.notebook.sent(job), reading, claims, rows)
-        await self._write_rows(reading.at, rows)
+        if past:
+            await self._write(reading.at, *past)
+        # the notes were read again meanwhile: the device may be quicker than who notes what it took
+        await self._book(reading, [(job, self._desk.notebook.sent(job)) for job in ours], claims)
         return claims
 
-    def _count(
-        self, job: DeviceJob, sent: Sent | None, reading: DeviceReading, claims: list[Claim], rows: list[Fact]
+    async def _book(
+        self, reading: DeviceReading, jobs: list[tuple[DeviceJob, Sent | None]], claims: list[Claim]
     ) -> None:
-        """Add an attempt's row, or its claim if its record does not say; neither while its documents are looked at."""
-        whose, errand = self._owners.of_record(job, sent), self._errand(sent)
-        row = pages.count(job, whose, errand, a3_clicks=self._policy.a3_clicks)
-        if row is None and sent is not None and self._may_be_foretold(job, sent, reading.at):
-            return
-        if row is None:
-            claims.append(unsaid(job, whose, errand))
-        else:
-            rows.append(row)
+        """Write the rows of attempts, some at a time: while the disk takes those, the next ones are counted."""
+        rows: list[Fact] = []
+        async with seen_through() as written:
+            for first in range(0, len(jobs), AT_ONCE):
+                whose, begun = self._owners.now(), len(rows)
+                for job, sent in jobs[first : first + AT_ONCE]:
+                    counted = self._count(job, sent, whose, reading.at)
+                    if isinstance(counted, Claim):
+                        claims.append(counted)
+                    elif counted is not None:
+                        rows.append(counted)
+                written.append(self._append(reading.at, rows[begun:]))
+                await asyncio.sleep(0)  # a backlog is long, and somebody may badge
+        for row in rows:
+            self._learn(row, reading.at)
+
+    def _count(self, job: DeviceJob, sent: Sent | None, whose: Whose, at: Moment) -> AttemptKnown | Claim | None:
+        """Return an attempt's row, or its claim if its record does not say; None while its documents are looked at."""
+        owner, errand = whose.of_record(job, sent), whose.errand(sent)
+        row = pages.count(job, owner, errand, a3_clicks=self._policy.a3_clicks)
+        if row is None and sent is not None and self._may_be_foretold(job, sent, at):
+            return None
         if row is not None or self.books.booked.metered or errand.forecast is not None:
             self._witness.recorded(attempt(job), job.user, sent)
-
-    async def _write_rows(self, at: Moment, rows: list[Fact]) -> None:
-        for first in range(0, len(rows), AT_ONCE):
-            await self._write(at, *rows[first : first + AT_ONCE])
+        return row or unsaid(job, owner, errand)
 
     def _may_be_told(self, job: DeviceJob, sent: Sent | None, at: Moment, *, heard: bool) -> bool:
         """Return True while the print path may yet say which job a record carried out, or the spooler whose that is."""
@@ -267,12 +278,13 @@ class Clerk:
         """Return the spooled jobs that ended and left no record at the device."""
         device, serial = self.books.device, reading.serial
         claims, self._lost = [], {}
-        for lost in self._witness.missing(spooled, self._desk.notebook):
+        missing = self._witness.missing(spooled, self._desk.notebook)
+        whose = self._owners.now()
+        for lost in missing:
             job = lost.job
-            errand = replace(self._desk.expected(job.job, job.created_s), system=lost.system)
-            whose = self._owners.of_spooled(job)
-            times = max(1, len(lost.notes))
-            claims.append(unrecorded(device, serial, job, whose, errand, turn=lost.turn, times=times, seen=lost.seen))
+            errand, times = whose.errand_of_lost(lost), max(1, len(lost.notes))
+            owner = whose.of_spooled(job)
+            claims.append(unrecorded(device, serial, job, owner, errand, turn=lost.turn, times=times, seen=lost.seen))
             self._lost[claims[-1].attempt] = lost
         return [claim for claim in claims if not self.books.has(claim.attempt)]
 
@@ -289,7 +301,7 @@ class Clerk:
             self._portrait.refused = read.at.utc
             if card not in roster.cards and card not in roster.visitors and not self._people.fault:
                 key = f"{read.reader}:{read.at.boot}:{read.at.mono_s:.6f}:{card[:8]}"
-                await self._append(CardSeen(read.reader, card), read.at, key)
+                await self._note(CardSeen(read.reader, card), read.at, key)
             log.info("%s: a card was refused at the copier's reader", self.books.device)
             return self._desk.take_badge()
         await self._turnstile.mind(visit=False, rest_s=0.0)  # what is under way comes out, and is whoever's stood there
@@ -360,19 +372,15 @@ class Clerk:
         """Return the live picture of the device."""
         return self._portrait.picture(self._desk, self.books, self._turnstile)
 
-    def _errand(self, sent: Sent | None) -> Errand:
-        """Return what the spooler's side knows of an attempt: its job, and what was counted in its documents."""
-        if sent is None:
-            return PLAIN
-        expected = self._desk.expected(sent.note.job, sent.note.created_s)
-        return replace(expected, spooled=sent.spooled, system=sent.system, claimed=self._desk.claimed(sent))
-
     async def _write(self, at: Moment, *facts: Fact) -> None:
         """Write facts whose keys do not depend on one another; learn them once all are on the disk."""
-        written = [self._ledger.append(fact, at, self.books.key(fact)) for fact in facts]
-        await _see_through(written)
+        async with seen_through() as written:
+            written.append(self._append(at, facts))
         for fact in facts:
             self._learn(fact, at)
+
+    def _append(self, at: Moment, facts: Sequence[Fact]) -> asyncio.Future[list[int]]:
+        return self._ledger.append_all([(fact, self.books.key(fact)) for fact in facts], at)
 
     def _learn(self, fact: Fact, at: Moment) -> None:
         self.books.learn(fact, at)
@@ -384,14 +392,6 @@ class Clerk:
         if isinstance(fact, PrintsUnmatched) and not isinstance(fact, PrintedPast) and fact.device == self.books.device:
             self._strays += fact.mono + fact.colour
 
-    async def _append(self, fact: Fact, at: Moment, key: str) -> None:
-        await _see_through([self._ledger.append(fact, at, key)])
-
-
-async def _see_through(written: list[asyncio.Future[int]]) -> None:
-    """Wait until all is on the disk, also when cancelled meanwhile: what has begun is seen through."""
-    try:
-        await asyncio.shield(asyncio.gather(*written))
-    except asyncio.CancelledError:
-        await asyncio.wait(written, timeout=LAST_S)
-        raise
+    async def _note(self, fact: Fact, at: Moment, key: str) -> None:
+        async with seen_through() as written:
+            written.append(self._ledger.append_all([(fact, key)], at))

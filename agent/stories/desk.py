@@ -11,10 +11,12 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
 
 from agent.rules import pages
 from agent.rules.attempts import Notebook, Sent
 from agent.rules.facts import MemberId
+from agent.rules.release import Slate
 from agent.rules.spool import Stand
 from drivers.contract import BadgeRead, CardReader, DeviceJob, DriverError, JobState, SpoolJob
 from drivers.spooling import SpoolAttempt
@@ -22,19 +24,15 @@ from drivers.spooling import SpoolAttempt
 BADGES = 16  # waiting at one desk
 PRINTS_FIRST_S = 0.5  # how long the books wait for what a badge lets out
 
-Payer = Callable[[int, int], pages.Owner | None]  # (job-id, time-at-creation) -> who badged for that job
-Expected = Callable[[int, int], pages.Errand]  # (job-id, time-at-creation) -> what was counted in its documents
 
+class Told(Protocol):
+    """What was said of jobs before they printed, by job-id and time-at-creation, as of one instant."""
 
-def nobody_badged(job: int, created_s: int) -> None:
-    """Say that nobody badged: where no queue waits for a badge."""
-    del job, created_s
+    def payer(self, job: int, created_s: int) -> pages.Owner | None:
+        """Return who badged for that job."""
 
-
-def nobody_looked(job: int, created_s: int) -> pages.Errand:
-    """Say nothing of what a job will print: where nobody looked into its documents."""
-    del job, created_s
-    return pages.PLAIN
+    def errand(self, job: int, created_s: int) -> pages.Errand:
+        """Return what was counted in its documents."""
 
 
 def nobody_looks(job: int, created_s: int) -> bool:
@@ -52,8 +50,8 @@ def unproven(host: str, user: str, member: MemberId) -> bool:
 class Desk:
     """Where other stories lay what concerns one device. All on one event loop."""
 
-    def __init__(self, payer: Payer = nobody_badged, expected: Expected = nobody_looked) -> None:
-        self.payer, self.expected = payer, expected
+    def __init__(self, told: Callable[[], Told] = Slate) -> None:
+        self.told = told  # read anew by each call: one reading serves many jobs
         self.spooled: tuple[SpoolJob, ...] = ()
         self.fetch: Callable[[], Awaitable[tuple[SpoolAttempt, ...]]] | None = None  # reads the notes of its queues
         self.noted = False  # the backend stands in the print path of all its queues, and what it noted can be read

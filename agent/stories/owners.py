@@ -22,7 +22,8 @@ from agent.rules.folding import fold_user
 from agent.rules.identity import Level, level
 from agent.rules.members import Alias, Roster
 from agent.rules.payers import pays_at_once
-from agent.stories.desk import Desk
+from agent.rules.witness import Lost
+from agent.stories.desk import Desk, Told
 from drivers.contract import DeviceJob, SpoolJob
 
 
@@ -52,7 +53,7 @@ def alias_of(names: Names, user: str) -> Alias:
 
 
 class Owners:
-    """Tells whose a print of one device is, on the site's `today`.
+    """Tells whose prints of one device are, on the site's `today`.
 
     `least`: from which level on a name without a badge is a member's.
     """
@@ -60,22 +61,55 @@ class Owners:
     def __init__(self, desk: Desk, names: Names, least: Level, today: Callable[[], date]) -> None:
         self._desk, self._names, self._least, self._today = desk, names, least, today
 
+    def now(self) -> Whose:
+        """Read what was said of jobs, once for all that are to be booked now. Raises LedgerError."""
+        return Whose(self._desk, self._desk.told(), self._names, self._least, self._today())
+
+
+class Whose:
+    """Whose prints are, as of one instant: what was said of jobs and who is who is read once, not for each of them.
+
+    Let go of it before the next wait: who badges meanwhile is in the next one.
+    """
+
+    def __init__(self, desk: Desk, told: Told, names: Names, least: Level, day: date) -> None:
+        self._desk, self._told, self._names, self._least, self._day = desk, told, names, least, day
+        self._roster: Roster | None = None  # not read before a name asks for it: it may be lost
+        self._known: dict[tuple[str, str, bool, str], pages.Owner] = {}  # the same few names come with every job
+
     def of_record(self, job: DeviceJob, sent: Sent | None) -> pages.Owner:
         """Return whose a record of the device is; `sent`: which job of the spooler it carried out, if a note says."""
         if sent is None:
             return self._named(job.user, None)
         note = sent.note
-        badged = self._desk.payer(note.job, note.created_s)
+        badged = self._told.payer(note.job, note.created_s)
         return badged or self._named(job.user or note.user, self._desk.job(note.job, note.created_s))
 
     def of_spooled(self, job: SpoolJob) -> pages.Owner:
         """Return whose a job of the spooler is."""
-        return self._desk.payer(job.job, job.created_s) or self._named(job.user, job)
+        return self._told.payer(job.job, job.created_s) or self._named(job.user, job)
+
+    def errand(self, sent: Sent | None) -> pages.Errand:
+        """Return what the spooler's side knows of an attempt: its job, and what was counted in its documents."""
+        if sent is None:
+            return pages.PLAIN
+        known = self._told.errand(sent.note.job, sent.note.created_s)
+        return replace(known, spooled=sent.spooled, system=sent.system, claimed=self._desk.claimed(sent))
+
+    def errand_of_lost(self, lost: Lost) -> pages.Errand:
+        """Return what is known of a job that left no record."""
+        return replace(self._told.errand(lost.job.job, lost.job.created_s), system=lost.system)
 
     def _named(self, user: str, job: SpoolJob | None) -> pages.Owner:
         if not user:
             return pages.NOBODY
-        roster = self._names.roster()
+        said = (user, "", False, "") if job is None else (user, job.host, job.authenticated, job.account)
+        if (owner := self._known.get(said)) is None:
+            owner = self._known[said] = self._judge(user, job)
+        return owner
+
+    def _judge(self, user: str, job: SpoolJob | None) -> pages.Owner:
+        roster = self._roster = self._roster or self._names.roster()
         alias = roster.aliases.get(fold_user(user)) or alias_of(self._names, user)  # a new name is no member's yet
         member = alias.member or pages.NOBODY.member
         near = job is not None and self._desk.near(job.host, user, member)
@@ -85,5 +119,5 @@ class Owners:
         if not sure.reaches(self._least):
             return replace(pages.NOBODY, alias=alias.id)
         account = "" if job is None else job.account
-        payer = pays_at_once(roster.payers, account, whose.member, self._today())
+        payer = pays_at_once(roster.payers, account, whose.member, self._day)
         return replace(whose, member=payer, formula=roster.formula_of(payer) or whose.formula)

@@ -5,7 +5,6 @@ The one idea: *what is known of held jobs is written here, and shown from here*,
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
@@ -20,10 +19,9 @@ from agent.rules.release import RELEASE_FACTS, Name, Slate
 from agent.rules.tariff import Tariff
 from agent.stories.copier import People
 from agent.stories.owners import alias_of
+from agent.stories.through import seen_through
 from drivers.contract import Clock, DeviceId, Printer
 from drivers.holding import HeldJob, Releaser
-
-LAST_S = 10.0  # how long a cancelled story waits for the write it began
 
 
 def followed_slate(ledger: Ledger) -> Followed[Slate]:
@@ -79,12 +77,8 @@ class Room:
 
     async def write(self, fact: Fact, key: str) -> None:
         """Write a fact and wait until it is on the disk. Raises LedgerError."""
-        written = self._ledger.append(fact, self.clock.now(), key)
-        try:
-            await asyncio.shield(written)
-        except asyncio.CancelledError:
-            await asyncio.wait({written}, timeout=LAST_S)
-            raise
+        async with seen_through() as written:
+            written.append(self._ledger.append(fact, self.clock.now(), key))
 
     async def write_charge(self, job: HeldJob, payer: MemberId, by: MemberId, actor: str) -> None:
         """Write down who pays for a job."""

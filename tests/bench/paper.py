@@ -113,10 +113,7 @@ def minding(space: tuple[Ledger, RosterStore], cupsd: CupsPeer, printer: IppPrin
     """Start the stories of paper."""
     ledger, people = space
     clock, slate = SystemClock(), followed_slate(ledger)
-    desk = Desk(  # as the service makes it
-        lambda job, created_s: slate.read().payer(job, created_s),
-        lambda job, created_s: slate.read().errand(job, created_s),
-    )
+    desk = Desk(slate.read)  # as the service makes it
 
     async def spool() -> None:
         async with CupsSpooler(clock, cupsd.server, [DEVICE], 10.0, cupsd.attempts, cupsd.page_log) as spooler:

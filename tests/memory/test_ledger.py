@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import json
 import logging
 import os
 import sqlite3
 import threading
 from collections import Counter
-from datetime import datetime
+from datetime import date, datetime
 from itertools import pairwise
 
 import pytest
@@ -18,17 +19,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.memory.chain import append_rows
-from agent.memory.codec import Row
+from agent.memory.codec import Row, content_bytes, encode
 from agent.memory.database import WriteLock, connect, transaction
 from agent.memory.ledger import Ledger, LedgerError, export_lines, verify
 from agent.memory.writer import QUEUE
-from agent.rules.facts import Fact
+from agent.rules.facts import AliasId, Fact, FormulaId, MemberId
 from agent.rules.health import DriverChanged, ServiceStarted
+from agent.rules.identity import Level
 from agent.rules.kinds import KINDS, every_fact
 from agent.rules.links import Cause, Health, LinkChanged
+from agent.rules.pages import AttemptKnown, Evidence
+from agent.rules.paper import MetersRead
 from agent.rules.presence import VisitEnded, VisitEvidence
 from agent.rules.retention import DayCounted, Redacted
 from tests.memory.desk import START, WORDS, at, dishonest, facts_of, note
+
+CANONICAL = {"ensure_ascii": False, "sort_keys": True, "separators": (",", ":")}
 
 
 @pytest.fixture
@@ -52,6 +58,10 @@ def test_every_kind_reads_back_as_it_was_written(path, kind):
         @given(facts_of(kind))
         def reads_back(fact):
             count["facts"] += 1
+            row = encode(fact, at(), "k")
+            assert row.body == json.dumps(json.loads(row.body), **CANONICAL)  # RFC 8259, and one way to write it
+            columns = [row.kind, "k", "2026-11-22T09:00:00+00:00", 0.0, "boot-1", "synchronised", row.body]
+            assert row.content.decode() == json.dumps(columns, **CANONICAL)
             seq = ledger.append_now(fact, at(count["facts"]), str(count["facts"]))
             entry = ledger.last(kind)
             assert (entry.seq, entry.key, entry.at, entry.fact) == (seq, str(seq), at(seq), fact)
@@ -59,6 +69,39 @@ def test_every_kind_reads_back_as_it_was_written(path, kind):
         reads_back()
     if kind not in {Redacted, DayCounted}:  # these tell of other facts, and invented ones are found out
         assert verify(path).ok
+
+
+def test_a_fact_is_written_as_it_always_was():
+    known = AttemptKnown(
+        *("copieur", "SN-1", 'SN-1/7/é"\u2028', AliasId("a1"), MemberId(""), FormulaId("x"), 5, 2, 4, 7, 7),
+        *(Evidence.DEVICE, "completed"),
+        level=Level.CLAIMED,
+    )
+    assert encode(known, at(), "k").body == (
+        '{"alias":"a1","attempt":"SN-1/7/é\\"\u2028","banners":0,"clicks":1,"copies":1,"device":"copieur","epoch":0,'
+        '"evidence":"device","formula":"x","free":0,"group":"","high":7,"large":false,"level":"claimed","low":7,'
+        '"member":"","moved":0,"serial":"SN-1","sheets":4,"sides_colour":2,"sides_mono":5,"spooled":"",'
+        '"state":"completed","told":null,"two_sided":false,"why_free":""}'
+    )
+    rows = MetersRead("copieur", "SN-1", date(2026, 11, 22), (("print-mono", 5), ("copy-mono", 0)))
+    assert encode(rows, at(), "k").body == (
+        '{"day":"2026-11-22","device":"copieur","rows":[["print-mono",5],["copy-mono",0]],"serial":"SN-1"}'
+    )
+
+
+def test_facts_queued_together_are_on_the_disk_together_or_say_which_is_not(path):
+    async def story(ledger: Ledger) -> None:
+        assert await ledger.append_all([(note("a"), "a"), (note("b"), "b"), (note("a"), "a")], at()) == [1, 2, 1]
+        with pytest.raises(LedgerError, match="'a' stands in the ledger already"):
+            await ledger.append_all([(note("other"), "a"), (note("c"), "c")], at())
+        assert [entry.key for entry in ledger.entries()] == ["a", "b", "c"]
+        assert await ledger.append_all([], at()) == []
+        with pytest.raises(LedgerError, match="no more fit"):  # and none of them is queued
+            ledger.append_all([(note("d"), str(number)) for number in range(QUEUE + 1)], at())
+        assert await ledger.append_all([(note("d"), "d")], at()) == [4]
+
+    with Ledger.open(path) as ledger:
+        asyncio.run(story(ledger))
 
 
 def test_a_restart_repeats_nothing(tmp_path):
@@ -220,7 +263,7 @@ def test_a_row_the_tables_refuse_does_not_hold_up_the_others(path):
 
 def test_a_bug_in_the_writer_is_loud(path, caplog):
     with Ledger.open(path) as ledger:
-        row = Row("driver-changed", "k", "not even a time", float("nan"), "b", "synchronised", "{}")
+        row = Row("driver-changed", "k", "not even a time", 1.0, "b", "synchronised", "{}", None)
         with pytest.raises(LedgerError, match="the writer ended"):
             ledger._writer.put(row).future.result(10)
         assert ledger.fault.startswith("the writer ended")
@@ -282,7 +325,8 @@ def test_a_kind_of_a_later_version_is_reported_and_left_out(path, caplog):
     with Ledger.open(path) as ledger:
         ledger.append_now(note("a"), at(), "a")
         with contextlib.closing(connect(path)) as db, transaction(db):
-            append_rows(db, [Row("tomorrow", "k", START.isoformat(), 1.0, "b", "synchronised", '{"x":1}')])
+            columns = ("tomorrow", "k", START.isoformat(), 1.0, "b", "synchronised", '{"x":1}')
+            append_rows(db, [Row(*columns, content_bytes(*columns))])
         assert "tomorrow" not in KINDS
         assert [entry.seq for entry in ledger.entries()] == [1]
         assert "tomorrow" in caplog.text

@@ -18,8 +18,9 @@ from agent.memory.ledger import Ledger
 from agent.rules.balance import KINDS, of_rows
 from agent.rules.facts import MemberId
 from agent.rules.folding import fold_user
-from agent.rules.pages import PLAIN, AttemptCounted, Errand, Evidence, Free, attempt
+from agent.rules.pages import AttemptCounted, Evidence, Free, attempt
 from agent.rules.paper import CopiesCounted, PrintedPast, PrintsUnmatched
+from agent.rules.release import JobForeseen, Slate
 from agent.stories.copier import Clerk, PaperPolicy
 from agent.stories.desk import Desk
 from drivers.contract import BadgeRead, CardNumber, JobState, ReaderId, SpoolJob
@@ -65,8 +66,8 @@ class Week:
         self.dice = random.Random(seed)
         self.clock, self.place = Clock(), place or Place()
         self.machine = Machine(self.clock, self.place)
-        self.errands: dict[tuple[int, int], Errand] = {}
-        self.desk = Desk(expected=lambda job, created_s: self.errands.get((job, created_s), PLAIN))
+        self.foretold: dict[tuple[int, int], JobForeseen] = {}
+        self.desk = Desk(lambda: Slate(foretold=self.foretold))
         self.desk.fetch = self._noted  # a badge may have the clerk look before the spooler's story has looked
         self.spooled: list[SpoolJob] = []
         self.notes: list[SpoolAttempt] = []
@@ -178,7 +179,7 @@ class Week:
         )
         if counted:
             key = (self.number + 1, int(self.clock.now().utc.timestamp()))
-            self.errands[key] = Errand(banners=int(work.banner), forecast=sides * copies, backs=odd)
+            self.foretold[key] = JobForeseen(*key, sides * copies, None, int(work.banner), odd)
         return work
 
     async def _job(self, what: str, work: Work) -> None:
