@@ -10,8 +10,38 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
+from drivers.probing import CANARY_S, DNS_S, FULL_S, SYN_S, Page, ProbePlan
+
+BURST_S, BURST_BOX_S = 0.1, 0.5  # in a burst: echoes, and ARP with HOP
 Act = Callable[[], None]
+
+
+class Asker(Protocol):
+    """Whoever sends a link's probes: each method one probe of its kind, or one to each target whose turn it is."""
+
+    def ask_arp(self) -> None:
+        """Ask the box for its MAC."""
+
+    def ask_hop(self) -> None:
+        """Ask the first router behind the box."""
+
+    def ask_targets(self) -> None:
+        """Ask the far targets whose turn it is."""
+
+    def ask_syn(self) -> None:
+        """Knock at one target's TCP port."""
+
+    def ask_full(self) -> None:
+        """Send one echo of full size."""
+
+    def ask_name(self, resolver: str) -> None:
+        """Ask one resolver for the test name."""
+
+    def ask_page(self, page: Page) -> None:
+        """Get the page."""
 
 
 @dataclass(slots=True)
@@ -71,3 +101,20 @@ class Pace:
 
     def _working(self, now_s: float) -> list[_Job]:
         return (self._hard if now_s < self._hard_until_s else self._round) + self._rare
+
+
+def paced(now_s: float, plan: ProbePlan, asker: Asker) -> Pace:
+    """Return the pace at which a plan is asked."""
+    rare: list[tuple[float, Act]] = [(SYN_S, asker.ask_syn), (FULL_S, asker.ask_full)]
+    rare += [(DNS_S, partial(asker.ask_name, resolver)) for resolver in plan.resolvers]
+    if plan.canary is not None:
+        rare.append((CANARY_S, partial(asker.ask_page, plan.canary)))
+    # the echo before the hop: a Linux box sends two refusals and then one in 2 s (ip_error and icmp_ratelimit)
+    hard = [(BURST_BOX_S, asker.ask_arp), (BURST_S, asker.ask_targets), (BURST_BOX_S, asker.ask_hop)]
+
+    def ask_all() -> None:
+        asker.ask_arp()
+        asker.ask_hop()
+        asker.ask_targets()
+
+    return Pace(now_s, plan.interval_s, [ask_all, *[asker.ask_targets] * (plan.turns - 1)], rare, hard)

@@ -26,14 +26,10 @@ from drivers.contract import Clock, DriverError, LinkId, Moment
 from drivers.flights import Flight, Flights, Patience, Strays, meaning, round_trip
 from drivers.frames import Heard, Sort, read_frame
 from drivers.hop import HopFinder
-from drivers.pace import Act, Pace
+from drivers.pace import paced
 from drivers.pinnedtcp import road_of
 from drivers.probing import (
-    CANARY_S,
-    DNS_S,
     FULL,
-    FULL_S,
-    SYN_S,
     Ask,
     Burst,
     CheckRate,
@@ -49,7 +45,6 @@ from drivers.selfwatch import SelfWatch
 from drivers.wire import BROADCAST, Frames, Wire, mac_of
 
 QUEUE_LIMIT = 4096  # fates nobody has read
-BURST_S, BURST_BOX_S = 0.1, 0.5  # in a burst: echoes, and ARP with HOP
 TOGETHER_S = 0.02  # probes that leave within it share one look at the carrier, which takes a lock of the kernel's
 
 
@@ -78,18 +73,7 @@ class _Round:
         self._turns: Counter[ProbeKind] = Counter()
         now = prober.clock.now()
         self._self = SelfWatch(prober.link, wire, now)
-        self._pace = self._paced(now.mono_s)
-
-    def _paced(self, now_s: float) -> Pace:
-        plan = self._plan
-        rare: list[tuple[float, Act]] = [(SYN_S, self._ask_syn), (FULL_S, self._ask_full)]
-        rare += [(DNS_S, partial(self._launch, ProbeKind.DNS, resolver)) for resolver in plan.resolvers]
-        if plan.canary is not None:
-            rare.append((CANARY_S, partial(self._ask_canary, plan.canary)))
-        # the echo before the hop: a Linux box sends two refusals and then one in 2 s (ip_error and icmp_ratelimit)
-        hard = [(BURST_BOX_S, self._ask_arp), (BURST_S, self._ask_targets), (BURST_BOX_S, self._ask_hop)]
-        turns = [self._ask_all, *[self._ask_targets] * (plan.turns - 1)]
-        return Pace(now_s, plan.interval_s, turns, rare, hard)
+        self._pace = paced(now.mono_s, self._plan, self)
 
     def start(self) -> None:
         """Begin to probe. Raises DriverError if the interface has no address to ask from."""
@@ -162,7 +146,8 @@ class _Round:
         wait_s = self._planned_s - self._prober.clock.now().mono_s
         self._timer = self._loop.call_later(wait_s, self._guarded, self._tick)
 
-    def _ask_arp(self) -> None:
+    def ask_arp(self) -> None:
+        """See `pace.Asker`."""
         self._read(self._prober.clock.now())
         if self._frames.readdress():
             self._box, self._box_at_s = b"", None
@@ -173,24 +158,23 @@ class _Round:
             for frame in self._count.due(self._prober.clock.now().mono_s, macs, addresses, self._wire.port):
                 self._wire.send(frame, -1)
 
-    def _ask_all(self) -> None:
-        self._ask_arp()
-        self._ask_hop()
-        self._ask_targets()
-
-    def _ask_hop(self) -> None:
+    def ask_hop(self) -> None:
+        """See `pace.Asker`."""
         self._launch(ProbeKind.HOP, self._hop.address, ttl=self._hop.ttl)
         if self._turns[ProbeKind.ECHO] % len(self._plan.targets) == len(self._plan.targets) - 1:
             self._turns[ProbeKind.ECHO] += 1  # it went to the last target: the echo after it asks another
 
-    def _ask_targets(self) -> None:
+    def ask_targets(self) -> None:
+        """See `pace.Asker`."""
         for _ in range(self._plan.at_once):
             self._launch(ProbeKind.ECHO, self._turn(ProbeKind.ECHO))
 
-    def _ask_full(self) -> None:
+    def ask_full(self) -> None:
+        """See `pace.Asker`."""
         self._launch(ProbeKind.ECHO, self._plan.targets[0], size=FULL)
 
-    def _ask_syn(self) -> None:
+    def ask_syn(self) -> None:
+        """See `pace.Asker`."""
         self._launch(ProbeKind.SYN, self._turn(ProbeKind.SYN, self._plan.targets[1:]))  # the full echo asks the first
 
     def _turn(self, kind: ProbeKind, targets: tuple[str, ...] = ()) -> str:
@@ -354,7 +338,12 @@ class _Round:
         counted = None if self._count is None else self._count.totals(self._prober.clock.now().mono_s)
         return counted or self._wire.counters()
 
-    def _ask_canary(self, page: Page) -> None:
+    def ask_name(self, resolver: str) -> None:
+        """See `pace.Asker`."""
+        self._launch(ProbeKind.DNS, resolver)
+
+    def ask_page(self, page: Page) -> None:
+        """See `pace.Asker`."""
         if self._wire.carries() and not self._road.busy:
             self._start(self._fetch(page))
 

@@ -12,7 +12,7 @@ import pytest
 
 from agent.rules.linkfacts import OUT
 from agent.rules.links import Cause, Health
-from tests.lab.test_days import DAY_S, Line
+from tests.lab.line import DAY_S, Line
 
 REPORT = Path(__file__).parents[1] / "reports" / "links-loss.txt"
 LOSSY = Health.DEGRADED, Cause.LOSS
