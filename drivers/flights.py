@@ -16,7 +16,7 @@ from drivers.frames import ICMP, TCP, UDP, Heard, Sort
 from drivers.probing import Outcome, ProbeKind
 
 FLOOR_S, CEILING_S, FIRST_S = 0.3, 2.0, 1.0  # of a probe's deadline; FIRST while nothing is known of the target
-RARE_S = 1.5  # ... of what is asked only now and then
+RARE_S = 0.6  # ... of what is asked now and then; longer than an echo's, so that a dead line is known before it
 KEPT_S = 10.0  # 16-bit numbers cannot wrap in that time
 _SORTS = {ICMP: (ProbeKind.ECHO, ProbeKind.HOP), UDP: (ProbeKind.DNS,), TCP: (ProbeKind.SYN,)}
 

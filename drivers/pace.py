@@ -1,21 +1,23 @@
 """When each probe of a link is due: a slow round when all is well, ten a second when somebody looks hard. Pure.
 
 A *round* is spread evenly over its interval. *Rare* acts come every so often, together with a turn of the round, and
-all at once when a burst begins. A burst takes the round's place for a while, and the round goes on behind it as spread
-as before. Time that was slept through is not caught up: that would be a volley of probes, and is a gap.
+all at once when a burst begins; one kind of them may be asked *closely* in it. A burst takes the round's place for a
+while, and the round goes on behind it as spread as before. Time that was slept through is not caught up: that would be
+a volley of probes, and is a gap.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from drivers.probing import CANARY_S, DNS_S, FULL_S, SYN_S, Page, ProbePlan
+from drivers.probing import CANARY_S, DNS_S, FULL_S, OTHERS_S, SYN_S, Page, ProbeKind, ProbePlan
 
 BURST_S, BURST_BOX_S = 0.1, 0.5  # in a burst: echoes, and ARP with HOP
+CLOSE_S, CLOSE_PAGE_S = 0.2, 1.0  # closely: names or full-sized echoes, and pages
 Act = Callable[[], None]
 
 
@@ -56,7 +58,7 @@ class _Job:
 
 
 class Pace:
-    """`rare` and `hard` give (seconds between, act). All times are Moment.mono_s."""
+    """`rare`, `hard` and `close` give (seconds between, act). All times are Moment.mono_s."""
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class Pace:
         turns: Sequence[Act],
         rare: Sequence[tuple[float, Act]],
         hard: Sequence[tuple[float, Act]],
+        close: Mapping[ProbeKind, Sequence[tuple[float, Act]]],
     ) -> None:
         step_s = interval_s / len(turns)
         self._round = [_Job(interval_s, now_s + at * step_s, act) for at, act in enumerate(turns)]
@@ -74,12 +77,20 @@ class Pace:
         ]
         self._hard = [_Job(every_s, now_s, act) for every_s, act in hard]
         self._hard_until_s = now_s
+        self._close = {kind: [_Job(every_s, now_s, act) for every_s, act in acts] for kind, acts in close.items()}
+        self._close_until_s = dict.fromkeys(close, now_s)
 
-    def burst(self, now_s: float, for_s: float) -> None:
+    def burst(self, now_s: float, for_s: float, kind: ProbeKind | None = None) -> None:
         """Look hard for `for_s` from now; all rare acts are due at once where a burst begins."""
-        if self._hard_until_s <= now_s:
+        begins = self._hard_until_s <= now_s
+        if begins:
             for job in (*self._hard, *self._rare):
                 job.next_s = now_s
+        if kind in self._close:
+            if self._close_until_s[kind] <= now_s:
+                for job in self._close[kind]:
+                    job.next_s = now_s + job.every_s * begins  # as a rare act it is due already
+            self._close_until_s[kind] = max(self._close_until_s[kind], now_s + for_s)
         self._hard_until_s = max(self._hard_until_s, now_s + for_s)
         for job in self._round:
             job.skip(self._hard_until_s)
@@ -100,21 +111,34 @@ class Pace:
         return acts
 
     def _working(self, now_s: float) -> list[_Job]:
-        return (self._hard if now_s < self._hard_until_s else self._round) + self._rare
+        if now_s >= self._hard_until_s:
+            return self._round + self._rare
+        close = [job for kind, jobs in self._close.items() if now_s < self._close_until_s[kind] for job in jobs]
+        return self._hard + self._rare + close
 
 
 def paced(now_s: float, plan: ProbePlan, asker: Asker) -> Pace:
     """Return the pace at which a plan is asked."""
     rare: list[tuple[float, Act]] = [(SYN_S, asker.ask_syn), (FULL_S, asker.ask_full)]
-    rare += [(DNS_S, partial(asker.ask_name, resolver)) for resolver in plan.resolvers]
-    if plan.canary is not None:
-        rare.append((CANARY_S, partial(asker.ask_page, plan.canary)))
+    names = [partial(asker.ask_name, resolver) for resolver in plan.resolvers]
+    rare += list(zip([DNS_S, *[OTHERS_S] * len(names)], names, strict=False))
+    pages = [] if plan.canary is None else [partial(asker.ask_page, plan.canary)]
+    rare += [(CANARY_S, page) for page in pages]
     # the echo before the hop: a Linux box sends two refusals and then one in 2 s (ip_error and icmp_ratelimit)
-    hard = [(BURST_BOX_S, asker.ask_arp), (BURST_S, asker.ask_targets), (BURST_BOX_S, asker.ask_hop)]
+    hard: list[tuple[float, Act]] = [
+        (BURST_BOX_S, asker.ask_arp),
+        (BURST_S, asker.ask_targets),
+        (BURST_BOX_S, asker.ask_hop),
+    ]
 
     def ask_all() -> None:
         asker.ask_arp()
         asker.ask_hop()
         asker.ask_targets()
 
-    return Pace(now_s, plan.interval_s, [ask_all, *[asker.ask_targets] * (plan.turns - 1)], rare, hard)
+    close: dict[ProbeKind, list[tuple[float, Act]]] = {
+        ProbeKind.DNS: [(CLOSE_S, name) for name in names],
+        ProbeKind.CANARY: [(CLOSE_PAGE_S, page) for page in pages],
+        ProbeKind.ECHO: [(CLOSE_S, asker.ask_full)],
+    }
+    return Pace(now_s, plan.interval_s, [ask_all, *[asker.ask_targets] * (plan.turns - 1)], rare, hard, close)

@@ -103,7 +103,7 @@ class _Round:
         """Begin what was asked for."""
         match ask:
             case Burst():
-                self._pace.burst(self._prober.clock.now().mono_s, ask.for_s)
+                self._pace.burst(self._prober.clock.now().mono_s, ask.for_s, ask.kind)
                 self._guarded(self._tick)
             case CheckRate():
                 self._start(self._check_rate(ask))

@@ -112,10 +112,12 @@ class RateMeasured:
 class Burst:
     """Asked of a prober: look hard now. Every kind at once, then ECHOes each 0.1 s, ARP and HOP each 0.5 s.
 
-    Asked again while one runs, it goes on until `for_s` from now; it never gets faster.
+    Asked again while one runs, it goes on until `for_s` from now; it never gets faster. With a kind, that one is asked
+    closely besides: names and full-sized echoes each 0.2 s, the page once a second.
     """
 
     for_s: float = 2.0
+    kind: ProbeKind | None = None  # DNS, CANARY, or ECHO of full size
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,8 @@ class Page:
     says: str = ""  # what its content begins with; "": an answer with status 204 (RFC 9110 section 15.3.5)
 
 
-DNS_S, SYN_S, CANARY_S, FULL_S = 5.0, 15.0, 6.0, 5.0  # how often, when all is well
+SYN_S, CANARY_S, FULL_S = 15.0, 6.0, 5.0  # how often, when all is well
+DNS_S, OTHERS_S = 3.5, 10.0  # ... the link's own resolver, and each other one, which speaks only beside it
 AT_ONCE = 3  # ECHOes that leave together: a wake-up costs more than a probe
 EACH = 2  # ECHOes to each target in a round
 FULL = 1500  # bytes of an IP packet that fills an Ethernet frame (RFC 894)

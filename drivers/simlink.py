@@ -17,6 +17,7 @@ from drivers.probing import (
     DNS_S,
     FULL,
     FULL_S,
+    OTHERS_S,
     SYN_S,
     Ask,
     Burst,
@@ -34,6 +35,7 @@ from drivers.verbs import LinkVerb
 
 DEADLINE_S = 1.0  # a lost probe's fate is known after this, or after the interval if that is shorter
 BURST_S, BURST_TURNS = 0.5, 5  # between the rounds of a burst, and how often echoes leave in one
+CLOSE_TURNS = 2  # ... and how often what is asked closely
 ARP_S, HOP_S, LINE_S = 0.0004, 0.009, 0.018  # round trips
 BLOAT_S = 0.6  # a full modem queue
 MAC, HOP = "02:00:00:00:00:01", "100.64.0.254"
@@ -79,6 +81,7 @@ class SimProber:
         self._clock, self._line, self._rolls, self._link, self._plan = clock, line, rolls, link, plan
         self._rare_s: dict[str, float] = {}  # when each rare probe is due
         self._hard_until_s = 0.0
+        self._close_until_s: dict[ProbeKind | None, float] = {}
         self._asked: list[CheckRate] = []
         self._woken = asyncio.Event()
         self._read_at: Moment | None = None
@@ -90,6 +93,7 @@ class SimProber:
             if now_s >= self._hard_until_s:
                 self._rare_s.clear()
             self._hard_until_s = max(self._hard_until_s, now_s + ask.for_s)
+            self._close_until_s[ask.kind] = now_s + ask.for_s
         else:
             self._asked.append(ask)
         self._woken.set()
@@ -135,13 +139,20 @@ class SimProber:
             yield self._fate(ProbeKind.ECHO, targets[at % len(targets)], early_s=early_s)
         if self._due("syn", SYN_S, now_s):
             yield self._fate(ProbeKind.SYN, targets[0])
-        if self._due("full", FULL_S, now_s):
-            yield self._fate(ProbeKind.ECHO, targets[0], size=FULL)
-        if self._due("dns", DNS_S, now_s):
-            for resolver in plan.resolvers:
-                yield self._fate(ProbeKind.DNS, resolver)
-        if plan.canary is not None and self._due("canary", CANARY_S, now_s):
-            yield self._fate(ProbeKind.CANARY, plan.canary.at)
+        for early_s in self._turns("full", FULL_S, now_s, ProbeKind.ECHO):
+            yield self._fate(ProbeKind.ECHO, targets[0], size=FULL, early_s=early_s)
+        for at, resolver in enumerate(plan.resolvers):
+            for early_s in self._turns(resolver, OTHERS_S if at else DNS_S, now_s, ProbeKind.DNS):
+                yield self._fate(ProbeKind.DNS, resolver, early_s=early_s)
+        if plan.canary is not None:
+            for _ in self._turns("canary", CANARY_S, now_s, ProbeKind.CANARY)[-1:]:
+                yield self._fate(ProbeKind.CANARY, plan.canary.at)
+
+    def _turns(self, name: str, every_s: float, now_s: float, kind: ProbeKind) -> list[float]:
+        """Return how long before a round's end each probe of a rare kind leaves."""
+        if now_s < self._close_until_s.get(kind, now_s):
+            return [BURST_S * turn / CLOSE_TURNS for turn in reversed(range(CLOSE_TURNS))]
+        return [0.0] if self._due(name, every_s, now_s) else []
 
     def _due(self, name: str, every_s: float, now_s: float) -> bool:
         if self._rare_s.get(name, 0.0) > now_s:

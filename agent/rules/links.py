@@ -38,7 +38,7 @@ from agent.rules.linkfacts import (
 )
 from agent.rules.quality import Quality
 from agent.rules.reach import Reach, left_s
-from agent.rules.usable import Usable
+from agent.rules.usable import Usable, meant
 from agent.rules.wishes import Wishes
 from drivers.contract import LinkId, Moment
 from drivers.probing import Ask, LinkSight, Outcome, ProbeKind, ProbeReply, RateMeasured, WireReading
@@ -231,7 +231,7 @@ class LinkWatch:
         late = reply.outcome is Outcome.LATE
         self._late += late
         self._sent += not late
-        self._lost += reply.outcome in {Outcome.LOST, Outcome.UNREACHABLE}
+        self._lost += meant(reply) in {Outcome.LOST, Outcome.UNREACHABLE}
         if reply.kind in {ProbeKind.DNS, ProbeKind.CANARY} or reply.size:
             self._take_use(reply)
         elif reply.kind is ProbeKind.SYN:
@@ -241,10 +241,10 @@ class LinkWatch:
 
     def _take_use(self, reply: ProbeReply) -> None:
         """Names, pages and full-sized packets that were lost with the line or its box say nothing about themselves."""
-        said = reply.outcome not in {Outcome.LOST, Outcome.UNREACHABLE, Outcome.LATE}
+        said = meant(reply) not in {Outcome.LOST, Outcome.UNREACHABLE}
         clear = self.health in WORKS | {Health.DNS_BROKEN} and self._reach.clear(reply)
         self._reach.turned_away(reply)
-        if said or (clear and reply.outcome is not Outcome.LATE) or self.health is Health.PORTAL:
+        if said or clear or self.health is Health.PORTAL:
             self._usable.take(reply)
 
     def _take_path(self, reply: ProbeReply) -> None:
@@ -294,16 +294,14 @@ class LinkWatch:
         return change
 
     def _suspicion(self) -> str:
-        """Say why one should look hard: "reach", "use", "loss", or "" not at all."""
+        """Say why one should look hard: "reach", a kind of `rules.usable`, "loss", or "" not at all."""
         if self.health in OUT:
             return ""
         if self._reach.suspects():
             return "reach"
         if self.health is Health.SATURATED:
             return ""
-        if self._usable.suspects():
-            return "use"
-        return "loss" if self._quality.wonders else ""
+        return self._usable.doubts() or ("loss" if self._quality.wonders else "")
 
     def _judge(self, at: Moment) -> LinkChanged | None:
         if self._no_carrier:
@@ -317,7 +315,7 @@ class LinkWatch:
         return self._to(*self._working(at), at)
 
     def _silence(self, at: Moment) -> LinkChanged | None:
-        if self._usable.portal(silent=True):
+        if self._usable.portal(self.health, silent=True):
             return self._to(Health.PORTAL, Cause.PAGE, at)
         return self._down(self._reach.where(self.cause if self.health is Health.DOWN else Cause.NONE), at)
 
@@ -342,8 +340,8 @@ class LinkWatch:
     def _working(self, at: Moment) -> tuple[Health, Cause]:
         """Return how a line is that answers."""
         quality = self._quality.judge()
-        lossy = self._quality.loss > 0 or quality[0] is Health.SATURATED
-        use = self._usable.judge(self.health, lossy=lossy)
+        share = self._quality.share(full=quality[0] is Health.SATURATED) if self._usable.silent else 0.0
+        use = self._usable.judge(self.health, share)
         if use[0] in OUT:
             return use
         for state in (quality, use):

@@ -36,6 +36,7 @@ FALL, RISE, RISE_SLOW = 0.9, 0.01, 0.0002  # of the usual round trip towards the
 UNSTEADY_S, HUGE_S = 0.010, 0.150
 QUEUE_BITS = 256 * 1024 * 8.0  # a usual queue towards us
 DOWN_BIT_S = 8e6  # where the contract is not said
+FULL_LOSES = 0.2  # of what is sent, at least: a full line, as long as it is full
 FULL_SHARE = 0.8  # of the contract's rate: by the counters the line is full
 
 
@@ -173,6 +174,9 @@ class Quality:
         """Return the targets that lose a lot while all the others lose next to nothing."""
         return self._alone
 
+    def _voting(self) -> list[bool]:
+        return [fate for name, fates in self._fates.items() if name not in self._alone for fate in fates]
+
     def _who_is_alone(self) -> tuple[str, ...]:
         shares = {name: fates.count(False) / len(fates) for name, fates in self._fates.items() if len(fates) == SEEN}
         bad = [name for name, share in shares.items() if share >= ALONE_SHARE]
@@ -184,9 +188,14 @@ class Quality:
         """Tell whether there were losses, too few to judge by; of the first router one after many answers is enough."""
         return (self.loss > 0 or self._hop_missed) and not self._lossy
 
+    def share(self, *, full: bool) -> float:
+        """Return the line's present loss by the last echoes of all targets that have a say (Laplace's estimate)."""
+        fates = self._voting()
+        return max((fates.count(False) + 1) / (len(fates) + 2), FULL_LOSES if full else 0.0)
+
     def evidence(self) -> str:
         """Say the figures: "loss 4/90, rtt +0.620 s, down 0.1 up 0.9 Mbit/s"."""
-        fates = [fate for name, fates in self._fates.items() if name not in self.alone for fate in fates]
+        fates = self._voting()
         excesses, load = self._excesses(), self._load
         said = [f"loss {fates.count(False)}/{len(fates)}"] if self._lossy else []
         said += [f"rtt +{median(excesses):.3f} s"] if excesses else []

@@ -12,9 +12,10 @@ from collections import deque
 
 from agent.rules.linkfacts import Health, LinkPolicy, LinkRated
 from drivers.contract import Moment
-from drivers.probing import Ask, Burst, CheckRate, RateMeasured
+from drivers.probing import Ask, Burst, CheckRate, ProbeKind, RateMeasured
 
 BURST_S = 2.0
+CLOSE = frozenset({ProbeKind.DNS, ProbeKind.CANARY, ProbeKind.ECHO})  # what may be asked for closely besides
 LEFT_S = 0.3  # a burst with less left than this is asked again
 AGAIN_S, LOOK_S = 5.0, 0.3  # while a portal or a broken resolver stands: so often, so long
 LOSS_S, LOSS_BURSTS, LOSS_WINDOW_S = 3.0, 4, 60.0
@@ -22,7 +23,7 @@ SETTLED_S = 600.0  # after a start, before the first rate check
 BUSY_S = 3600.0  # after a check that could not be made
 FASTEST_BIT_S = 100e6  # one MiB says nothing about faster lines
 CHECK_BYTES = 1 << 20
-STANDS = frozenset({Health.PORTAL, Health.DNS_BROKEN})
+STANDS = {Health.PORTAL: ProbeKind.CANARY, Health.DNS_BROKEN: ProbeKind.DNS}
 
 
 class Wishes:
@@ -32,6 +33,7 @@ class Wishes:
         self.policy = policy
         self._wanted: list[Ask] = []
         self._burst_until_s = float("-inf")
+        self._close_until_s: dict[ProbeKind, float] = {}
         self._for_loss: deque[float] = deque(maxlen=LOSS_BURSTS)
         self._rate_due: Moment | None = None
         self._rate_wait_s = SETTLED_S
@@ -43,9 +45,13 @@ class Wishes:
         return wanted
 
     def consider(self, at: Moment, health: Health, suspicion: str) -> None:
-        """Ask for what this moment calls for. `suspicion`: "reach", "use", "loss", or ""."""
+        """Ask for what this moment calls for. `suspicion`: "reach", a kind of `CLOSE`, "loss", or ""."""
         if health in STANDS and at.mono_s >= self._burst_until_s + AGAIN_S:
-            self._burst(at, LOOK_S)
+            self._burst(at, LOOK_S, STANDS[health])
+        elif suspicion in CLOSE:
+            kind = ProbeKind(suspicion)
+            if at.mono_s >= self._close_until_s.get(kind, float("-inf")) - LEFT_S:
+                self._burst(at, BURST_S, kind)
         elif suspicion and at.mono_s >= self._burst_until_s - LEFT_S:
             if suspicion == "loss":
                 if len(self._for_loss) == LOSS_BURSTS and at.mono_s - self._for_loss[0] < LOSS_WINDOW_S:
@@ -55,9 +61,11 @@ class Wishes:
         if health is Health.UP and not suspicion:
             self._check_rate(at)
 
-    def _burst(self, at: Moment, for_s: float) -> None:
-        self._burst_until_s = at.mono_s + for_s
-        self._wanted.append(Burst(for_s))
+    def _burst(self, at: Moment, for_s: float, kind: ProbeKind | None = None) -> None:
+        self._burst_until_s = max(self._burst_until_s, at.mono_s + for_s)
+        if kind is not None:
+            self._close_until_s[kind] = at.mono_s + for_s
+        self._wanted.append(Burst(for_s, kind))
 
     def _check_rate(self, at: Moment) -> None:
         policy = self.policy

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from drivers.pace import Pace
-from drivers.probing import ProbePlan
+from drivers.probing import ProbeKind, ProbePlan
 
 
 def paced(until_s, bursts=(), slept=(0.0, 0.0)):
@@ -18,14 +18,15 @@ def paced(until_s, bursts=(), slept=(0.0, 0.0)):
         return lambda: told.append((round(now_s - 100.0, 2), name))
 
     turns, hard = [act("all"), act("two"), act("three")], [(0.5, act("arp")), (0.1, act("echo"))]
-    pace = Pace(100.0, 1.0, turns, [(5.0, act("dns")), (15.0, act("syn"))], hard)
-    starts = {round(100 * at_s): for_s for at_s, for_s in bursts}
+    close = {ProbeKind.DNS: [(0.2, act("dns"))]}
+    pace = Pace(100.0, 1.0, turns, [(5.0, act("dns")), (15.0, act("syn"))], hard, close)
+    starts = {round(100 * at_s): how for at_s, *how in bursts}
     for tick in range(round(100 * until_s)):
         now_s = 100.0 + tick / 100
         if slept[0] <= tick / 100 < slept[1]:
             continue
         if tick in starts:
-            pace.burst(now_s, starts[tick])
+            pace.burst(now_s, *starts[tick])
         for each in pace.due(now_s):
             each()
         assert pace.next_s(now_s) > now_s
@@ -61,6 +62,17 @@ def test_behind_a_burst_the_round_is_as_spread_as_before():
 def test_a_burst_that_is_asked_again_goes_on_and_gets_no_faster():
     told = Counter(name for at_s, name in paced(10.0, [(3.0, 2.0), (4.0, 2.0)]) if 3.0 <= at_s < 6.0)
     assert (told["echo"], told["dns"], told["syn"]) == (30, 1, 1)
+
+
+def test_names_are_asked_closely_in_a_burst_that_is_for_them_and_once_where_it_begins():
+    told = [at_s for at_s, name in paced(10.0, [(3.05, 1.0, ProbeKind.DNS)]) if name == "dns" and 3.0 <= at_s < 8.0]
+    assert told == pytest.approx([3.05, 3.25, 3.45, 3.65, 3.85], abs=0.021)  # we look each 10 ms
+    told = [
+        at_s for at_s, name in paced(8.0, [(3.05, 2.0), (3.5, 0.5, ProbeKind.DNS), (3.9, 0.5, ProbeKind.DNS)])
+        if name == "dns" and 3.0 <= at_s < 8.0
+    ]  # fmt: skip
+    assert told == pytest.approx([3.05, 3.5, 3.7, 3.9, 4.1, 4.3], abs=0.021)
+    assert paced(5.0, [(3.05, 1.0, ProbeKind.CANARY)]) == paced(5.0, [(3.05, 1.0)])  # there is no page to ask for
 
 
 def test_what_was_slept_through_is_not_caught_up():

@@ -124,7 +124,7 @@ class Line:
             self.facts.append((self.second, fact.now, fact.cause))
         for ask in self.watch.asks():
             if isinstance(ask, Burst):
-                self.pace.burst(self.second, ask.for_s)
+                self.pace.burst(self.second, ask.for_s, ask.kind)
 
 
 class RefusedLine(Line):

@@ -484,7 +484,8 @@ def test_names_that_went_down_with_the_old_box_are_no_broken_dns():
     for told_s, sent_s in ((12.1, 10.6), (12.2, 10.7), (12.45, 10.95)):
         dns(told_s, sent_s, target=OWN, mark="-")
     site.expect()
-    dns(12.9, 11.4, target=OWN, mark="-")  # this one left to the new box
+    for turn in range(7):  # these left to the new box
+        dns(12.9 + turn / 5, 11.4 + turn / 5, target=OWN, mark="-")
     site.expect()
-    dns(13.0, 11.5, target=OWN, mark="-")
+    dns(14.3, 12.8, target=OWN, mark="-")
     site.expect("dns_broken dns_dead")

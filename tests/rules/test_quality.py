@@ -150,6 +150,19 @@ def test_a_target_that_loses_a_fifth_while_the_others_lose_nothing_is_alone():
     assert quality.alone == ()
 
 
+def test_the_present_loss_is_that_of_the_last_ninety_echoes_and_what_a_full_line_loses_at_least():
+    quality = Quality(LinkPolicy())
+    assert quality.share(full=False) == 0.5  # nothing is known yet
+    heard(quality, *[30] * 88)
+    assert quality.share(full=False) == pytest.approx(1 / 90)
+    assert quality.share(full=True) == 0.2
+    heard(quality, *[None, 30, 30, 30, 30] * 6)
+    assert quality.share(full=False) == pytest.approx(7 / 92)
+    heard(quality, *[None, 30, 30] * 30)  # A is alone, and has no say
+    assert quality.alone == (A,)
+    assert quality.share(full=False) == pytest.approx(1 / 62)
+
+
 def test_two_bad_targets_are_a_bad_line_and_an_only_one_is_never_alone():
     quality = heard(Quality(LinkPolicy()), *[None, None, 30, 30, 30, 30] * 20)
     assert quality.alone == ()

@@ -6,7 +6,7 @@ import pytest
 
 from agent.rules.linkfacts import Health, LinkPolicy, LinkRated
 from agent.rules.wishes import Wishes
-from drivers.probing import Burst, CheckRate, RateMeasured
+from drivers.probing import Burst, CheckRate, ProbeKind, RateMeasured
 from tests.rules.probes import LINK, at
 
 UP, DOWN = Health.UP, Health.DOWN
@@ -39,18 +39,27 @@ def test_lonely_losses_cost_twelve_seconds_of_bursts_a_minute():
     wanted = told(Wishes(LinkPolicy()), 130.0, UP, "loss")
     assert [second for second, _ in wanted if second < 60] == [0.0, 2.75, 5.5, 8.25]
     assert [second for second, _ in wanted if 60 <= second < 120] == [60.0, 62.75, 65.5, 68.25]
-    use = told(Wishes(LinkPolicy()), 60.0, UP, "use")
-    assert len(use) == 35  # no such bound where names or pages fail
+    names = told(Wishes(LinkPolicy()), 60.0, UP, "dns")
+    assert len(names) == 35  # no such bound where names or pages fail
+
+
+def test_a_name_in_doubt_is_asked_closely_also_while_another_burst_runs():
+    wishes = Wishes(LinkPolicy())
+    assert told(wishes, 0.5, UP, "loss") == [(0.0, Burst(3.0))]
+    assert told(wishes, 1.0, UP, "dns", begin_s=0.5) == [(0.5, Burst(2.0, ProbeKind.DNS))]
+    assert told(wishes, 2.0, UP, "echo", begin_s=1.0) == [(1.0, Burst(2.0, ProbeKind.ECHO))]
+    assert told(wishes, 2.5, UP, "dns", begin_s=2.0) == [(2.25, Burst(2.0, ProbeKind.DNS))]
+    assert told(wishes, 4.25, UP, "loss", begin_s=2.5) == [(4.0, Burst(3.0))]  # the last one ends at 4.25
 
 
 def test_an_outage_is_not_probed_harder_than_health():
     assert told(Wishes(LinkPolicy()), 60.0, DOWN, "") == []
 
 
-@pytest.mark.parametrize("health", [Health.PORTAL, Health.DNS_BROKEN])
-def test_a_portal_and_broken_names_are_looked_at_every_five_seconds(health):
+@pytest.mark.parametrize(("health", "kind"), [(Health.PORTAL, ProbeKind.CANARY), (Health.DNS_BROKEN, ProbeKind.DNS)])
+def test_a_portal_and_broken_names_are_looked_at_every_five_seconds(health, kind):
     wanted = told(Wishes(LinkPolicy()), 12.0, health, "")
-    assert wanted == [(0.0, Burst(0.3)), (5.5, Burst(0.3)), (11.0, Burst(0.3))]
+    assert wanted == [(0.0, Burst(0.3, kind)), (5.5, Burst(0.3, kind)), (11.0, Burst(0.3, kind))]
 
 
 # --- the rate check ------------------------------------------------------------------------------------------
