@@ -61,7 +61,7 @@ class LinkConfig:
     label: str = ""  # the provider's name as people say it: "Orange"; default: NAME
     interface: str = ""  # "eth1"
     gateway: str = ""  # the box's IPv4 address
-    targets: tuple[str, ...] = ()  # IPv4 addresses of different operators
+    targets: tuple[str, ...] = ()  # IPv4 addresses of different operators, far away: never of the site's own network
     interval_s: float = 1.0  # one round of probes (gateway, first hop and every target) per interval
     gateway_mac: str = ""  # two boxes on one interface: which of them is this link's, "02:aa:bb:cc:dd:ee"
     box_counters: BoxCounters | None = None  # where the box counts its line's bytes; none: it is not asked

@@ -9,24 +9,18 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
-from ipaddress import AddressValueError, IPv4Address, ip_address
+from ipaddress import ip_address
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from agent.config import (
-    HOLIDAYS,
-    LINES,
-    MEMBERS_USE,
-    LinkConfig,
-    Site,
-)
+from agent.config import HOLIDAYS, MEMBERS_USE, Site
 from agent.connectorjudge import judge_connectors
 from agent.doorjudge import judge_door, judge_formulas, judge_readers
-from agent.faults import Fault, Keys, needed, one_line, one_of, within
+from agent.faults import Fault, Keys, one_line, one_of, within
+from agent.linkjudge import judge_internet, judge_links
 from agent.paperjudge import judge_printers
 from agent.rules.hours import Quiet, WeeklyHours
 
-MOST_TARGETS = 10  # of one link: beyond that the probes themselves are a load
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")  # of links, printers, readers: in labels of metrics and keys of facts
 
 
@@ -35,10 +29,9 @@ def judge_site(site: Site, folder: Path) -> Iterator[Fault]:
     yield from _judge_names(site)
     yield from _judge_card(site)
     yield from _judge_web(site)
-    yield from _judge_internet(site)
+    yield from judge_internet(site)
     yield from _judge_hours(site)
-    for name, link in site.links.items():
-        yield from _judge_link(("links", name), link)
+    yield from judge_links(site)
     yield from judge_printers(site)
     yield from judge_connectors(site)
     yield from judge_readers(site)
@@ -50,17 +43,6 @@ def judge_site(site: Site, folder: Path) -> Iterator[Fault]:
             ("tariff",),
             f"le fichier « {site.tariff} » n'existe pas à côté du fichier de site",
             f"no file {site.tariff!r} beside the site file",
-        )
-
-
-def _address(path: Keys, value: str) -> Iterator[Fault]:
-    try:
-        IPv4Address(value)
-    except AddressValueError:
-        yield Fault(
-            path,
-            f"« {value} » n'est pas une adresse IPv4 (un nom ne convient pas : le DNS peut être en panne)",
-            f"{value!r} is not an IPv4 address (no names: DNS may be what is broken)",
         )
 
 
@@ -178,72 +160,6 @@ def _judge_hours(site: Site) -> Iterator[Fault]:
             WeeklyHours.parse({day: windows})
         except ValueError as error:
             yield Fault(("hours", day), 'horaire illisible ; écrivez par exemple monday = ["09:00-18:00"]', str(error))
-
-
-def _judge_box_counters(path: Keys, link: LinkConfig) -> Iterator[Fault]:
-    asked = link.box_counters
-    if asked is None:
-        return
-    if not re.fullmatch(r"[!-~]{1,64}", asked.community):
-        yield Fault(
-            (*path, "community"),
-            "attend le mot de passe en lecture (« community ») de la box, par exemple public",
-            "expects the box's read-only community, for example public",
-        )
-    yield from within((*path, "if_index"), asked.if_index, 1, 2**31 - 1)
-
-
-def _judge_link(path: Keys, link: LinkConfig) -> Iterator[Fault]:
-    yield from one_of((*path, "kind"), link.kind, ("scapy", "sim"))
-    yield from within((*path, "interval_s"), link.interval_s, 0.2, 300)
-    if link.kind == "scapy":
-        yield from needed((*path, "interface"), link.interface, link.kind)
-        yield from needed((*path, "gateway"), link.gateway, link.kind)
-        yield from needed((*path, "targets"), link.targets, link.kind)
-    if link.line:
-        yield from one_of((*path, "line"), link.line, LINES)
-    for key, rate in (("down_mbit_s", link.down_mbit_s), ("up_mbit_s", link.up_mbit_s)):
-        yield from within((*path, key), rate, 0, 10_000)
-    yield from within((*path, "data_cap_gb"), link.data_cap_gb, 0, 100_000)
-    if link.gateway_mac and not re.fullmatch(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", link.gateway_mac):
-        yield Fault(
-            (*path, "gateway_mac"), "attend par exemple 02:aa:bb:cc:dd:ee", "expects for example 02:aa:bb:cc:dd:ee"
-        )
-    yield from _judge_box_counters((*path, "box_counters"), link)
-    addresses = (("gateway", link.gateway), ("resolver", link.resolver))
-    for key, value in (*addresses, *(("targets", target) for target in link.targets)):
-        if value:
-            yield from _address((*path, key), value)
-    if len(set(link.targets)) < len(link.targets) or len(link.targets) > MOST_TARGETS:
-        yield Fault(
-            (*path, "targets"),
-            f"chaque cible une seule fois, {MOST_TARGETS} au plus",
-            f"each target once only, at most {MOST_TARGETS}",
-        )
-
-
-def _judge_internet(site: Site) -> Iterator[Fault]:
-    config = site.internet
-    for key, value in (
-        ("resolver", config.resolver),
-        ("canary_at", config.canary_at),
-        ("rate_at", config.rate_at),
-        *(("answers", answer) for answer in config.answers),
-    ):
-        if value:
-            yield from _address(("internet", key), value)
-    for key, page, at in (("canary", config.canary, config.canary_at), ("rate", config.rate, config.rate_at)):
-        if page and not re.fullmatch(r"http://[A-Za-z0-9.-]{1,253}(?:/[!-~]*)?", page):
-            yield Fault(("internet", key), "attend http://NOM/CHEMIN, sans s", "expects http://NAME/PATH, not https")
-        if bool(page) != bool(at):
-            yield Fault(
-                ("internet", f"{key}_at"),
-                f"{key} et {key}_at vont ensemble : la page, et l'adresse IPv4 de son serveur",
-                f"{key} and {key}_at go together: the page, and its server's IPv4 address",
-            )
-    if config.name and not re.fullmatch(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+", config.name):
-        yield Fault(("internet", "name"), "attend un nom, par exemple example.org", "expects a name, like example.org")
-    yield from within(("internet", "rate_month_mib"), config.rate_month_mib, 0, 1000)
 
 
 def _judge_alerts(site: Site) -> Iterator[Fault]:
