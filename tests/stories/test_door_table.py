@@ -202,8 +202,8 @@ INDEX: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "D8 no rights until granted": ((RULE, "test_deny_by_default"), (RULE, "test_one_named_rule_decides")),
     "D9 names stop nothing": (
-        ("rules/test_members.py", "test_a_name_with_emoji_is_a_name"),
-        ("rules/test_members.py", "test_no_bytes_make_the_reading_fail"),
+        ("rules/test_memberlist.py", "test_a_name_with_emoji_is_a_name"),
+        ("rules/test_memberlist.py", "test_no_bytes_make_the_reading_fail"),
         (KEPT, "test_what_is_kept_is_read_again_without_print_names"),
     ),
     "D10 guests' codes": (
