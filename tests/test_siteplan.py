@@ -79,7 +79,7 @@ def said_of(strike: str, latch: str, *, silent: bool = False) -> str:
 
 
 def test_the_page_claims_no_more_than_the_lock_allows() -> None:
-    assert "Relais au repos Cela ne dit pas" in said_of("emission", "resting")
+    assert "Commande de la porte au repos Cela ne dit pas" in said_of("emission", "resting")
     fed = said_of("magnet", "resting")
     assert "Serrure alimentée" in fed
     assert "sans courant, elle ne l'est plus" in fed

@@ -171,6 +171,13 @@ def quarter_at(day: date) -> str:
     return f"{day.year}-Q{(day.month + 2) // 3}"
 
 
+def quarters_to(last: str, count: int) -> tuple[str, ...]:
+    """Return `count` quarters, the last one first."""
+    year, number = int(last[:4]), int(last[-1])
+    back = (year * 4 + number - 1 - past for past in range(count))
+    return tuple(f"{one // 4}-Q{one % 4 + 1}" for one in back)
+
+
 def stand_of(fact: MetersRead | PanelRead) -> Stand | None:
     """Return where the counters stood by a fact; None if it does not tell black from colour."""
     if isinstance(fact, PanelRead):

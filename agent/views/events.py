@@ -18,7 +18,7 @@ from agent.rules.door import DoorChanged, EntryDecided, EntryRule
 from agent.rules.facts import Fact
 from agent.rules.health import DriverChanged, ServiceAbsent, ServiceStarted
 from agent.rules.leaf import DoorFaultChanged
-from agent.rules.linkfacts import CAUSES, OUT, Cause, Health, LinkChanged, LinkRated, OutageReported
+from agent.rules.linkfacts import CAUSES, Cause, Health, LinkChanged, LinkRated, OutageReported
 from agent.rules.members import CALENDAR, PEOPLE, RosterChanged
 from agent.rules.pages import AttemptCounted, AttemptKnown, AttemptOwned, PagesCounted
 from agent.rules.paper import (
@@ -95,11 +95,11 @@ def tell(fact: Fact, words: Words, labels: Labels) -> str:
 @tell.register
 def _(fact: LinkChanged, words: Words, labels: Labels) -> str:
     name = labels.links.get(fact.link, fact.link)
-    plain = fact.now in {Health.UP, Health.UNKNOWN} and fact.cause is not Cause.DOUBT
-    said = link_words(fact.now, fact.cause, words)
-    if plain:
+    if fact.now in {Health.UP, Health.UNKNOWN} and fact.cause is not Cause.DOUBT:
         return words(f"event.link_{fact.now}", name=name)
-    return words("event.link_out" if fact.now in OUT else "event.link_bad", name=name, cause=said)
+    known = fact.cause in CAUSES[fact.now]
+    odd = words("event.link_bad", name=name, cause=words(f"link.{fact.now}"))
+    return words(f"incident.link-{fact.cause}.title", name=name) if known else odd
 
 
 @tell.register
@@ -336,7 +336,7 @@ def _(fact: DriverChanged, words: Words, labels: Labels) -> str:
 @tell.register
 def _(fact: StatementIssued, words: Words, labels: Labels) -> str:
     del labels
-    return words("event.statement", month=fact.month)
+    return words("event.statement", month=words.month(fact.month))
 
 
 @tell.register

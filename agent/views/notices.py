@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from agent.config import Site
 from agent.rules.alarms import AlarmRaised, Letter
 from agent.views.events import Labels
-from agent.views.sentences import subject_name
+from agent.views.sentences import subject_name, values_of
 from agent.views.words import Words, words
 from drivers.contract import Trust
 
@@ -42,7 +42,7 @@ def say_letter(site: Site, letter: Letter, lost: int, language: str) -> tuple[st
 def incident_words(fact: AlarmRaised, site: Site, say: Words) -> tuple[str, str]:
     """Return what is wrong and what to do, as the page says it."""
     name = subject_name(fact.area, fact.incident, fact.subject, Labels.of(site), say)
-    values = {"name": name, "code": fact.detail}
+    values = values_of(name, fact.detail)
     return say(f"incident.{fact.incident}.title", **values), say(f"incident.{fact.incident}.remedy", **values)
 
 

@@ -24,8 +24,6 @@ BY_LINE = frozenset({"link-line", "link-internet"})  # their remedy is that of t
 ACTS = {"copies-nobodys": ("/impressions#waiting", "nobodys.act"), "printed-past": ("/impressions#past", "past.act")}
 RESTART_MINUTES = 5  # how long a provider's box takes to come back
 
-SHAPES = {Level.OK: "●", Level.WATCH: "▲", Level.UNKNOWN: "?", Level.DOWN: "■"}
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -101,6 +99,11 @@ def subject_name(area: Area, key: str, subject: str, labels: Labels, words: Word
     return subject
 
 
+def values_of(name: str, detail: str) -> dict[str, str | int]:
+    """Return what the words of an incident are filled in with; a detail that is a number is written as one."""
+    return {"name": name, "code": int(detail) if detail.isdecimal() else detail}
+
+
 class Saying:
     """Says one state in one language."""
 
@@ -126,7 +129,9 @@ class Saying:
         if level is Level.OK:
             return Verdict(level, self.words("verdict.ok"), self.words("verdict.ok_more"))
         if level is Level.UNKNOWN:
-            return Verdict(level, self.words("verdict.unknown"), self.words("verdict.unknown_more"))
+            own = [self.incident(one).title for one in incidents if one.level is level]
+            said = own[0] if len(own) == 1 else self.words("verdict.unknown")
+            return Verdict(level, said, self.words("verdict.unknown_more"))
         first = self.incident(incidents[0]).title
         if level is Level.WATCH:
             return Verdict(level, self.words("verdict.watch", n=len(incidents)), first)
@@ -135,7 +140,7 @@ class Saying:
 
     def incident(self, incident: Incident) -> SaidIncident:
         """Say what is wrong and what to do."""
-        values = {"name": self._name(incident), "code": incident.detail}
+        values = values_of(self._name(incident), incident.detail)
         return SaidIncident(
             incident.level,
             self.words(f"incident.{incident.key}.title", **values),
@@ -151,7 +156,7 @@ class Saying:
         link, act = ACTS.get(incident.key, ("", ""))
         return link, self.words(act) if act else ""
 
-    def _remedy(self, incident: Incident, values: dict[str, str]) -> str:
+    def _remedy(self, incident: Incident, values: dict[str, str | int]) -> str:
         line = self._lines.get(incident.subject, "")
         known = incident.key in BY_LINE and line
         return self.words(f"line.{line}" if known else f"incident.{incident.key}.remedy", **values)
@@ -275,7 +280,9 @@ class Saying:
         if not up:
             return ""
         switch = self._members_use == "two_wifi" and len(up) < len(self.state.links)
-        return self.words("card.internet.watch_two_wifi" if switch else "card.internet.watch", links=", ".join(up))
+        return self.words(
+            "card.internet.watch_two_wifi" if switch else "card.internet.watch", links=self.words.listed(up)
+        )
 
     def _link(self, link: LinkLine) -> SaidLine:
         said = link_words(link.health, link.cause, self.words)
@@ -342,25 +349,6 @@ class Saying:
         time = self.time(at)
         today = self.state.at.astimezone(self.zone).date()
         return time if local.date() == today else f"{self.words.day(local)}, {time}"
-
-
-def status_lines(site: Site, state: SiteState, language: str) -> list[str]:
-    """Say the state in the terminal, the worst first."""
-    say = Saying(site, state, language)
-    verdict = say.verdict()
-    lines = [f"{SHAPES[verdict.level]} {verdict.sentence}"]
-    for card in say.cards():
-        lines += ["", f"{card.name} · {say.words(f'level.{card.level}')}"]
-        for incident in card.incidents:
-            lines.append(f"  {SHAPES[incident.level]} {' '.join(filter(None, (incident.title, incident.since)))}")
-            lines.append(f"    → {incident.remedy}")
-        for line in card.lines:
-            shape = SHAPES[line.level] if line.level is not None else " "
-            soft = f" ({line.soft})" if line.soft else ""
-            lines.append(f"  {shape} {' '.join(filter(None, (line.name, line.words)))}{soft}")
-            lines += [f"      {supply.name} {supply.level}" for supply in line.supplies]
-    books = say.books()
-    return [*lines, "", *books, " · ".join(say.box())]
 
 
 def _joined(*parts: str) -> str:

@@ -15,13 +15,15 @@ from agent.memory.ledger import Ledger, LedgerError
 from agent.memory.roster import RosterStore
 from agent.rules.incidents import Level
 from agent.views.journal import Journal, Today
-from agent.views.sentences import status_lines
+from agent.views.sentences import Saying
+from agent.views.state import SiteState, plain, state_of
 from agent.views.state import as_json as state_as_json
-from agent.views.state import plain, state_of
 from agent.views.written import Written
 from agent.views.writtendown import WrittenDown
 from drivers.clock import SystemClock
 from drivers.contract import Clock, Moment
+
+SHAPES = {Level.OK: "●", Level.WATCH: "▲", Level.UNKNOWN: "?", Level.DOWN: "■"}
 
 
 def say_status(site: Site, places: Places, language: str, *, as_json: bool = False) -> tuple[str, bool]:
@@ -57,3 +59,22 @@ def _written(site: Site, places: Places, ledger: Ledger, clock: Clock, now: Mome
             return WrittenDown(site, ledger, roster, clock).read(now)
     except LedgerError:  # as on the page: the services that cannot read it say so
         return Written()
+
+
+def status_lines(site: Site, state: SiteState, language: str) -> list[str]:
+    """Say the state in the terminal, the worst first."""
+    say = Saying(site, state, language)
+    verdict = say.verdict()
+    lines = [f"{SHAPES[verdict.level]} {verdict.sentence}"]
+    for card in say.cards():
+        lines += ["", f"{card.name} · {say.words(f'level.{card.level}')}"]
+        for incident in card.incidents:
+            lines.append(f"  {SHAPES[incident.level]} {' '.join(filter(None, (incident.title, incident.since)))}")
+            lines.append(f"    → {incident.remedy}")
+        for line in card.lines:
+            shape = SHAPES[line.level] if line.level is not None else " "
+            soft = f" ({line.soft})" if line.soft else ""
+            lines.append(f"  {shape} {' '.join(filter(None, (line.name, line.words)))}{soft}")
+            lines += [f"      {supply.name} {supply.level}" for supply in line.supplies]
+    books = say.books()
+    return [*lines, "", *books, " · ".join(say.box())]

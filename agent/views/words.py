@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import string
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from functools import cache
@@ -54,6 +54,10 @@ _MONTHS = {
         "December",
     ),
 }
+_QUARTERS = {
+    "fr": ("1er trimestre", "2e trimestre", "3e trimestre", "4e trimestre"),
+    "en": ("1st quarter of", "2nd quarter of", "3rd quarter of", "4th quarter of"),
+}
 _THOUSANDS = {"fr": "\u202f", "en": ","}
 
 
@@ -94,6 +98,21 @@ class Words:
     def number(self, value: int) -> str:
         """Write a whole number as this language does."""
         return self._format.format_field(value, "")
+
+    def listed(self, names: Sequence[str]) -> str:
+        """Write one after the other: "Orange, Free et SFR"."""
+        last = {"fr": " et ", "en": " and "}[self.language]
+        return last.join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+    def month(self, month: str) -> str:
+        """Write a month, "2026-11": "novembre 2026"."""
+        year, number = month.split("-")
+        return f"{_MONTHS[self.language][int(number) - 1]} {year}"
+
+    def quarter(self, quarter: str) -> str:
+        """Write a quarter, "2026-Q4": "4e trimestre 2026"."""
+        year, number = quarter.split("-Q")
+        return f"{_QUARTERS[self.language][int(number) - 1]} {year}"
 
     def day(self, local: date) -> str:
         """Write a day: "mardi 3 mars", "mardi 1er mars"."""

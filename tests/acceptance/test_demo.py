@@ -132,7 +132,7 @@ def copies_are_whose_they_are(demo: Demo) -> None:
     until(lambda: demo.seen()["devices"][0]["counter"] == 21, 5, what="the counter")
     books = demo.seen()["today"]["books"]["copieur"]
     assert books == {"opening": 0, "since": {"prints": 15, "copies": 3, "unattributed": 3}}
-    equation = "compteur 21 = 0 à l'ouverture des livres + 15 impressions + 3 copies + 3 non attribuées"
+    equation = "compteur 21 = 0 au début du comptage + 15 impressions + 3 copies + 3 non attribuées"
     assert equation in demo.words().replace("’", "'")
 
 

@@ -19,6 +19,7 @@ from agent.rules.contract import (
     contract_lines,
     quarter_at,
     quarter_of,
+    quarters_to,
     stand_of,
 )
 from agent.rules.panel import Counted, Typed, judge_panel
@@ -50,6 +51,10 @@ def test_the_quarter_of_a_day():
         "2026-Q2",
         "2026-Q4",
     ]
+
+
+def test_the_quarters_before():
+    assert quarters_to("2026-Q2", 4) == ("2026-Q2", "2026-Q1", "2025-Q4", "2025-Q3")
 
 
 def test_the_package_the_difference_and_no_invoice_yet():

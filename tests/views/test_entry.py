@@ -192,12 +192,27 @@ def test_a_member_is_no_animator(home: House) -> None:
     async def member(hand: Hand) -> None:
         secret, _ = hand.gate.accounts.begin("m042", Role.MEMBER)
         hand.session.cookie_jar.update_cookies({"gardien": secret})
-        for path in ("/", "/compte"):
-            page = await hand.open(path)
-            assert page.status == 403
-            assert "Cette page n'est pas pour vous" in page.text
+        page = await hand.open("/compte")
+        assert page.status == 403
+        assert "Cette page n'est pas pour vous" in page.text
 
     browse(home, story, member)
+
+
+def test_a_wrong_address_is_answered_in_words_with_a_way_back(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        page = await hand.open("/imprimante")
+        assert page.status == 404
+        assert "Cette page n'existe pas" in page.text
+        assert "Retour à l'accueil" in page.text
+        await hand.claim()
+        page = await hand.open("/impressions/attribuer")  # only sent to, by a form
+        assert page.status == 405
+        assert page.headers["Allow"] == "POST"
+        assert "Cette page n'existe pas" in page.text
+        assert "There is no such page" in (await hand.open("/imprimante?lang=en")).text
+
+    browse(home, story)
 
 
 def test_a_page_left_open_overnight_says_so_and_leads_back(home: House) -> None:

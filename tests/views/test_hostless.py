@@ -111,13 +111,13 @@ def test_whoever_leaves_last_is_told_to_check_and_what_was_left_is_said(tmp_path
             home.clock.pass_s(8 * 3600.0)  # 20:32: closed for long, and b never badged out
             held(home)
             page = await hand.open("/?lang=fr")
-            assert "Encore comptés présents après la fermeture : 1" in page.text
+            assert "1 personne encore comptée présente après la fermeture" in page.text
             assert ASK in page.text
             leave("b")
             for path in ("/ecran", "/", "/porte"):
                 page = await hand.open(f"{path}?lang=fr")
                 assert CHECK in page.text, path
-                assert "Encore comptés" not in page.text
+                assert "encore comptée" not in page.text
             page = await hand.open("/?lang=fr")
             assert "Porte restée ouverte, et plus personne n'est compté présent" in unescape(page.text)
             assert f"appelez : {ASK}" in page.text

@@ -275,10 +275,11 @@ def test_a_member_reaches_nothing_else(home: House) -> None:
         await hand.leave()
         hand.session.cookie_jar.clear()
         await come_in(hand, hand.gate.accounts.issue(*_code_for(anne)))
-        for path in ("/", "/membres", f"/membre/{bob}", f"/membre/{anne}", "/compte", "/visites", "/impressions"):
+        for path in ("/membres", f"/membre/{bob}", f"/membre/{anne}", "/compte", "/visites", "/impressions"):
             page = await hand.open(path)
             assert page.status == 403, path
             assert "Bob" not in page.html
+        assert (await hand.open("/")).path == "/moi"  # "back to the first page" leads somewhere
         mine = await hand.open("/moi")
         forged = replace(mine.forms[0], action=f"/membre/{bob}/code")
         assert (await hand.send(forged)).status == 403

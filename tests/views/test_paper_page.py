@@ -78,7 +78,7 @@ def test_what_is_nobodys_is_given_and_the_statement_says_so(home: House) -> None
         page = await hand.send(giving(page, COPIES), member="m042")
         assert "C'est attribué : Anne Petit." in page.text
         assert "sans personne" not in page.text
-        assert "= 10 126 à l'ouverture des livres + 45 impressions + 10 copies + 2 non attribuées." in page.text
+        assert "= 10 126 au début du comptage + 45 impressions + 10 copies + 2 non attribuées." in page.text
 
     act(home, story)
     assert statement(home) == [

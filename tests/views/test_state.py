@@ -18,8 +18,9 @@ from agent.rules.incidents import Area, Level
 from agent.rules.members import Roster
 from agent.rules.paper import CopiesCounted
 from agent.views.journal import Today
-from agent.views.sentences import Saying, status_lines
+from agent.views.sentences import Saying
 from agent.views.state import SiteState, as_json, plain, state_of
+from agent.views.status import status_lines
 from agent.views.written import NobodysCopies, Written
 from drivers.contract import Moment, Trust
 from tests.views.scenes import CLOSED, NOON, SITE, UP, A, HandClock, down, lost_driver, pictures, scenes
@@ -30,24 +31,24 @@ VERDICTS = {
     "well": "Tout fonctionne",
     "busy": "Tout fonctionne",
     "released": "Tout fonctionne",
-    "cable": "Tout fonctionne, 1 point à surveiller",
-    "box": "Tout fonctionne, 1 point à surveiller",
-    "internet": "Tout fonctionne, 1 point à surveiller",
-    "unmeasured": "Tout fonctionne, 1 point à surveiller",
-    "starting": "Nous ne savons pas",
+    "cable": "L'essentiel fonctionne, 1 point à surveiller",
+    "box": "L'essentiel fonctionne, 1 point à surveiller",
+    "internet": "L'essentiel fonctionne, 1 point à surveiller",
+    "unmeasured": "L'essentiel fonctionne, 1 point à surveiller",
+    "starting": "Internet : état inconnu",
     "both-box": "1 panne : Plus d'internet : aucune box ne répond",
     "both-lines": "1 panne : Plus d'internet : toutes les lignes sont coupées",
     "both-mixed": "1 panne : Plus d'internet du tout",
     "no-paper": "1 panne : Le copieur : plus de papier",
-    "odd-reason": "Tout fonctionne, 1 point à surveiller",
+    "odd-reason": "L'essentiel fonctionne, 1 point à surveiller",
     "toner": "1 panne : Le copieur : toner vide",
     "printer-lost": "1 panne : Le copieur ne répond pas",
     "forced": "1 panne : Porte ouverte sans autorisation",
-    "held": "Tout fonctionne, 1 point à surveiller",
+    "held": "L'essentiel fonctionne, 1 point à surveiller",
     "lock-lost": "1 panne : La commande de la porte ne répond plus",
-    "inputs-lost": "Tout fonctionne, 1 point à surveiller",
+    "inputs-lost": "L'essentiel fonctionne, 1 point à surveiller",
     "reader-lost": "1 panne : Lecteur de cartes hors service (porte)",
-    "silent-links": "Nous ne savons pas",
+    "silent-links": "Nous ne savons pas si internet fonctionne",
     "all-silent": "Nous ne savons pas",
     "ledger": "1 panne : Le registre ne s'écrit plus : rien n'est compté",
     "never": "Nous ne savons pas",
@@ -137,13 +138,13 @@ def test_relay_at_rest_is_not_door_locked() -> None:
     for language in ("fr", "en"):
         lines = status_lines(SITE, see("well"), language)
         text = "\n".join(lines).lower()
-        assert ("relais au repos" in text) or ("relay at rest" in text)
+        assert ("commande de la porte au repos" in text) or ("door control at rest" in text)
         assert "porte verrouillée" not in text.replace("ne dit pas si la porte est verrouillée", "")
 
 
 def test_the_terminal_says_the_worst_first_and_what_to_do() -> None:
     lines = [line.replace("\u00a0", " ") for line in status_lines(SITE, see("box"), "fr")]
-    assert lines[0] == "▲ Tout fonctionne, 1 point à surveiller"
+    assert lines[0] == "▲ L'essentiel fonctionne, 1 point à surveiller"
     assert "  ▲ Orange coupé : la box ne répond plus depuis 12:20" in lines
     assert "  ■ Orange coupé : la box ne répond plus (depuis 12:20)" in lines
     assert "  ● Free fonctionne (depuis 07:32 · 6,1 ms · 1 % de perte)" in lines
@@ -256,5 +257,5 @@ def test_copies_of_nobody_are_counted_by_device_until_given_or_forgotten() -> No
         NOW.utc - timedelta(days=6),
     )
     said = Saying(SITE, found, "fr").incident(incident)
-    assert said.title == "Le copieur\N{NO-BREAK SPACE}: 10 faces copiées sans badge ne sont à personne"
+    assert said.title == "Le copieur\N{NO-BREAK SPACE}: 10\N{NO-BREAK SPACE}faces copiées sans badge ne sont à personne"
     assert (said.link, said.act) == ("/impressions#waiting", "Attribuer les copies")

@@ -38,7 +38,7 @@ def test_a_running_site_is_told_in_words_and_in_json(tmp_path: Path) -> None:
         text, well = say_status(SITE, home.places, "en")
         assert well
         assert "● Orange working" in text
-        assert "counter 10,183 = 10,126 when the books opened + 45\u00a0prints" in text
+        assert "counter 10,183 = 10,126 when counting began + 45\u00a0prints" in text
         found, _ = say_status(SITE, home.places, "fr", as_json=True)
         read = json.loads(found)
         assert {one["name"]: one["up"] for one in read["services"]} == dict.fromkeys(
@@ -75,7 +75,7 @@ def test_nobodys_copies_are_told_in_the_terminal_as_on_the_page(tmp_path: Path) 
         nobody = (MemberId(""), FormulaId(""))
         copies = CopiesCounted("copieur", "SN1", 1, "", *nobody, 9, 0, 100, 26)
         home.ledger.append_now(copies, replace(now, utc=now.utc - timedelta(hours=4)), "copies")
-        said = "Le copieur\u00a0: 9 faces copiées sans badge ne sont à personne"
+        said = "Le copieur\u00a0: 9\u00a0faces copiées sans badge ne sont à personne"
         assert said in say_status(SITE, home.places, "fr")[0]
 
         async def story(hand: Hand) -> None:
@@ -96,7 +96,7 @@ def test_what_was_printed_past_the_box_is_told_in_the_terminal_and_falls_silent_
         young = replace(now, utc=now.utc - timedelta(days=6))
         home.ledger.append_now(PrintedPast("copieur", "SN1", 1, 4, 0, 100, 26, "SN1/2/u2"), young, "young")
         text, well = say_status(SITE, home.places, "fr")
-        assert f"Le copieur\u00a0: 4 {said}" in text
+        assert f"Le copieur\u00a0: 4\u00a0{said}" in text
         assert well  # to watch, nothing is broken
 
 

@@ -53,7 +53,7 @@ def test_the_wall_says_what_members_come_for_and_the_hours(home: House) -> None:
         home.paint(scenes(home.clock.now())["box"])
         text = (await hand.open("/ecran")).text
         for said in (
-            "Tout fonctionne, 1 point à surveiller",
+            "L'essentiel fonctionne, 1 point à surveiller",
             "Internet À surveiller",
             "Orange coupé : la box ne répond plus depuis 12:20",
             "Impression Fonctionne",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from agent.rules.kinds import every_fact
 from agent.rules.ladder import Rung, Step
 from agent.rules.leaf import DoorFault
 from agent.rules.leaving import Doubt
-from agent.rules.linkfacts import CAUSES, Cause, Health
+from agent.rules.linkfacts import CAUSES, Cause, Health, LinkChanged
 from agent.rules.members import PEOPLE
 from agent.rules.pages import Evidence, Free
 from agent.rules.payers import PAYERS, Charge
@@ -32,7 +33,7 @@ from agent.rules.reasons import REASON_KEYS
 from agent.rules.remote import Whom, WindowEnd
 from agent.rules.settlement import BY_HAND
 from agent.rules.usage import Item
-from agent.views.events import link_words, tell
+from agent.views.events import Labels, link_words, tell
 from agent.views.journal import QUIET
 from agent.views.metrics import DEVICE_STATES
 from agent.views.supplies import KINDS as SUPPLIES
@@ -81,7 +82,7 @@ FAMILIES: set[str] = {
     *(f"refusal.{why}" for why in ("card", "spooler", "silent", "payer", "other")),
     *(f"reason.{name}" for name in (*REASONS[1:], "none")),
     *(f"holiday.{name}" for name in (*HOLIDAYS, "other")),
-    *(f"event.link_{word}" for word in ("up", "unknown", "out", "bad")),
+    *(f"event.link_{word}" for word in ("up", "unknown", "bad")),
     *(f"event.door_{leaf}" for leaf in Passage),
     *(f"fault.{fault}" for fault in (*DoorFault, "other")),
     *(f"event.strangers_{seen or 'over'}" for seen in Pattern),
@@ -133,7 +134,7 @@ def test_both_languages_say_the_same_things() -> None:
 def test_every_incident_has_a_title_and_exactly_one_sentence_of_remedy(language: str) -> None:
     say = words(language)
     for key in KEYS:
-        title = say(f"incident.{key}.title", name="le copieur", code="media-jam")
+        title = say(f"incident.{key}.title", name="le copieur", code=2)
         remedy = say(f"incident.{key}.remedy", name="Orange", code="")
         assert title
         assert not title.endswith(".")
@@ -168,7 +169,8 @@ def test_every_kind_of_fact_is_told_or_quiet() -> None:
 
 def test_numbers_and_plurals_follow_the_language() -> None:
     assert FR("paper.books_pending", name="le copieur", counter=10_183, booked=10_182, n=1) == (
-        "Le copieur\u00a0: compteur 10\u202f183, livres 10\u202f182\u00a0: 1\u00a0face est en cours de comptage."
+        "Le copieur\u00a0: compteur 10\u202f183, faces comptées 10\u202f182\u00a0: "
+        "1\u00a0face est en cours de comptage."
     )
     assert FR("event.pages", member="m042", name="le copieur", n=0).startswith("m042\u00a0: 0\u00a0face imprimée ")
     assert EN("event.pages", member="m042", name="le copieur", n=0).startswith("m042: 0\u00a0sides printed ")
@@ -187,3 +189,34 @@ def test_days_are_written_out() -> None:
 def test_a_missing_key_is_a_bug() -> None:
     with pytest.raises(KeyError):
         FR("page.nowhere")
+
+
+def test_an_event_of_a_link_says_what_its_incident_says() -> None:
+    cut = LinkChanged("adsl1", Health.UP, Health.DOWN, Cause.LINE, NOON, "")
+    labels = Labels(links={"adsl1": "Orange"})
+    assert tell(cut, FR, labels) == "Orange coupé\u00a0: la box va bien, la ligne est coupée"
+    assert tell(replace(cut, now=Health.DNS_BROKEN, cause=Cause.DNS_DEAD), FR, labels) == (
+        "Orange ne trouve plus les sites par leur nom"
+    )
+    odd = replace(cut, now=Health.DEGRADED, cause=Cause.NONE)  # never called cut, which it is not
+    assert tell(odd, FR, labels) == "Orange\u00a0: fonctionne mal"
+
+
+def test_one_side_is_one_side() -> None:
+    assert FR("incident.copies-nobodys.title", name="le copieur", code=1) == (
+        "Le copieur\u00a0: 1\u00a0face copiée sans badge n'est à personne"
+    )
+    assert FR("incident.people-left.title", name="", code=2) == (
+        "2\u00a0personnes encore comptées présentes après la fermeture"
+    )
+
+
+def test_names_months_and_quarters_are_written_out() -> None:
+    assert [FR.listed(names) for names in ([], ["Orange"], ["Orange", "Free"], ["A", "B", "C"])] == [
+        "",
+        "Orange",
+        "Orange et Free",
+        "A, B et C",
+    ]
+    assert (FR.month("2026-08"), EN.month("2026-11")) == ("août 2026", "November 2026")
+    assert (FR.quarter("2026-Q4"), EN.quarter("2027-Q1")) == ("4e trimestre 2026", "1st quarter of 2027")

@@ -19,7 +19,16 @@ from agent.memory.handcount import Keyed, last_panel, plan_codes, plan_panel, qu
 from agent.memory.ledger import LedgerError
 from agent.memory.roster import RosterError
 from agent.rules.codes import code_name, code_owner, fallen, read_codes
-from agent.rules.contract import COLOURS, FUNCTIONS, amount_of, bill, contract_lines, quarter_at, quarter_of
+from agent.rules.contract import (
+    COLOURS,
+    FUNCTIONS,
+    amount_of,
+    bill,
+    contract_lines,
+    quarter_at,
+    quarter_of,
+    quarters_to,
+)
 from agent.rules.facts import MemberId
 from agent.rules.memberlist import LineFault, read_day
 from agent.rules.pages import Owner
@@ -47,6 +56,7 @@ from agent.views.web.members import changed
 from agent.views.words import Words, capital
 
 PATH = "/impressions/compteurs"
+QUARTERS = 8  # an invoice may come two years late
 MOST = 1_000_000_000  # sides: no copier gets that old
 
 log = logging.getLogger(__name__)
@@ -115,7 +125,9 @@ def _page(
 ) -> web.Response:
     t = words_of(request)
     asked = request.query.get("quarter", "")
-    quarter = asked if quarter_of(asked) else quarter_at(local_now(request).date())
+    current_quarter = quarter_at(local_now(request).date())
+    quarter = asked if quarter_of(asked) else current_quarter
+    offered = quarters_to(current_quarter, QUARTERS)
     try:
         machines = [_machine(request, t, name, quarter) for name in request.app[GATE].site.printers]
     except LedgerError as error:
@@ -133,6 +145,7 @@ def _page(
         fallen=fallen,
         doubted=doubted,
         quarter=quarter,
+        quarters=offered if quarter in offered else (quarter, *offered),
         invoice=_invoice(request),
         total=request.query.get("total", "") if amount_of(request.query.get("total", "")) is not None else "",
         today=local_now(request).date().isoformat(),

@@ -130,7 +130,10 @@ SENT_TO_PEOPLE: Mapping[type[web.HTTPException], str] = {
     web.HTTPServiceUnavailable: "refused.not_written",
     ListUnread: "refused.list_unread",
     BooksUnread: "refused.books_unread",
+    web.HTTPNotFound: "refused.no_page_more",
+    web.HTTPMethodNotAllowed: "refused.no_page_more",
 }
+NO_PAGE = (web.HTTPNotFound, web.HTTPMethodNotAllowed)
 
 
 @web.middleware
@@ -144,17 +147,23 @@ async def plain_errors(request: web.Request, handler: Handler) -> web.StreamResp
         log.warning("%s cannot be shown: %s", request.path, error)
         answer = ListUnread() if isinstance(error, RosterLostError) else BooksUnread()
     if isinstance(answer, web.HTTPException) and SENT_TO_PEOPLE.get(type(answer)) and CALLER in request:
-        answer = page(
-            request, "refused.html", title="refused.sorry", status=answer.status, why=SENT_TO_PEOPLE[type(answer)]
-        )
+        headers = _kept(answer)
+        title = "refused.no_page" if isinstance(answer, NO_PAGE) else "refused.sorry"
+        answer = page(request, "refused.html", title=title, status=answer.status, why=SENT_TO_PEOPLE[type(answer)])
+        answer.headers.update(headers)
     elif isinstance(answer, web.HTTPException):
-        kept = {"Location", "WWW-Authenticate", "Allow"}
-        headers = {name: value for name, value in answer.headers.items() if name in kept}
+        headers = _kept(answer)
         text = None if answer.status < 400 else f"{answer.status} {answer.reason}\n"
         answer = web.Response(status=answer.status, text=text, headers=headers)
     if not answer.prepared:
         _set_cookies(request, answer)
     return answer
+
+
+def _kept(answer: web.HTTPException) -> dict[str, str]:
+    """Return the headers that an answer must not lose (RFC 9110 sections 10.2.2, 11.6.1, 15.5.6)."""
+    kept = {"Location", "WWW-Authenticate", "Allow"}
+    return {name: value for name, value in answer.headers.items() if name in kept}
 
 
 def _set_cookies(request: web.Request, answer: web.StreamResponse) -> None:

@@ -56,7 +56,7 @@ from agent.views.web import (
     waiting,
     wall,
 )
-from agent.views.web.gate import CLOCK, GATE, LEDGER, PLACES, ROSTER, Gate, frame, language, needs
+from agent.views.web.gate import CLOCK, GATE, LEDGER, PLACES, ROSTER, Gate, back, frame, language, needs
 from agent.views.web.guard import HOSTS, SAID, UPLOAD_BYTES, Said, dressed, guarded, hosts_of, plain_errors
 from agent.views.web.render import Rendering, environment
 from agent.views.web.watch import WATCH, Watch
@@ -143,9 +143,16 @@ async def _close_accounts(app: web.Application) -> None:
 
 
 async def _page(request: web.Request) -> web.StreamResponse:
-    """Show the state: to anybody until an account is claimed (read-only, no names), then to the animator and ops."""
-    if not request.app[GATE].accounts.claimed():
+    """Show the state: to anybody until an account is claimed (read-only, no names), then to the animator and ops.
+
+    A member who comes here is sent to their own page.
+    """
+    gate = request.app[GATE]
+    if not gate.accounts.claimed():
         return await _state_page(request)
+    account = gate.caller(request).account
+    if account is not None and account.role is Role.MEMBER:
+        return back(request, entry.HOME[Role.MEMBER])
     return await needs(Role.ANIMATOR)(_state_page)(request)
 
 
