@@ -162,6 +162,18 @@ class LiveAsk:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveTab:
+    """The copies of the visit at a copier, open or just ended: who may pay for them, and who was chosen to."""
+
+    turn: int  # a choice says which visit it is for
+    payers: tuple[str, ...] = ()  # the shared accounts that pay for whoever is badged in
+    payer: str = ""  # the one that was chosen; "": none
+    until: datetime | None = None  # until when one may be chosen; None: the visit is open
+    said: datetime | None = None  # when somebody chose, in this visit
+    came: str = ""  # rules.payers.Charge: what came of that
+
+
+@dataclass(frozen=True, slots=True)
 class LiveRelease:
     """Release by badge."""
 
@@ -203,6 +215,7 @@ class Picture:
     links: Mapping[str, LiveLink] = field(default_factory=dict)
     devices: Mapping[str, LiveDevice] = field(default_factory=dict)
     release: LiveRelease | None = None
+    tabs: Mapping[str, LiveTab] = field(default_factory=dict)  # by copier
     door: LiveDoor | None = None
     spool: LiveSpool | None = None
     ledger_ok: bool = True

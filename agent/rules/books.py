@@ -314,9 +314,9 @@ class Books:
         """Return when (`mono_s`) the open visit will have been idle too long; None if no visit is open."""
         return None if self.visit is None else self.visit.active.mono_s + self._idle_s
 
-    def badge(self, at: Moment, member: Member) -> tuple[Fact, ...]:
+    def badge(self, at: Moment, member: Member, *, stays: bool = False) -> tuple[Fact, ...]:
         """Return what a member's badge at the copier does to visits. Copies up to here must be booked before."""
-        return badged(self.device, self.visit, at, member)
+        return badged(self.device, self.visit, at, member, stays=stays)
 
     # prints -----------------------------------------------------------------------------------------------
 

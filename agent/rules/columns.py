@@ -96,12 +96,22 @@ class Visit:
     active: Moment
 
 
-def badged(device: str, open_: Visit | None, at: Moment, member: Member) -> tuple[Fact, ...]:
-    """Return what a member's badge at a copier does to the visit that is open there."""
-    visit = f"{device}/{at.boot}/{at.mono_s:.6f}/{member.id}"  # two cards may come in one read, at one moment
+def visit_name(device: str, at: Moment, member: MemberId) -> str:
+    """Return the name of the visit that a member's badge begins: two cards may come in one read, at one moment."""
+    return f"{device}/{at.boot}/{at.mono_s:.6f}/{member}"
+
+
+def badged(device: str, open_: Visit | None, at: Moment, member: Member, *, stays: bool = False) -> tuple[Fact, ...]:
+    """Return what a member's badge at a copier does to the visit that is open there.
+
+    `stays`: they badged to be asked something; a visit of their own goes on.
+    """
+    visit = visit_name(device, at, member.id)
     started = CopyVisitStarted(device, visit, member.id, member.formula)
     if open_ is None:
         return (started,)
+    if open_.member == member.id and stays:
+        return ()
     if open_.member == member.id:
         return (CopyVisitEnded(device, open_.visit, "badge-out"),)
     return (CopyVisitEnded(device, open_.visit, "next-badge"), started)

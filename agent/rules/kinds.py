@@ -20,6 +20,7 @@ RULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "attribution": ("pages-attributed", "pages-moved", "copies-attributed"),
         "bookings": ("booking-used", "day-opened-by-badge"),
         "door": ("entry-decided", "latch-moved", "door-changed"),
+        "glass": ("copies-charged",),
         "health": ("service-started", "service-absent", "driver-changed"),
         "leaf": ("door-fault-changed",),
         "linkfacts": ("link-changed", "link-measured", "link-rated", "outage-reported"),

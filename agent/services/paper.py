@@ -21,9 +21,10 @@ from agent.rules.tariff import Tariff
 from agent.services.standing import Standing, paper_list
 from agent.sitefile import read_tariff
 from agent.stories.bequest import mind_list
-from agent.stories.copier import PaperPolicy
+from agent.stories.copier import BY_HAND, PaperPolicy
 from agent.stories.desk import Desk, mind_copier_reader
 from agent.stories.foretell import Foreteller
+from agent.stories.glass import Glass
 from agent.stories.printing import mind_paper
 from agent.stories.release import ReleaseDesk
 from agent.stories.room import ReleasePolicy, Room, Way, followed_slate
@@ -44,14 +45,16 @@ async def wire(here: Standing) -> None:
     kept = paper_list(here.places)
     here.keep(lambda: mind_list(partial(_newest, here), kept.keep, here.clock, here.publish_s))
     desks = {name: Desk(slate.read) for name in here.site.printers}
+    glass = _wire_glass(here, zone)
     for name, config in here.site.printers.items():
-        await _wire_device(here, name, config, desks[name], zone)
-    releases = await _wire_releases(here, zone, desks)
+        await _wire_device(here, name, config, desks[name], zone, glass.ring)
+    releases, armed = await _wire_releases(here, zone, desks, glass)
     for name, reader in here.site.readers.items():
         if reader.at in desks:
             opened = here.open_reader(name)
             release = releases.get(reader.at)
-            heard = partial(mind_copier_reader, opened, desks[reader.at], release)
+            asks = partial(armed, reader.at)
+            heard = partial(mind_copier_reader, opened, desks[reader.at], release, asks)
             here.mind(f"readers.{name}", heard, READER_WAIT_S)
     spool = here.site.spooler
     if spool is not None:
@@ -101,25 +104,41 @@ async def _wire_foretelling(here: Standing, desks: dict[str, Desk]) -> None:
     here.keep(Foreteller(printing, direct, here.ledger, here.clock).mind)
 
 
+def _wire_glass(here: Standing, zone: ZoneInfo) -> Glass:
+    """Have who pays for copies chosen where there may be a screen to choose at, and copies are counted by visits."""
+    printers = here.site.printers.items()
+    devices = frozenset(name for name, one in printers if here.site.intake(name) and one.copies not in BY_HAND)
+    glass = Glass(devices, here.ledger, here.roster, here.clock, zone, here.show_tabs)
+    if devices:
+        here.keep(glass.mind)
+    return glass
+
+
+Releases = dict[str, Callable[[BadgeRead], Awaitable[None]]]
+
+
 async def _wire_releases(
-    here: Standing, zone: ZoneInfo, desks: dict[str, Desk]
-) -> dict[str, Callable[[BadgeRead], Awaitable[None]]]:
-    """Have badges let jobs out, where queues wait for one; return what to do with a badge, by device."""
+    here: Standing, zone: ZoneInfo, desks: dict[str, Desk], glass: Glass
+) -> tuple[Releases, Callable[[str], bool]]:
+    """Have badges let jobs out, where queues wait for one.
+
+    Return what to do with a badge, by device, and what tells whether that is to be asked who pays.
+    """
     site, spool = here.site, here.site.spooler
     names = [name for name in site.printers if site.intake(name)]
     if spool is None or not names:
-        return {}
+        return {}, lambda _: False
     queues = tuple(sorted({queue for name in names for queue in site.intake(name)}))
     releaser = await drivers.open_releaser(
         spool.kind, lambda: here.building, here.clock, here.stack, spool.server, queues
     )
     policy = ReleasePolicy(zone, timedelta(hours=site.keep_h), _tariff(site.tariff))
-    desk = ReleaseDesk(Room(releaser, here.ledger, here.roster, here.clock, policy, here.show_release))
+    desk = ReleaseDesk(Room(releaser, here.ledger, here.roster, here.clock, policy, here.show_release), glass)
     here.mind("releases", desk.mind, LOST_WAIT_S)
     for one in desks.values():
         one.near = desk.serving.near
     await here.stack.enter_async_context(answering(here.places.run, here.service, here.clock, desk.answer))
-    return {name: partial(desk.badge, way=await _way(here, name)) for name in names}
+    return {name: partial(desk.badge, way=await _way(here, name)) for name in names}, desk.serving.armed
 
 
 def _tariff(file: str) -> Tariff | None:
@@ -162,7 +181,9 @@ async def _control(here: Standing, device: DeviceId, config: PrinterConfig) -> C
     )
 
 
-async def _wire_device(here: Standing, name: str, config: PrinterConfig, desk: Desk, zone: ZoneInfo) -> None:
+async def _wire_device(
+    here: Standing, name: str, config: PrinterConfig, desk: Desk, zone: ZoneInfo, looked: Callable[[], None]
+) -> None:
     device = DeviceId(name)
     printer = await drivers.open_printer(
         config.kind,
@@ -191,6 +212,7 @@ async def _wire_device(here: Standing, name: str, config: PrinterConfig, desk: D
         if live.state in set(DeviceState):
             answered.set()
         here.show_device(name, live)
+        looked()
 
     here.mind(
         f"printers.{name}",

@@ -15,7 +15,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ from agent.live import (
     LiveLink,
     LiveRelease,
     LiveSpool,
+    LiveTab,
     Picture,
     gardien_version,
     read_pictures,
@@ -82,6 +83,7 @@ class Standing:
         self._links: dict[str, LiveLink] = {}
         self._devices: dict[str, LiveDevice] = {}
         self._release: LiveRelease | None = None
+        self._tabs: Mapping[str, LiveTab] = {}
         self._door: LiveDoor | None = None
         self._spool: LiveSpool | None = None
         self._certificate_until: datetime | None = None
@@ -169,6 +171,12 @@ class Standing:
             self._release = live
             self._news.set()
 
+    def show_tabs(self, live: Mapping[str, LiveTab]) -> None:
+        """Show who may pay for the copies at each copier."""
+        if self._tabs != live:
+            self._tabs = live
+            self._news.set()
+
     def show_door(self, live: LiveDoor) -> None:
         """Show the door."""
         self._door = live
@@ -196,6 +204,7 @@ class Standing:
             links=dict(self._links),
             devices=dict(self._devices),
             release=self._release,
+            tabs=self._tabs,
             door=self._door,
             spool=self._spool,
             ledger_ok=not self.ledger.fault,

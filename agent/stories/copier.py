@@ -293,7 +293,7 @@ class Clerk:
         at = self._clock.now()
         if read.at.boot != at.boot or at.mono_s - read.at.mono_s > STALE_BADGE_S:
             log.warning("%s: a badge came too late to be used", self.books.device)
-            return self._desk.take_badge()
+            return self._desk.drop_badge()
         day = read.at.utc.astimezone(self._policy.zone).date()
         card, roster = self._people.card_key(read.card), self._people.roster()
         member = holder(card, roster, day)
@@ -303,11 +303,11 @@ class Clerk:
                 key = f"{read.reader}:{read.at.boot}:{read.at.mono_s:.6f}:{card[:8]}"
                 await self._note(CardSeen(read.reader, card), read.at, key)
             log.info("%s: a card was refused at the copier's reader", self.books.device)
-            return self._desk.take_badge()
+            return self._desk.drop_badge()
         await self._turnstile.mind(visit=False, rest_s=0.0)  # what is under way comes out, and is whoever's stood there
         await self._settle(read.at)
-        self._desk.take_badge()
-        for fact in self.books.badge(read.at, member):
+        stays = self._desk.take_badge()
+        for fact in self.books.badge(read.at, member, stays=stays):
             await self._write(read.at, fact)
         return await self.turn()
 

@@ -68,9 +68,13 @@ class Counter:
         if live is not None:
             self._stand(device, live, now_s)
 
+    def armed(self, device: str, now_s: float) -> bool:
+        """Tell whether the next badge is to be asked."""
+        return device not in self._questions and self._stands(device, now_s)
+
     def badged(self, device: str, now_s: float) -> bool:
         """Tell whether this badge is to be asked; whatever stood there is over."""
-        asked = device not in self._questions and self._stands(device, now_s)
+        asked = self.armed(device, now_s)
         self._forget(device)
         return asked
 

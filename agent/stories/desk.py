@@ -65,6 +65,7 @@ class Desk:
         self.stand: Stand | None = None  # how the books stood at the clerk's last look; None: no counters
         self._essence: tuple[object, ...] = ()
         self._jobs: dict[tuple[int, int], SpoolJob] = {}  # (job-id, time-at-creation): a backlog asks for each of them
+        self.asking: frozenset[BadgeRead] = frozenset()  # of the badges, those shown to be asked something first
         self._badges: deque[BadgeRead] = deque()
         self._bell = asyncio.Event()
 
@@ -140,9 +141,15 @@ class Desk:
         """Return the badge that waits longest, and leave it there."""
         return self._badges[0] if self._badges else None
 
-    def take_badge(self) -> None:
-        """Take the badge that `next_badge` showed."""
-        self._badges.popleft()
+    def take_badge(self) -> bool:
+        """Take the badge that `next_badge` showed; return whether a visit of its own holder goes on."""
+        read = self._badges.popleft()
+        stays, self.asking = read in self.asking, self.asking - {read}
+        return stays
+
+    def drop_badge(self) -> None:
+        """Take the badge that `next_badge` showed, of which nothing comes."""
+        self.take_badge()
 
     async def wait(self, timeout_s: float) -> None:
         """Return when something is laid down, or after `timeout_s`."""
@@ -153,14 +160,21 @@ class Desk:
 
 
 async def mind_copier_reader(
-    reader: CardReader, desk: Desk, release: Callable[[BadgeRead], Awaitable[None]] | None = None
+    reader: CardReader,
+    desk: Desk,
+    release: Callable[[BadgeRead], Awaitable[None]] | None = None,
+    asks: Callable[[], bool] = lambda: False,
 ) -> None:
     """Lay every badge of the reader beside a copier on its desk; what waits for one is let out first.
+
+    `asks`: whether somebody touched the screen to have their next badge asked who pays; it ends no visit then.
 
     The clerk's look asks the device for its records: a member who waits for paper comes before it, within a limit.
     Raises DriverError when the reader is lost.
     """
     async for read in reader.badges():
+        if asks():
+            desk.asking |= {read}
         if release is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PRINTS_FIRST_S):

@@ -29,6 +29,7 @@ from agent.rules.release import (
     withdraw,
 )
 from agent.stories.counter import Choice, chosen, touched
+from agent.stories.glass import Glass
 from agent.stories.held import shown
 from agent.stories.owners import alias_of
 from agent.stories.room import Room, Way
@@ -69,8 +70,8 @@ class _Chosen:
 class ReleaseDesk:
     """Takes the badges, choices and wishes in turn, and looks after what waits. One per site, on one event loop."""
 
-    def __init__(self, room: Room) -> None:
-        self._room, self.serving = room, Serving(room)
+    def __init__(self, room: Room, glass: Glass | None = None) -> None:
+        self._room, self.serving, self._glass = room, Serving(room, glass), glass
         self._turns: deque[_Badge | _Chosen | Wish] = deque()
         self._bell = asyncio.Event()
         self._held: tuple[HeldJob, ...] = ()
@@ -90,6 +91,8 @@ class ReleaseDesk:
 
     async def answer(self, request: Request) -> Answer:
         """Grant a wish about a held job (`stories.wishes`), or hear what a screen was touched for."""
+        if self._glass is not None and (said := await self._glass.answer(request)) is not None:
+            return said
         touch, choice, wish = touched(request), chosen(request), wished(request)
         if touch is not None:
             self.serving.touch(*touch)

@@ -1,6 +1,7 @@
 """The counter of release by badge: what a badge lets out, who pays for it, and the choice at the screen.
 
-The one idea: *who pays is a fact before the job moves*. A crash between leaves a job that still waits, never a print
+The one idea: *who pays is a fact before the job moves*, and what is chosen for the jobs holds for the copies of that
+visit too (`stories.glass`). A crash between leaves a job that still waits, never a print
 without an owner. Somebody stands there: a badge costs one list of the waiting jobs and one question to the device,
 asked at the same time, one fact on the disk, and the move. Called in turn by `stories.release`, never twice at once.
 """
@@ -23,6 +24,7 @@ from agent.rules.paper import holder
 from agent.rules.payers import Charge, ChargeRefused, usable
 from agent.rules.release import JobLetOut, ReleaseRefused, cannot_print, charge, let_out, payer_of
 from agent.stories.counter import Choice, Counter, Question
+from agent.stories.glass import Glass
 from agent.stories.greeting import greeting
 from agent.stories.owners import alias_of
 from agent.stories.room import Room, Way
@@ -38,8 +40,8 @@ DEVICE_S = 2.0  # how long a device may take to say that it can print
 class Serving:
     """Serves who stands at the copiers. One per site."""
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, room: Room, glass: Glass | None = None) -> None:
+        self._room, self._glass = room, glass
         self._ways: dict[str, Way] = {}
         self.counter = Counter()
         self.proven = Proven()  # by badges of today; lost at a restart: then a name is a claim again
@@ -49,6 +51,10 @@ class Serving:
         at = self._room.clock.now()
         self.counter.touch(device, LiveAsk(at.utc) if on else None, at.mono_s)
         self._room.show(replace(self._room.live, asks=self.counter.live))
+
+    def armed(self, device: str) -> bool:
+        """Tell whether the next badge at a device is to be asked who pays."""
+        return self.counter.armed(device, self._room.clock.now().mono_s)
 
     async def obey(self, read: BadgeRead, way: Way) -> None:
         """Let out what a badge lets out. A CUPS that fails costs this badge its jobs, which still wait."""
@@ -65,9 +71,9 @@ class Serving:
             lost = bool(self._room.people.fault) and card not in roster.cards
             return self._greet(way, LiveGreeting(read.at.utc, refused="roster" if lost else "card"))
         mine, why = await self._find(way, member, read)
-        if not mine:
+        if not mine and not (asks and self._copies(way, member)):
             return self._greet(way, LiveGreeting(now.utc))
-        if why:
+        if mine and why:
             return await self._refuse(way, member, read, why, len(mine))
         if asks:
             return self._ask_who_pays(way, member, read, mine)
@@ -85,6 +91,17 @@ class Serving:
             seen = await reading
         here = (job for job in held if job.queue in way.intake)
         return let_out(here, member.id, self._room.slate.read(), self._room.people.roster()), cannot_print(seen)
+
+    def _copies(self, way: Way, member: Member) -> bool:
+        """Tell whether an account may pay for what a member copies here."""
+        return self._glass is not None and way.device in self._glass.devices and bool(self._glass.usable(member.id))
+
+    def _mean(self, way: Way, question: Question, payer: MemberId) -> None:
+        """Have a choice hold for the copies of the visit too."""
+        if self._glass is not None:
+            self._glass.mean(
+                way.device, question.read, question.member.id, payer, f"screen:{way.device}", aloud=not question.jobs
+            )
 
     def _ask_who_pays(self, way: Way, member: Member, read: BadgeRead, mine: tuple[HeldJob, ...]) -> None:
         """Show a member the shared accounts that pay for them; what waits, waits for their choice."""
@@ -109,7 +126,8 @@ class Serving:
         found, why = await self._find(way, member, read)
         mine = tuple(job for job in found if job.name in question.jobs)
         if not mine:
-            return self._greet(way, LiveGreeting(self._room.clock.now().utc))
+            self._mean(way, question, choice.payer)
+            return self._greet(way, LiveGreeting(self._room.clock.now().utc)) if question.jobs else None
         if why:
             return await self._refuse(way, member, read, why, len(mine))
         for job in mine:
@@ -120,6 +138,7 @@ class Serving:
             if came is not Charge.CHARGED:
                 return await self._leave(way, member, read, [(choice.payer, came)] * len(mine))
             await self._room.write_charge(job, choice.payer, member.id, f"screen:{way.device}")
+        self._mean(way, question, choice.payer)
         return await self._serve(way, member, read, mine)
 
     async def _serve(self, way: Way, member: Member, read: BadgeRead, mine: tuple[HeldJob, ...]) -> None:

@@ -16,6 +16,7 @@ from agent.rules.alarms import AlarmRaised, AlarmState, AlarmTold
 from agent.rules.attribution import Attributed, CopiesAttributed, PagesAttributed, PagesMoved
 from agent.rules.door import DoorChanged, EntryDecided, EntryRule
 from agent.rules.facts import Fact
+from agent.rules.glass import CopiesCharged
 from agent.rules.health import DriverChanged, ServiceAbsent, ServiceStarted
 from agent.rules.leaf import DoorFaultChanged
 from agent.rules.linkfacts import CAUSES, Cause, Health, LinkChanged, LinkRated, OutageReported
@@ -171,8 +172,10 @@ def _(fact: JobGiven, words: Words, labels: Labels) -> str:
 
 
 @tell.register
-def _(fact: JobCharged, words: Words, labels: Labels) -> str:
+def _(fact: JobCharged | CopiesCharged, words: Words, labels: Labels) -> str:
     del labels
+    if isinstance(fact, CopiesCharged):
+        return words("event.copies_charged", payer=fact.payer) if fact.payer else words("event.copies_uncharged")
     return words("event.job_charged", payer=fact.payer) if fact.payer else words("event.job_uncharged")
 
 

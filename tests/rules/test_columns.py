@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, date, datetime
 
-from agent.rules.columns import Accounts, Sides, clicks_of, copies_of, halved, large_copies_of, prints_of
+from agent.rules.columns import Accounts, Sides, Visit, badged, clicks_of, copies_of, halved, large_copies_of, prints_of
 from agent.rules.facts import AliasId, FormulaId, MemberId
+from agent.rules.members import Member
 from agent.rules.pages import AttemptCounted, Evidence, PagesCounted
-from drivers.contract import Counters, LargeSides
+from agent.rules.paper import CopyVisitEnded, CopyVisitStarted
+from drivers.contract import Counters, LargeSides, Moment, Trust
 
 ABOUT = ("copieur", "S1", "a", AliasId("a1"), MemberId("anne"), FormulaId("subscriber"))
 
@@ -48,3 +51,15 @@ def test_a_movement_without_a_record_may_be_half_as_many_a3_sides():
 def test_an_older_row_is_one_click_a_side():
     assert clicks_of(PagesCounted(*ABOUT, 7, 2, 9, 9, 9, Evidence.DEVICE, "completed")) == 1
     assert clicks_of(AttemptCounted(*ABOUT, 7, 2, 9, 9, 9, Evidence.DEVICE, "completed", clicks=2)) == 2
+
+
+def test_a_badge_begins_ends_or_takes_over_a_visit_and_one_that_is_asked_something_ends_none():
+    anne, bob = (Member(MemberId(one), FormulaId("occasional"), date(2026, 1, 1), None) for one in ("anne", "bob"))
+    at = Moment(datetime(2026, 11, 24, 12, tzinfo=UTC), 7.5, "boot", Trust.SYNCHRONISED)
+    begins = CopyVisitStarted("copieur", "copieur/boot/7.500000/anne", anne.id, anne.formula)
+    hers, his = (Visit("v", one.id, one.formula, at) for one in (anne, bob))
+    assert badged("copieur", None, at, anne) == badged("copieur", None, at, anne, stays=True) == (begins,)
+    assert badged("copieur", hers, at, anne) == (CopyVisitEnded("copieur", "v", "badge-out"),)
+    assert badged("copieur", hers, at, anne, stays=True) == ()
+    for stays in (False, True):
+        assert badged("copieur", his, at, anne, stays=stays) == (CopyVisitEnded("copieur", "v", "next-badge"), begins)

@@ -14,7 +14,7 @@ import pytest
 
 from agent.ask import Answer, Request, answering
 from agent.config import ConnectorConfig, SpoolerConfig
-from agent.live import LiveAsk, LiveGreeting, LiveHeld, LiveRelease, Picture
+from agent.live import LiveAsk, LiveDevice, LiveGreeting, LiveHeld, LiveRelease, LiveTab, Picture
 from agent.memory.roster import RosterStore
 from agent.rules.facts import FormulaId
 from agent.rules.release import JobGiven
@@ -288,3 +288,105 @@ def _give_and_learn(home: House, roster: RosterStore, ada: str, alias: str) -> N
     assert isinstance(fact, JobGiven)
     assert (fact.job, fact.member, fact.turn, fact.alias) == (2, ada, 1, alias)
     assert roster.roster().aliases["lovelace"].member == ada
+
+
+VISITED = LiveDevice(state="idle", visitor=True)
+
+
+def stand(home: House, tab: LiveTab | None, *, visitor: bool = True) -> None:
+    """Show a copier where somebody is badged in."""
+    painted: dict[str, Picture] = pictures(home.clock.now())
+    device = replace(VISITED, visitor=visitor)
+    tabs = {} if tab is None else {"copieur": tab}
+    painted["paper"] = replace(painted["paper"], release=LiveRelease(()), devices={"copieur": device}, tabs=tabs)
+    home.paint(painted)
+
+
+def test_at_its_own_screen_who_pays_for_copies_is_touched_and_said(tmp_path: Path) -> None:
+    heard: list[tuple[str, dict[str, str]]] = []
+
+    async def paper(request: Request) -> Answer:
+        heard.append((request.action, dict(request.arguments)))
+        at = home.clock.now().utc
+        stand(home, LiveTab(3, ("p:001", "p:002"), request.arguments["payer"], None, at, "charged"))
+        return Answer(True, "charged", "charged")
+
+    async def story(hand: Hand) -> None:
+        async with answering(home.places.run, "paper", home.clock, paper):
+            stand(home, None)
+            assert "mes copies" not in (await hand.open("/copieur")).text
+            stand(home, LiveTab(3))
+            assert "mes copies" not in (await hand.open("/copieur")).text  # no account pays for them
+            stand(home, LiveTab(3, ("p:001", "p:002", "p:009")))
+            page = await hand.open("/copieur")
+            assert "Un compte partagé paie mes copies" in page.text
+            assert 'href="/copieur/copieur?copies=3"' in page.html
+            assert "Fête du village" not in page.text  # until somebody asks
+            page = await hand.open("/copieur/copieur?copies=3")
+            assert "Qui paie vos copies ? Touchez un compte" in page.text.replace("\N{NO-BREAK SPACE}", " ")
+            assert "Fête du village Mairie Annuler" in page.text
+            page = await hand.send(page.form(PATH, copies="3", payer="p:001"))
+            assert "Le compte partagé paie vos copies" in page.text
+            page = await hand.open("/copieur/copieur?copies=3")
+            assert "Mairie Moi Annuler" in page.text  # all but the one that pays
+            page = await hand.send(page.form(PATH, copies="3", payer=""))
+            assert "Vous payez vos copies" in page.text
+            home.clock.pass_s(25)
+            stand(home, LiveTab(3, ("p:001",), "", None, home.clock.now().utc - timedelta(seconds=25), "charged"))
+            assert "Vous payez vos copies" not in (await hand.open("/copieur")).text
+            assert "Fête du village" not in (await hand.open("/copieur/copieur?copies=2")).text  # the one before
+
+    with house(tmp_path / "house", SCREEN) as home:
+        for name in ("Fête du village", "Mairie"):
+            home.roster.payers.add(name, FormulaId("occasional"), actor="cli")
+        browse(home, story)
+    assert [(action, given["turn"], given["payer"]) for action, given in heard] == [
+        ("copies-choose", "3", "p:001"),
+        ("copies-choose", "3", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("came", "said"),
+    [
+        ("ended", "Ce compte partagé est clos Rien n'a changé"),
+        ("not-named", "Ce compte partagé ne paie pas pour vous Rien n'a changé"),
+        ("unknown", "Ce compte partagé n'existe plus"),
+        ("gone", "Trop tard : votre passage au copieur est fini"),
+    ],
+)
+def test_an_account_that_does_not_pay_for_copies_is_refused_in_words(tmp_path: Path, came: str, said: str) -> None:
+    with house(tmp_path / "house", SCREEN) as home:
+
+        async def story(hand: Hand) -> None:
+            stand(home, LiveTab(1, (), "", None, home.clock.now().utc, came))
+            assert said in (await hand.open("/copieur")).text.replace("\N{NO-BREAK SPACE}", " ")
+
+        browse(home, story)
+
+
+def test_after_the_visit_the_copies_may_be_charged_until_it_is_over_and_only_at_the_screen(tmp_path: Path) -> None:
+    with house(tmp_path / "house", SCREEN) as home:
+        home.roster.payers.add("Fête du village", FormulaId("occasional"), actor="cli")
+
+        async def story(hand: Hand) -> None:
+            until = home.clock.now().utc + timedelta(seconds=30)
+            stand(home, LiveTab(1, ("p:001",), "", until), visitor=False)
+            assert "mes copies" in (await hand.open("/copieur")).text
+            home.clock.pass_s(30)
+            stand(home, LiveTab(1, ("p:001",), "", until), visitor=False)
+            assert "mes copies" not in (await hand.open("/copieur")).text
+            stand(home, LiveTab(1, ("p:001",)), visitor=False)  # open for all that is known, and nobody is there
+            assert "mes copies" not in (await hand.open("/copieur")).text
+
+        browse(home, story)
+    with house(tmp_path / "elsewhere", PLACE) as home:
+        home.roster.payers.add("Fête du village", FormulaId("occasional"), actor="cli")
+
+        async def elsewhere(hand: Hand) -> None:
+            stand(home, LiveTab(1, ("p:001",)))
+            page = await hand.open("/copieur/copieur?copies=1")
+            assert "Fête" not in page.text
+            assert "copies ?" not in page.text
+
+        browse(home, elsewhere)

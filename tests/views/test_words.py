@@ -72,6 +72,7 @@ FAMILIES: set[str] = {
     *(f"me.item.{item}" for item in Item if not item.startswith(("unattributed", "overhead"))),
     *(f"review.{why}" for why in BY_HAND),
     *(f"charge.{came}" for came in (*Charge, "unsure")),
+    *(f"unpaid.{came}" for came in (*(one for one in Charge if one is not Charge.CHARGED), "other")),
     *(f"whose.{level}" for level in Owned),
     *(f"untold.{why}" for why in (*UNTOLD, "other")),
     *(f"review.free_{why}" for why in Free if why),

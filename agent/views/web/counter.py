@@ -15,13 +15,14 @@ from decimal import Decimal
 from aiohttp import web
 
 from agent.config import Site
-from agent.live import STALE_S, LiveAsk, LiveGreeting, LiveRelease, Picture, age_s, read_pictures
+from agent.live import STALE_S, LiveAsk, LiveGreeting, LiveRelease, LiveTab, Picture, age_s, read_pictures
 from agent.rules.incidents import Area, Level
+from agent.rules.payers import Charge
 from agent.views.events import Labels, refusal
 from agent.views.sentences import Saying
 from agent.views.web.gate import CLOCK, GATE, PLACES, Token, words_of
 from agent.views.web.watch import WATCH
-from agent.views.web.whopays import buttons, standing, touch
+from agent.views.web.whopays import buttons, chooses, opened, standing, tab_of, touch
 from agent.views.words import Words, capital
 
 SHOWN = timedelta(seconds=20)
@@ -48,6 +49,8 @@ class Seen:
     copied: int | None  # sides so far, while a badge lets copy
     asked: LiveAsk | None = None  # somebody is choosing who pays
     unchosen: bool = False  # nobody chose, just now
+    tab: LiveTab | None = None  # of whoever copies, or just did
+    choosing: bool = False  # they are asked here who pays for their copies
 
 
 def devices_of(site: Site) -> list[str]:
@@ -76,7 +79,9 @@ async def show(request: web.Request) -> web.Response:
     live = None if paper is None else paper.devices.get(device)
     label = Labels.of(site).device(device)
     asked, unchosen = standing(release, device, say.state.at)
-    seen = Seen(device, label, bool(site.intake(device)), None if live is None else live.copied, asked, unchosen)
+    tab, copied = tab_of(paper, device, say.state.at), None if live is None else live.copied
+    choosing = chooses(request, device) and opened(request, tab)
+    seen = Seen(device, label, bool(site.intake(device)), copied, asked, unchosen, tab, choosing)
     knows = release is not None and release.held is not None and bool(site.intake(device))
     said = greet(release, seen, say)
     html = (
@@ -89,8 +94,8 @@ async def show(request: web.Request) -> web.Response:
             said=said,
             lost=_unknown(say.words),
             again=AGAIN_S,
-            calm=CALM_S if asked else AGAIN_S,
-            buttons=buttons(request, device, asked, t) if knows else (),
+            calm=CALM_S if asked or choosing else AGAIN_S,
+            buttons=buttons(request, device, asked, tab, t, releases=knows),
             device=device,
             csrf=Token(request),
             time=say.time(say.state.at, "%H:%M"),
@@ -121,8 +126,8 @@ def greet(release: LiveRelease | None, seen: Seen, say: Saying) -> Greeting:
     if last and not timedelta() <= say.state.at - last.at < SHOWN:
         last = None
     asking = None if release is None or release.held is None else _asking(seen, last, t)
-    if asking:
-        return asking
+    if said := asking or _charged(seen, say):
+        return said
     if seen.copied is not None and not (last and (last.jobs or last.refused)):
         sentence = t("copieur.copied", n=seen.copied) if seen.copied else t("copieur.free")
         return Greeting(Level.OK, sentence, t("copieur.free_more"))
@@ -149,10 +154,26 @@ def _asking(seen: Seen, last: LiveGreeting | None, t: Words) -> Greeting | None:
         return Greeting(Level.WATCH, t("copieur.unchosen"), t("copieur.unchosen_more")) if lapsed else None
     if not asked.payers:
         return Greeting(Level.OK, t("copieur.badge"), t("copieur.armed_more"))
+    if not asked.jobs:
+        return Greeting(Level.OK, t("copieur.copies_who"), t("copieur.copies_who_more"))
     what = t("copieur.jobs", n=asked.jobs)
     if asked.sides is not None:
         what = f"{what}, {t('copieur.pages', n=asked.sides)}"
     return Greeting(Level.OK, t("copieur.who_pays"), t("copieur.who_pays_more", what=what))
+
+
+def _charged(seen: Seen, say: Saying) -> Greeting | None:
+    """Ask who pays for copies, or say what came of the last choice, if that was just now; None otherwise."""
+    t, tab = say.words, seen.tab
+    if seen.choosing:
+        return Greeting(Level.OK, t("copieur.copies_who"), t("copieur.copies_who_more"))
+    if tab is None or tab.said is None or not timedelta() <= say.state.at - tab.said < SHOWN:
+        return None
+    if tab.came != Charge.CHARGED:
+        return Greeting(Level.WATCH, capital(t.either("unpaid", tab.came)), t("copieur.copies_still"))
+    if tab.payer:
+        return Greeting(Level.OK, t("copieur.copies_account"), t("copieur.copies_account_more"))
+    return Greeting(Level.OK, t("copieur.copies_self"), t("copieur.copies_self_more"))
 
 
 def _answered(last: LiveGreeting, name: str, t: Words) -> Greeting:
