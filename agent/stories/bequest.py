@@ -14,7 +14,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -56,7 +56,9 @@ class Intents:
         place = self._place(fact.kind, key)
         aside = place.with_suffix(f".{os.getpid()}")
         self._folder.mkdir(parents=True, exist_ok=True)
-        aside.write_text(json.dumps(asdict(encode(fact, at, key))), encoding="utf-8")
+        row = encode(fact, at, key)
+        stamp = {"utc": row.utc, "mono_s": row.mono_s, "boot": row.boot, "trust": row.trust}
+        aside.write_text(json.dumps({"kind": row.kind, "key": row.key, "body": row.body, **stamp}), encoding="utf-8")
         aside.replace(place)
         self._count += 1
 
