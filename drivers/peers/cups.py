@@ -62,12 +62,15 @@ ErrorPolicy retry-current-job
   Require user @SYSTEM
   Order deny,allow
 </Location>
-<Policy default>
+"""
+
+POLICY = """\
+<Policy {name}>
   JobPrivateAccess default
   JobPrivateValues default
   SubscriptionPrivateAccess default
   SubscriptionPrivateValues default
-  <Limit Get-Jobs CUPS-Move-Job Purge-Jobs Cancel-Jobs Release-Job Set-Job-Attributes Restart-Job>
+{asks}  <Limit Get-Jobs CUPS-Move-Job Purge-Jobs Cancel-Jobs Release-Job Set-Job-Attributes Restart-Job>
     AuthType Default
     Require user @SYSTEM
     Order deny,allow
@@ -81,27 +84,15 @@ ErrorPolicy retry-current-job
     Order deny,allow
   </Limit>
 </Policy>
-<Policy authenticated>
+"""
+
+ASKS = """\
   <Limit Create-Job Print-Job Validate-Job>
     AuthType Default
     Require valid-user
     Encryption Required
     Order deny,allow
   </Limit>
-  <Limit Get-Jobs CUPS-Move-Job Purge-Jobs Cancel-Jobs Release-Job Set-Job-Attributes Restart-Job>
-    AuthType Default
-    Require user @SYSTEM
-    Order deny,allow
-  </Limit>
-  <Limit Cancel-Job Cancel-My-Jobs>
-    AuthType Default
-    Require user @OWNER @SYSTEM
-    Order deny,allow
-  </Limit>
-  <Limit All>
-    Order deny,allow
-  </Limit>
-</Policy>
 """
 
 FILES_CONF = """\
@@ -329,6 +320,8 @@ class CupsPeer:
         names |= {"system": grp.getgrgid(os.getegid()).gr_name, "home": str(self.home)}
         (self.home / "root/cupsd.conf").write_text(
             CUPSD_CONF.format(socket=f"Listen {self.server}\n" if "/" in self.server else "", port=self.port)
+            + POLICY.format(name="default", asks="")
+            + POLICY.format(name="authenticated", asks=ASKS)
         )
         (self.home / "root/cups-files.conf").write_text(FILES_CONF.format(**names))
 
