@@ -3,8 +3,9 @@
 The one idea: *a job-id is no identity*. CUPS gives ids in order, but forgets: its history is cut at MaxJobs, wiped with
 its spool (ids then start at 1 again), emptied by whoever purges a job, and after a crash an id is given out twice. So
 the cursor is a pair (job-id, time-at-creation, RFC 8011 sections 5.3.2 and 5.3.14); the pair gone, and ids that start
-over, is a new *epoch*. Nothing is billed by this file: rows are made of the device's own records, each once, by their
-own keys. What is judged here is whether anybody may have been forgotten on the way.
+over, is a new *epoch*. Times are whole seconds: an id given out again within one is not seen to be, here; the device's
+own records tell the two prints apart all the same. Nothing is billed by this file: rows are made of the device's own
+records, each once, by their own keys. What is judged here is whether anybody may have been forgotten on the way.
 
 A *hole* is a run of ids that nobody can tell anything of: neither the history, nor the notes of the backend in the
 print path, nor the page log. CUPS also burns ids on jobs it refuses, so a hole is measured: by how many sides the
