@@ -35,7 +35,7 @@ from agent.sitefile import read_site
 from drivers.clock import SystemClock
 from drivers.contract import CardNumber, DriverError
 from drivers.peers import prometheus
-from drivers.peers.building import PeerBuilding
+from drivers.peers.building import CONNECTOR, PeerBuilding
 from drivers.verbs import BadgeVerb, DoorVerb, LinkVerb, Verb, VerbError, VisitVerb, parse
 
 log = logging.getLogger(__name__)
@@ -49,16 +49,26 @@ MEMBERS = (  # id, formula, card; no names: the demo has none
     ("m042", "subscriber", "04A2B3C4D5"),
 )
 READY_S = 60.0
+WIRED = """
+[printers.copieur.connector]        # nobody copies without a badge; each side is a pulse on the board
+kind = "{kind}"
+chip = "{chip}"
+enable = {lines[0]}
+pulse = {lines[1]}
+colour = {lines[2]}
+large = {lines[3]}
+sheet = {lines[4]}
+"""
 
 
-async def run_demo(folder: Path, port: int, for_s: float | None) -> int:
-    """Run the demo until `quit`, SIGINT or `for_s`; return the exit code."""
+async def run_demo(folder: Path, port: int, for_s: float | None, *, wired: bool = False) -> int:
+    """Run the demo until `quit`, SIGINT or `for_s`; return the exit code. `wired`: with a copy-control connector."""
     try:
         lock = own_lock(folder / "demo.lock")
     except DriverError as error:
         print(error, file=sys.stderr)  # noqa: T201  (the command's answer)
         return 69
-    demo = Demo(folder, port)
+    demo = Demo(folder, port, wired=wired)
     try:
         return await demo.run(for_s)
     finally:
@@ -68,12 +78,12 @@ async def run_demo(folder: Path, port: int, for_s: float | None) -> int:
 class Demo:
     """One run of the demo."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder, self.port = folder, port
+    def __init__(self, folder: Path, port: int, *, wired: bool = False) -> None:
+        self.folder, self.port, self.wired = folder, port, wired
         self.places = Places(folder / "state", folder / "run")
         self.site_file = folder / "site.toml"
         self.clock = SystemClock()
-        self.peers = PeerBuilding(folder / "peers", LINKS, READERS, COPIER)
+        self.peers = PeerBuilding(folder / "peers", LINKS, READERS, COPIER, wired=wired)
         self.prometheus: prometheus.PrometheusPeer | None = None
         self._turn = asyncio.Lock()  # the peers obey one verb at a time
 
@@ -103,6 +113,8 @@ class Demo:
     def write_site(self) -> None:
         """Write the site file, with the kinds this machine can run."""
         real_links, real_paper = "links" not in self.peers.missing, "paper" not in self.peers.missing
+        kind = "gpio" if real_paper else "sim"
+        connector = WIRED.format(kind=kind, chip=self.peers.board.chip, lines=CONNECTOR) if self.wired else ""
         template = Template(files("agent").joinpath("demo-site.toml").read_text(encoding="utf-8"))
         text = template.substitute(
             port=self.port,
@@ -116,6 +128,8 @@ class Demo:
             tty_door=self.peers.readers["door"].path,
             tty_copier=self.peers.readers["copier"].path,
             board=self.peers.board.chip,
+            copies="connector" if self.wired else "counters",
+            connector=connector,
         )
         self.site_file.write_text(text, encoding="utf-8")
         tariff = files("agent.views").joinpath("tariff-example.toml").read_bytes()
@@ -169,6 +183,8 @@ class Demo:
         say(f"prêt — ready: {page} · {page}ecran · {page}metrics{watched} · code : {code} → {page}premiere-fois")
         say("essayez — try: cut adsl1 · mend adsl1 · print m042 5 two-sided x3 · copy 3 · badge copier 04A2B3C4D5")
         say("              print m042 3 held, puis — then badge copier 04A2B3C4D5")
+        if self.wired:
+            say("              badge copier 04A2B3C4D5, puis — then copy 3 : personne ne copie sans badge")
         say("              badge door 04A2B3C4D5 · badge door FFFFFFFFFF · arrive m013 09:05 · leave m013 11:15 · quit")
 
     def claim_code(self) -> str:

@@ -69,12 +69,13 @@ async def _together(where: Where, site: Site, tape: str | None) -> None:
 @click.command()
 @click.option("--port", default=8080, show_default=True, help="Where the page and /metrics answer.")
 @click.option("--for", "for_", metavar="20s", help="Stop by itself after this long.")
-def demo(port: int, for_: str | None) -> None:
+@click.option("--wired", is_flag=True, help="A copier that counts nothing, with its copy-control connector.")
+def demo(port: int, for_: str | None, *, wired: bool) -> None:
     """Run the whole appliance on emulated wires; type verbs at its prompt."""
     from agent.demo import run_demo
     from drivers.verbs import seconds
 
-    sys.exit(asyncio.run(run_demo(DEMO_FOLDER, port, seconds(for_) if for_ else None)))
+    sys.exit(asyncio.run(run_demo(DEMO_FOLDER, port, seconds(for_) if for_ else None, wired=wired)))
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

@@ -27,6 +27,7 @@ from drivers.peers.readers import ReaderPeer
 from drivers.verbs import BadgeVerb, CopyVerb, DeviceVerb, DoorVerb, LinkVerb, PrintVerb, Verb, VerbError
 
 RELAY, CONTACT, EXIT_BUTTON = 17, 22, 27  # BCM numbers on the emulated board
+CONNECTOR = (5, 6, 13, 19, 26)  # the copier's copy-control connector: enable, pulse, colour, A3, sheet
 PRESS_S = 0.3
 HELD_QUEUE = "impressions"  # its jobs wait for a badge
 READY_S = 20.0
@@ -35,19 +36,28 @@ READY_S = 20.0
 class PeerBuilding:
     """The far ends of one site, in `folder`. A context manager, or `start` and `stop`.
 
-    `readers` maps a reader's name to its framing; `queue` is both the queue's and the copier's name.
+    `readers` maps a reader's name to its framing; `queue` is both the queue's and the copier's name. `wired`: the
+    copier tells no counts at all, and its copy-control connector is wired to the board.
     """
 
     def __init__(
-        self, folder: Path, links: tuple[str, ...], readers: dict[str, str], queue: str, *, sides_per_s: float = 4.0
+        self,
+        folder: Path,
+        links: tuple[str, ...],
+        readers: dict[str, str],
+        queue: str,
+        *,
+        sides_per_s: float = 4.0,
+        wired: bool = False,
     ) -> None:
         self.folder, self.queue = folder, queue
         self.missing: dict[str, str] = {}  # "links" | "paper" -> why it cannot run here
         self._links, self._sides_per_s = links, sides_per_s
-        self._frames = readers
+        self._frames, self._wired = readers, wired
         self.providers: providers.Providers | None = None
         self.cups: cups.CupsPeer | None = None
-        self.board = Board(folder / "board", pulls={EXIT_BUTTON: "down", CONTACT: "down"})
+        pulls = {EXIT_BUTTON: "down", CONTACT: "down"} | dict.fromkeys(CONNECTOR[1:], "up")
+        self.board = Board(folder / "board", pulls=pulls)
         self.readers = {name: ReaderPeer(folder / f"tty-{name}", frame=frame) for name, frame in readers.items()}
         self.panel = folder / "panel.sock"
         self.copier_uri = ""
@@ -105,6 +115,8 @@ class PeerBuilding:
         port = self.copier_uri.split(":")[2].split("/")[0] if self.copier_uri else "0"
         command = [sys.executable, "-m", "drivers.peers.copier", "--state", str(self.folder / "copier")]
         command += ["--port", port, "--panel", str(self.panel), "--sides-per-s", str(self._sides_per_s)]
+        if self._wired:
+            command += ["--connector", ":".join(map(str, (self.board.path, *CONNECTOR)))]
         self.copier = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
         )
@@ -118,6 +130,8 @@ class PeerBuilding:
         if not self.copier_uri:
             raise DriverError("the copier peer did not start")
         (self.folder / "copier.pid").write_text(str(self.copier.pid), encoding="ascii")
+        if self._wired:
+            self._press("tells", "nothing")
 
     def stop_copier(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the copier's process."""

@@ -103,6 +103,8 @@ class Night(Page):
             tty_door=self.peers.readers["door"].path,
             tty_copier=self.peers.readers["copier"].path,
             board=self.peers.board.chip,
+            copies="counters",
+            connector="",
         )
         self.site = self.folder / "site.toml"
         self.site.write_text(text.replace("hold_s = 3.0", f"hold_s = {HOLD_S}"), encoding="utf-8")
