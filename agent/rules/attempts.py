@@ -64,6 +64,10 @@ class Notebook:
         notes = self._of_job.get((job.queue, job.job, job.created_s), ())
         return tuple(self._sent(note) for note in notes if note.device_job is not None)
 
+    def noted(self, job: SpoolJob) -> tuple[SpoolAttempt, ...]:
+        """Return what was noted of a spooled job, oldest first."""
+        return tuple(self._of_job.get((job.queue, job.job, job.created_s), ()))
+
     def alone(self, sent: Sent) -> bool:
         """Return True if its job was sent once: what the spooler claims of the job, it claims of this attempt."""
         return len(self._of_job[_job(sent.note)]) == 1

@@ -61,6 +61,7 @@ RULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "settlement": ("print-settled", "sides-settled"),
         "spool": ("spool-opened", "spool-read", "spool-gap", "spool-tampered"),
         "tariff": ("statement-issued",),
+        "unprinted": ("job-unprinted",),
         "weeks": ("week-stood",),
     }
 )

@@ -44,6 +44,7 @@ from agent.rules.paper import (
 from agent.rules.spool import Stand
 from agent.rules.witness import Lost, Witness
 from agent.stories.desk import Desk
+from agent.stories.failures import Failures
 from agent.stories.owners import Names, Owners, Whose, alias_of
 from agent.stories.portrait import Portrait
 from agent.stories.strangers import Strangers
@@ -114,6 +115,7 @@ class Clerk:
         self._printer, self._desk, self._ledger, self._people = printer, desk, ledger, people
         self._clock, self._policy = clock, policy
         self._owners = Owners(desk, people, policy.bills_from, self._today)
+        self._failures = Failures(device, desk, self._owners, ledger)
         self._portrait = Portrait()
         self._even_s: float | None = None  # when (`mono_s`) the books were last even with the counters
         self._judged: object = None  # the records and spooled jobs that `_claims` was made from
@@ -170,6 +172,7 @@ class Clerk:
             if isinstance(fact, PrintsUnmatched) and not self._claims:
                 fact = await self._strangers.unseen(fact, raw, self.books)  # noqa: PLW2901
             await self._write(reading.at, self._turnstile.doubted(fact, raw))
+        await self._failures.look(raw.at)
         if self.books.balanced:
             self._strangers.balanced(raw.at)
         if reading.settled and not self._metering.pending and not self.books.copied(reading):

@@ -44,6 +44,8 @@ from agent.rules.retention import Redacted
 from agent.rules.settlement import PrintSettled, SidesSettled
 from agent.rules.spool import SpoolGap, SpoolOpened, SpoolTampered
 from agent.rules.tariff import StatementIssued
+from agent.rules.unprinted import JobUnprinted
+from agent.views.linkwords import mbit
 from agent.views.words import Words
 from drivers.contract import JobState
 
@@ -72,18 +74,6 @@ class Labels:
     def formula(self, formula: str, words: Words) -> str:
         """Return what people call a formula."""
         return self.formulas.get(formula) or words.either("formula", formula)
-
-
-def link_words(health: Health, cause: Cause, words: Words) -> str:
-    """Say how a link is: "coupé : la box ne répond plus"."""
-    known = cause in CAUSES[health] and cause not in {Cause.NONE, Cause.GAP}
-    return words(f"link.{cause}" if known else f"link.{health}")
-
-
-def mbit(bit_s: float, words: Words) -> str:
-    """Write a rate in Mbit/s, with the decimal sign of the language."""
-    written = f"{bit_s / 1e6:.1f}"
-    return written.replace(".", ",") if words.language == "fr" else written
 
 
 @singledispatch
@@ -195,6 +185,12 @@ def _(fact: JobExpired, words: Words, labels: Labels) -> str:
 def _(fact: JobWithdrawn, words: Words, labels: Labels) -> str:
     del labels
     return words("event.job_withdrawn", member=fact.member)
+
+
+@tell.register
+def _(fact: JobUnprinted, words: Words, labels: Labels) -> str:
+    key = "event.job_unprinted" if fact.member else "event.job_unprinted_nobodys"
+    return words(key, name=labels.device(fact.device), member=fact.member, why=words(f"unprinted.{fact.why}"))
 
 
 @tell.register

@@ -19,6 +19,7 @@ From the ledger (never reset):
   gardien_printed_past_sides_total{device}           of the unattributed: printed straight to the device, past the box
   gardien_releases_refused_total{device,why}         badges that let nothing out; why: rules.reasons, silent, spooler
   gardien_jobs_expired_total                         held jobs let go because nobody came for them
+  gardien_jobs_unprinted_total{device,why}           jobs that nothing came out of
   gardien_jobs_withdrawn_total                       held jobs that their members took back
   gardien_visit_corrected_seconds_total{formula,sign} visits corrected by hand: sign added|removed
   gardien_visit_seconds_total{formula}               ended visits; `alerts.yml` records gardien_visit_minutes_total

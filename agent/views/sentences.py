@@ -13,7 +13,8 @@ from agent.config import Site
 from agent.rules.hours import WeeklyHours
 from agent.rules.incidents import Area, Incident, Level
 from agent.rules.linkfacts import WORKS
-from agent.views.events import Labels, link_words, tell
+from agent.views.events import Labels, tell
+from agent.views.linkwords import link_words
 from agent.views.state import Card, DeviceLine, DoorLine, LinkLine, SiteState
 from agent.views.supplies import SaidSupply, said_supply, said_tray
 from agent.views.words import Words, capital, words

@@ -115,3 +115,5 @@ def test_the_attempts_of_a_job_that_the_device_took():
     again = replace(NOTE, name="again", device_job=32)
     assert [one.note.name for one in Notebook([NEVER, NOTE, again]).taken(JOB)] == [NOTE.name, "again"]
     assert Notebook([NEVER]).taken(JOB) == ()
+    assert Notebook([NEVER, NOTE]).noted(JOB) == (NEVER, NOTE)
+    assert Notebook([]).noted(JOB) == ()

@@ -18,6 +18,7 @@ from agent.rules.pages import AttemptOwned, Evidence, PagesCounted
 from agent.rules.payers import ChargeRefused
 from agent.rules.release import JobForetold, JobGiven, JobReleased, JobWithdrawn, ReleaseRefused
 from agent.rules.spool import SpoolRead
+from agent.rules.unprinted import JobUnprinted
 from drivers.ipp import Tag, attribute
 from drivers.peers.cups import available
 from tests.drivers.corpus import LINK, RICH, pdf, pwg, sheet, text, urf
@@ -149,6 +150,9 @@ def test_a_broken_machine_a_stranger_and_a_started_queue_let_nothing_out_and_a_s
             space.badge(CARDS["bob"])
             await space.until(lambda: _read_up_to(space) == number)
             await space.until(lambda: space.standing.picture().devices["copieur"].waiting == 0)
+            await space.until(lambda: bool(space.facts(JobUnprinted)))
+            (told,) = [one for one in space.facts(JobUnprinted) if isinstance(one, JobUnprinted)]
+            assert (told.job, told.member, told.why) == (number, space.members["bob"], "unreadable")
             assert space.physical() == 2
 
     asyncio.run(main())

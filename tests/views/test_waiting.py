@@ -15,9 +15,10 @@ import agent.views
 from agent.config import SpoolerConfig
 from agent.live import held_jobs, read_pictures
 from agent.rules.access import Role
-from agent.rules.facts import FormulaId, MemberId
+from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.payers import JobCharged
 from agent.rules.release import JobWithdrawn
+from agent.rules.unprinted import JobUnprinted, Why
 from agent.services import paper
 from agent.services.standing import Standing
 from agent.views.web.me import CODE_LASTS
@@ -88,6 +89,23 @@ def two_people(home: House) -> tuple[MemberId, MemberId]:
     home.roster.give_alias(anne, "anne", actor="cli")
     home.roster.give_alias(bob, "bob", actor="cli")
     return anne, bob
+
+
+def test_a_member_reads_why_nothing_came_out_of_a_job(home: House) -> None:
+    anne, bob = two_people(home)
+    at = home.clock.now()
+    for job, member, why in ((7, anne, Why.UNREADABLE), (8, bob, Why.REFUSED), (9, anne, Why.REFUSED)):
+        fact = JobUnprinted("copieur", job, 1_795_519_920, AliasId("x"), member, why.value)
+        home.ledger.append_now(fact, at, f"{job}/1795519920")
+
+    async def story(hand: Hand, building: SimBuilding) -> None:
+        text = plain(await come_in(hand, anne))
+        assert "Envoyé mardi 24 novembre à 12:32 : rien n'est sorti, l'appareil n'a pas ce format de papier" in text
+        assert "Envoyé mardi 24 novembre à 12:32 : rien n'est sorti, son document est abîmé ou protégé" in text
+        assert text.count("rien n'est sorti") == 2
+        assert "Annuler" not in text
+
+    live(home, story)
 
 
 def test_a_member_sees_ones_waiting_jobs_and_takes_one_back(home: House) -> None:

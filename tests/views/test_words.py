@@ -32,9 +32,11 @@ from agent.rules.readers import Pattern
 from agent.rules.reasons import REASON_KEYS
 from agent.rules.remote import Whom, WindowEnd
 from agent.rules.settlement import BY_HAND
+from agent.rules.unprinted import Why as Unprinted
 from agent.rules.usage import Item
-from agent.views.events import Labels, link_words, tell
+from agent.views.events import Labels, tell
 from agent.views.journal import QUIET
+from agent.views.linkwords import link_words
 from agent.views.metrics import DEVICE_STATES
 from agent.views.supplies import KINDS as SUPPLIES
 from agent.views.supplies import NUMBERED, PAINTS, TRAYS
@@ -74,6 +76,7 @@ FAMILIES: set[str] = {
     *(f"charge.{came}" for came in (*Charge, "unsure")),
     *(f"unpaid.{came}" for came in (*(one for one in Charge if one is not Charge.CHARGED), "other")),
     *(f"whose.{level}" for level in Owned),
+    *(f"unprinted.{why}" for why in Unprinted),
     *(f"untold.{why}" for why in (*UNTOLD, "other")),
     *(f"review.free_{why}" for why in Free if why),
     *(f"review.proof_{evidence}" for evidence in Evidence),

@@ -23,8 +23,9 @@ from agent.rules.linkfacts import CAUSES, Health
 from agent.rules.linkpast import Past
 from agent.rules.outages import NONE, Outage, Stretch, Sums, outages, tally, whole
 from agent.rules.samples import WINDOW_S, LinkSample
-from agent.views.events import Labels, link_words
+from agent.views.events import Labels
 from agent.views.latency import WINDOWS, Plot, figures, plot, top_of
+from agent.views.linkwords import link_words
 from agent.views.sentences import SaidIncident, Saying
 from agent.views.state import LinkLine
 from agent.views.web.asking import lasted, local_now

@@ -20,7 +20,8 @@ from agent.rules.linkfacts import CAUSES, Health, LinkRated
 from agent.rules.linkmonth import LinkMonth, Rates, Row, link_month
 from agent.rules.linkpast import Past
 from agent.rules.outages import Stretch, Sums
-from agent.views.events import Labels, link_words, mbit
+from agent.views.events import Labels
+from agent.views.linkwords import link_words, mbit
 from agent.views.outagesheet import days_of, sheet, window_of
 from agent.views.web.asking import lasted, lasting, local_now
 from agent.views.web.gate import GATE, LEDGER, ROSTER, Role, needs, page, words_of

@@ -38,7 +38,7 @@ from agent.views.web.gate import (
 )
 from agent.views.web.members import formulas
 from agent.views.web.poster import address
-from agent.views.web.waiting import payers, rows
+from agent.views.web.waiting import payers, rows, unprinted
 from agent.views.words import money
 
 CODE_LASTS = timedelta(hours=24)
@@ -126,6 +126,7 @@ async def _show_me(request: web.Request) -> web.StreamResponse:
         formula=formulas(request).get(person.formula, person.formula),
         waits=bool(devices_of(request.app[GATE].site)),
         waiting=rows(request, person.id, person.formula),
+        unprinted=unprinted(request, person.id),
         payers=payers(request, person.id),
         visits=list(reversed(own.visits))[:SHOWN],
         paper=list(reversed(own.paper))[:SHOWN],

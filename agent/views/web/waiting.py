@@ -18,9 +18,10 @@ from agent.rules.facts import FormulaId, MemberId
 from agent.rules.forecast import Forecast, quote
 from agent.rules.payers import Charge, usable
 from agent.rules.release import Withdrawal
+from agent.rules.unprinted import JobUnprinted
 from agent.views.web.asking import asked, local_now, shown_anew, tariff_of
 from agent.views.web.counter import devices_of, release_now
-from agent.views.web.gate import GATE, PLACES, ROSTER, Role, account_of, back, form, needs, words_of
+from agent.views.web.gate import GATE, LEDGER, PLACES, ROSTER, Role, account_of, back, form, needs, words_of
 from agent.views.words import Words, money
 
 SHOWN = 30
@@ -58,6 +59,19 @@ def rows(request: web.Request, member: str, formula: FormulaId) -> list[Mine] | 
         return None
     mine = [one for one in release.held if one.member == member][:SHOWN]
     return [_mine(request, one, formula, words_of(request)) for one in mine]
+
+
+def unprinted(request: web.Request, member: str) -> list[str]:
+    """Return what became of the jobs of a member's last day that nothing came out of, the newest first."""
+    t, now = words_of(request), local_now(request)
+    told = []
+    for entry in request.app[LEDGER].entries(JobUnprinted):
+        fact = entry.fact
+        if isinstance(fact, JobUnprinted) and fact.member == member and now - entry.at.utc < timedelta(days=1):
+            sent = datetime.fromtimestamp(fact.created_s, UTC).astimezone(now.tzinfo)
+            when = t("me.waiting.sent", day=t.day(sent), time=f"{sent:%H:%M}")
+            told.append(t("me.waiting.unprinted", sent=when, why=t(f"unprinted.{fact.why}")))
+    return told[: -SHOWN - 1 : -1]
 
 
 def _mine(request: web.Request, one: LiveHeld, formula: FormulaId, t: Words) -> Mine:
