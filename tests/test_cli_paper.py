@@ -48,6 +48,8 @@ def test_codes_and_copies(tmp_path: Path) -> None:
     told = json.loads(call(home, "copies", "--month", month, "--json").output)
     assert told["copies"] == [{"device": "copieur", "member": "", "mono": 20, "colour": 1}]
     assert "non attribuées" in call(home, "copies").output
+    for month in ("2026-1", "novembre", "9999-12"):
+        assert call(home, "copies", "--month", month).exit_code == 2
     assert member == "m001"
 
 

@@ -13,15 +13,15 @@ from agent.cli.where import EXIT_IO, EXIT_REFUSED, Where, fail
 MONTH = "expects YYYY-MM, for example 2026-11"
 
 
-def _month(text: str | None) -> tuple[date, date] | None:
+def span(text: str | None) -> tuple[date, date] | None:
     """Return the first day of a month, and of the next."""
     if text is None:
         return None
     try:
         first = date.fromisoformat(f"{text}-01")
+        return first, date(first.year + first.month // 12, first.month % 12 + 1, 1)
     except ValueError as error:
         raise click.BadParameter(MONTH, param_hint="--month") from error
-    return first, date(first.year + first.month // 12, first.month % 12 + 1, 1)
 
 
 @click.command("balance")
@@ -35,7 +35,7 @@ def balance(where: Where, month: str | None, as_json: bool) -> None:
     from agent.memory.ledger import Ledger, LedgerError
     from agent.views.paperbooks import balances, given
 
-    first, beyond = _month(month) or (date.min, date.max)
+    first, beyond = span(month) or (date.min, date.max)
     try:
         with Ledger.open(where.ledger_file) as ledger:
             found = balances(ledger, where.site().site.timezone)
@@ -80,7 +80,7 @@ def jobs(where: Where, month: str | None, count: int, as_json: bool) -> None:
     from agent.rules.past import HOUSE
     from agent.views.paperbooks import attempts
 
-    first, beyond = _month(month) or (date.min, date.max)
+    first, beyond = span(month) or (date.min, date.max)
     try:
         with Ledger.open(where.ledger_file) as ledger:
             every = attempts(ledger, where.site().site.timezone)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from agent.cli.books import span
 from agent.cli.where import EXIT_IO, EXIT_REFUSED, EXIT_UNAVAILABLE, Where, fail
 from agent.rules.attribution import CopiesAttributed
 from agent.rules.paper import CopiesCounted
@@ -299,6 +300,7 @@ def copies(where: Where, month: str | None, as_json: bool) -> None:
     from drivers.clock import SystemClock
 
     zone = ZoneInfo(where.site().site.timezone)
+    span(month)
     wanted = month or f"{SystemClock().now().utc.astimezone(zone):%Y-%m}"
     sums: dict[tuple[str, str], list[int]] = {}
     with _ledger(where) as ledger:

@@ -27,6 +27,7 @@ FUNCTIONS = (  # the lines a contract may have of their own; the names of the me
     *("print-mono", "print-colour", "copy-mono", "copy-colour", "mono-large", "colour-large", "fax", "scan"),
 )
 REST = "-rest"  # of a colour: counted in total, and put under no function
+THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3})+,\d{1,2}", re.ASCII)  # 1.234,50: of two signs the last parts the cents
 AMOUNT = re.compile(r"\d{1,7}(?:[.,]\d{1,2})?")
 
 
@@ -154,6 +155,8 @@ def bill(lines: Iterable[ContractLine], terms: Terms, invoiced: Decimal | None) 
 def amount_of(text: str) -> Decimal | None:
     """Return an amount as people type it, "1 234,50 €"; None if it is none."""
     bare = "".join(text.replace("€", "").split())
+    if THOUSANDS.fullmatch(bare):
+        bare = bare.replace(".", "")
     return Decimal(bare.replace(",", ".")) if bare.isascii() and AMOUNT.fullmatch(bare) else None
 
 

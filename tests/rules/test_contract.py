@@ -244,6 +244,9 @@ def test_a3_of_prints_and_copies_apart_is_known_only_where_it_is_told() -> None:
     ("text", "amount"),
     [
         ("1 234,50 €", Decimal("1234.50")),
+        ("1.234,50", Decimal("1234.50")),
+        ("1.345.678,9", Decimal("1345678.9")),
+        ("1.234", None),
         ("183.9", Decimal("183.9")),
         ("0", Decimal(0)),
         ("", None),

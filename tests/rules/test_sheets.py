@@ -17,7 +17,13 @@ from agent.rules.sheets import large, sheets_of
         ("jis_b4_257x364mm", False),
         ("custom_320x450mm", True),
         ("", False),
-        ("a3", False),
+        ("a3", True),  # as PPDs and older machines say it
+        ("A3.Fullbleed", True),
+        ("iso-a3-white", True),
+        ("SRA3", True),
+        ("na-ledger", True),
+        ("iso-a4", False),
+        ("tray-ba3b", False),
     ],
 )
 def test_large_is_a3_or_more_by_its_name(media: str, is_large: bool) -> None:

@@ -249,9 +249,13 @@ def test_the_quarter_in_euros_stands_beside_the_invoice(house_with):
             assert "Soit +2,60 € HT." in page.text
             assert "Le trimestre doit coûter 182,60 € HT. Dont forfait : 180,00 €." in page.text
             assert "La facture demande 190,00 € : 7,40 € de trop, demandez pourquoi au prestataire." in page.text
-            page = await hand.open(f"{PATH}?quarter=2026-Q4&total=beaucoup")
+            page = await hand.open(f"{PATH}?quarter=2026-Q4&mono=12a&colour=20&total=beau<b>coup")
             assert "Le trimestre doit coûter 182,60 € HT." in page.text
             assert "La facture demande" not in page.text
-            assert "beaucoup" not in page.text
+            assert "« 12a » n'est pas un nombre : rien n'y est comparé." in page.text
+            assert "« beau<b>coup » n'est pas un nombre" in page.text
+            assert "beau<b>coup" not in page.html
+            page = await hand.open(f"{PATH}?quarter=2026-Q4&total=1.190,00")
+            assert "La facture demande 1 190,00 €" in page.text
 
         act(home, story)

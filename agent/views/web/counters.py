@@ -147,7 +147,8 @@ def _page(
         quarter=quarter,
         quarters=offered if quarter in offered else (quarter, *offered),
         invoice=_invoice(request),
-        total=request.query.get("total", "") if amount_of(request.query.get("total", "")) is not None else "",
+        total=request.query.get("total", ""),
+        odd=_odd(request),
         today=local_now(request).date().isoformat(),
         members=current(request),
         payers=open_payers(request),
@@ -306,6 +307,14 @@ async def give_code(request: web.Request) -> web.StreamResponse:
 def _invoice(request: web.Request) -> dict[str, int]:
     found = {line: _number(request.query.get(line, "")) for line in (*COLOURS, *FUNCTIONS)}
     return {line: count for line, count in found.items() if count is not None and count != NOT_SHOWN}
+
+
+def _odd(request: web.Request) -> list[str]:
+    """Return what was typed of an invoice and is no number: it is compared with nothing."""
+    typed = {line: request.query.get(line, "") for line in (*COLOURS, *FUNCTIONS)}
+    odd = [text for text in typed.values() if _number(text) is None]
+    total = request.query.get("total", "")
+    return [one[:40] for one in (*odd, *([total] if total.strip() and amount_of(total) is None else []))]
 
 
 def _contract(request: web.Request, t: Words, name: str, quarter: str) -> tuple[str, ...]:
