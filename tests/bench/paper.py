@@ -152,17 +152,29 @@ async def latency(folder: Path, space: tuple[Ledger, RosterStore], cupsd: CupsPe
     await stop(tasks)
 
 
-def _leave(cupsd: CupsPeer, uri: str, jobs: int) -> None:
+async def _leave(cupsd: CupsPeer, uri: str, jobs: int) -> None:
     """Make what `jobs` jobs leave behind: CUPS's history, the device's records, the backend's notes."""
-    body = pdf(1, colour=False)
+    sent = await asyncio.to_thread(_send, cupsd, uri, jobs)
+    async with CupsSpooler(SystemClock(), cupsd.server, [DEVICE]) as spooler:
+        created = dict(await spooler.listed(1))  # what CUPS hands to its backends
+    for job, record, user, began_s in sent:
+        note = {"queue": DEVICE, "job": job, "created": created[job], "user": user, "copies": "1"}
+        note |= {"device_job": record, "code": 0, "began": began_s, "heard": True}
+        (cupsd.attempts / f"{DEVICE}-{job}-{record}.json").write_text(json.dumps(note))
+
+
+def _send(cupsd: CupsPeer, uri: str, jobs: int) -> list[tuple[int, int, str, float]]:
+    """Send the same jobs to CUPS and to the device; return the number each gave, whose it is, and when."""
+    body, sent = pdf(1, colour=False), []
     for number in range(jobs):
-        user = f"m{number % 7:03}"
+        user, began_s = f"m{number % 7:03}", time.time()
         job = ask(f"http://127.0.0.1:{cupsd.port}/printers/{DEVICE}", PRINT_JOB, user=user, body=b"x")
         record = ask(uri, PRINT_JOB, job=template(), user=user, body=body)
-        ids = [answer.first(Tag.JOB).integer("job-id") for answer in (job, record)]
-        note = {"queue": DEVICE, "job": ids[0], "created": int(time.time()), "user": user, "copies": "1"}
-        note |= {"device_job": ids[1], "code": 0, "began": time.time(), "heard": True}
-        (cupsd.attempts / f"{DEVICE}-{ids[0]}-{number}.json").write_text(json.dumps(note))
+        first, second = (answer.first(Tag.JOB).integer("job-id") for answer in (job, record))
+        assert first is not None
+        assert second is not None
+        sent.append((first, second, user, began_s))
+    return sent
 
 
 class Spent:
@@ -214,7 +226,7 @@ async def backlog(folder: Path, space: tuple[Ledger, RosterStore], cupsd: CupsPe
     """Put `jobs` jobs into CUPS's history, the copier's records and the notes while nobody looks; then catch up."""
     before = len(list(cupsd.attempts.glob("*.json")))
     cupsd._run("lpadmin", "-p", DEVICE, "-v", "file:///dev/null", "-m", "raw")
-    await asyncio.to_thread(_leave, cupsd, uri, jobs)
+    await _leave(cupsd, uri, jobs)
     while not (await IppPrinter(SystemClock(), DEVICE, uri).read()).settled:
         await asyncio.sleep(0.5)
     ledger = sqlite3.connect(f"file:{folder / 'ledger.db'}?mode=ro", uri=True)
@@ -231,7 +243,7 @@ async def backlog(folder: Path, space: tuple[Ledger, RosterStore], cupsd: CupsPe
     await stop(tasks)
     bare = await floor(folder, cupsd, uri, Timed.asked[asked:], jobs)
     print(
-        f"catch-up: {jobs} jobs to rows on the disk in {spent.took_s:.2f} s, of these {waited_s:.2f} s waiting for the "
+        f"catch-up: {jobs} jobs to rows on the disk in {spent.took_s:.2f} s, {jobs / spent.took_s:.0f} jobs/s; of these {waited_s:.2f} s waiting for the "
         f"emulated copier; the rest {jobs / (spent.took_s - waited_s):.0f} jobs/s; our processor time "
         f"{spent.processor_s:.2f} s, {jobs / spent.processor_s:.0f} jobs/s of a core ({before} notes before); the "
         f"floor {bare.took_s:.2f} s, processor {bare.processor_s:.2f} s: {spent.took_s / bare.took_s:.1f} times, "
