@@ -242,12 +242,13 @@ async def backlog(folder: Path, space: tuple[Ledger, RosterStore], cupsd: CupsPe
     waited_s = Timed.waited_s - waited_s
     await stop(tasks)
     bare = await floor(folder, cupsd, uri, Timed.asked[asked:], jobs)
+    alone_s, cores, load = spent.took_s - waited_s, spent.processor_s, os.getloadavg()[0]
     print(
-        f"catch-up: {jobs} jobs to rows on the disk in {spent.took_s:.2f} s, {jobs / spent.took_s:.0f} jobs/s; of these {waited_s:.2f} s waiting for the "
-        f"emulated copier; the rest {jobs / (spent.took_s - waited_s):.0f} jobs/s; our processor time "
-        f"{spent.processor_s:.2f} s, {jobs / spent.processor_s:.0f} jobs/s of a core ({before} notes before); the "
-        f"floor {bare.took_s:.2f} s, processor {bare.processor_s:.2f} s: {spent.took_s / bare.took_s:.1f} times, "
-        f"{spent.processor_s / bare.processor_s:.1f} times; load {os.getloadavg()[0]:.1f}"
+        f"catch-up: {jobs} jobs to rows on the disk in {spent.took_s:.2f} s, {jobs / spent.took_s:.0f} jobs/s; "
+        f"{waited_s:.2f} s of it waiting for the emulated copier; the rest {jobs / alone_s:.0f} jobs/s; our processor time "
+        f"{cores:.2f} s, {jobs / cores:.0f} jobs/s of a core ({before} notes before); the floor {bare.took_s:.2f} s, "
+        f"processor {bare.processor_s:.2f} s: {spent.took_s / bare.took_s:.1f} times, "
+        f"{cores / bare.processor_s:.1f} times; load {load:.1f}"
     )
     ledger.close()
 

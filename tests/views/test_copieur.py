@@ -266,6 +266,11 @@ def test_a_waiting_job_is_given_by_the_word_of_the_animator(home: House) -> None
         assert "sous le nom « iphone »" in text
         assert "Et toujours pour « iphone »" not in text
         assert "Et toujours pour « lovelace »" in text
+        page = await hand.open(f"/impressions/attente?paper=2/{CREATED + 2}")  # where many are members: on its own
+        assert page.form("/impressions/attente", paper=f"2/{CREATED + 2}").fields["member"] == ""
+        assert "Et toujours pour « lovelace »" in page.text.replace("\N{NO-BREAK SPACE}", " ")
+        page = await hand.open("/impressions/attente?paper=9/9")
+        assert page.path == "/impressions"
 
     browse(home, story)
     _give_and_learn(home, home.roster, ada, visitor.id)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -50,6 +51,13 @@ def metric(home: House, billing: bool = False) -> dict[str, float]:
 
 def giving(page: Page, paper: str) -> Form:
     return page.form("/impressions/attribuer", paper=paper)
+
+
+async def changing(hand: Hand, page: Page, paper: str) -> Form:
+    """Follow the link of a row that was given to somebody."""
+    link = f"/impressions/attribuer?paper={quote(paper, safe='/')}"
+    assert link in page.html
+    return giving(await hand.open(link), paper)
 
 
 COPIES = "copy:copies-counted:140"
@@ -99,12 +107,12 @@ def test_what_is_nobodys_is_given_and_the_statement_says_so(home: House) -> None
 def test_given_to_the_wrong_one_it_moves_again_and_can_be_taken_back(home: House) -> None:
     async def story(hand: Hand) -> None:
         page = await hand.send(giving(await hand.open("/impressions"), "print:a2"), member="m013")
-        page = await hand.send(giving(page, "print:a2"), member="m007")
+        page = await hand.send(await changing(hand, page, "print:a2"), member="m007")
         assert "C'est attribué : Bob Martin." in page.text
-        page = await hand.send(giving(page, "print:a2"), member="-")
+        page = await hand.send(await changing(hand, page, "print:a2"), member="-")
         assert "C'est attribué : personne." in page.text
         page = await hand.send(giving(page, COPIES), member="m007")
-        page = await hand.send(giving(page, COPIES), member="-")
+        page = await hand.send(await changing(hand, page, COPIES), member="-")
         assert "2 travaux sans personne" in page.text
 
     act(home, story)
@@ -118,7 +126,8 @@ def test_no_counter_ever_falls_and_the_pairs_say_what_is_whose(home: House) -> N
     async def story(hand: Hand) -> None:
         page = await hand.open("/impressions")
         for paper, member in (("print:a2", "m013"), ("print:a2", "m007"), (COPIES, "m042"), (COPIES, "-")):
-            page = await hand.send(giving(page, paper), member=member)
+            form = giving(page, paper) if f'value="{paper}"' in page.html else await changing(hand, page, paper)
+            page = await hand.send(form, member=member)
             seen.append((metric(home), metric(home, billing=True)))
 
     act(home, story)
@@ -155,6 +164,43 @@ def test_and_always_for_this_print_name(home: House) -> None:
 
     act(home, story)
     assert home.roster.alias("ZOE-LAPTOP@home.local").member == "m013"
+
+
+def test_where_many_are_members_each_list_is_on_a_page_of_its_own(home: House) -> None:
+    for number in range(300):
+        home.roster.add_member(f"Prénom {number}", FormulaId("subscriber"), actor="test", since=date(2026, 1, 1))
+    alias = home.roster.alias("zoe-laptop")
+    job = PagesCounted(
+        *("copieur", "SN1", "z/1 é&", alias.id, MemberId(""), FormulaId("")),
+        2,
+        0,
+        2,
+        2,
+        2,
+        Evidence.DEVICE,
+        "completed",
+    )
+    home.ledger.append_now(job, home.clock.now(), "z1")
+
+    async def story(hand: Hand) -> None:
+        page = await hand.open("/impressions")
+        assert "Prénom 7" not in page.text
+        assert len(page.html.encode()) < 20_000
+        link = "/impressions/attribuer?paper=print%3Az/1%20%C3%A9%26"
+        assert f'href="{link}"' in page.html
+        page = await hand.open(link)
+        assert "À qui est ce papier ?" in page.text
+        assert "2 faces imprimées · Le copieur" in page.text
+        assert "sous le nom « zoe-laptop »" in page.text
+        page = await hand.send(giving(page, "print:z/1 é&"), member="m013", always="1")
+        assert (page.path, "C'est attribué : Zoé Faure." in page.text) == ("/impressions", True)
+        page = await hand.open("/impressions/attribuer?paper=print:none")
+        assert (page.path, "Rien n'a changé" in page.text) == ("/impressions", True)
+        hand.session.cookie_jar.clear()
+        assert "Prénom" not in (await hand.open(link)).text
+
+    act(home, story)
+    assert home.roster.alias("zoe-laptop").member == "m013"
 
 
 def test_what_cannot_be_given_is_said(home: House) -> None:
@@ -374,17 +420,18 @@ def test_a_print_past_the_box_is_given_to_a_member_an_account_or_the_place_and_b
         assert "la machine le dit" in page.text
         assert sums(home) == (45, 7, 17)
         for member, name in (("m013", "Zoé Faure"), (feast, "Fête"), ("h:", "la maison")):
-            page = await hand.send(giving(page, paper), member=member)
+            form = giving(page, paper) if member == "m013" else await changing(hand, page, paper)
+            page = await hand.send(form, member=member)
             assert f"C'est attribué : {name}." in page.text
             assert "2 travaux sans personne" in page.text
             assert sums(home) == (57, 7, 5)
             billed()
         assert metric(home)['gardien_paper_unattributed_sides_now{device="copieur"}'] == unmatched - 12
-        page = await hand.send(giving(page, paper), member="h:")
+        page = await hand.send(await changing(hand, page, paper), member="h:")
         assert "Rien n'a changé" in page.text
         page = await hand.send(giving(page, "print:a2"), member="h:")  # what came under a name is nobody else's
         assert "Rien n'a changé" in page.text
-        page = await hand.send(giving(page, paper), member="-")
+        page = await hand.send(await changing(hand, page, paper), member="-")
         assert "C'est attribué : personne." in page.text
         assert sums(home) == (45, 7, 17)
         billed()

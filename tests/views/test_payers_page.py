@@ -90,10 +90,11 @@ def test_what_is_nobodys_and_what_was_a_members_is_paid_by_one(home: House) -> N
         page = await hand.open("/impressions")
         page = await hand.send(page.form("/impressions/attribuer", paper="print:a2"), member=feast)
         assert "C'est attribué : Fête de juin." in page.text
-        copied = page.form("/impressions/attribuer", paper="copy:copies-counted:70")
-        page = await hand.send(copied, member=feast)
+        page = await hand.open("/impressions/attribuer?paper=copy:copies-counted:70")
+        assert "Qui paie ?" in page.text
+        page = await hand.send(page.form("/impressions/attribuer"), member=feast)
         assert "C'est attribué : Fête de juin." in page.text
-        stolen = page.form("/impressions/attribuer", paper="print:a1")
+        stolen = (await hand.open("/impressions/attribuer?paper=print:a1")).form("/impressions/attribuer")
         page = await hand.send(stolen, member="m013")  # a member's print goes to no other member
         assert "Rien n'a changé" in page.text
 

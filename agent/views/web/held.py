@@ -15,8 +15,8 @@ from aiohttp import web
 from agent.live import held_jobs
 from agent.rules.identity import Level, nobodys
 from agent.rules.payers import Charge
-from agent.views.web.asking import asked, called, local_now, people, shown_anew
-from agent.views.web.gate import GATE, PLACES, ROSTER, Role, back, form, needs, words_of
+from agent.views.web.asking import asked, called, current, local_now, people, shown_anew
+from agent.views.web.gate import GATE, PLACES, ROSTER, Role, back, form, needs, page, words_of
 from agent.views.words import Words
 
 SAID = {"given": "held.given", "not-always": "impressions.not_always", "nothing": "held.nothing"}
@@ -26,6 +26,7 @@ SAID_OF_PAYER = {
     Charge.ENDED.value: "charge.unknown",
 }
 SHOWN = 30
+CHOICES = 500  # names in all lists of one page, 45 bytes each: with more, each list is on a page of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,18 @@ class HeldRow:
     time: str
     what: str
     user: str  # the print name it came under; "" for one without
-    learnt: bool  # that name can be given to somebody for good
+    learns: bool  # that name can be given to somebody for good
     member: str
     name: str
     payer: str  # the shared account that is to pay; "" none
+    own: str = ""  # nobody's yet: a badge says whose
+    ours: str = ""
 
 
 def routes(app: web.Application) -> None:
     """Add the way to say whose a waiting job is, where jobs wait."""
     if any(app[GATE].site.intake(name) for name in app[GATE].site.printers):
+        app.router.add_get("/impressions/attente", show_giving)
         app.router.add_post("/impressions/attente", give)
         app.router.add_post("/impressions/attente/payeur", charge)
 
@@ -61,10 +65,35 @@ def rows(request: web.Request, t: Words, names: Mapping[str, str]) -> tuple[list
         time = f"{at:%H:%M}" if at.date() == now.date() else f"{t.day(at)}, {at:%H:%M}"
         what = t.either("untold", one.why) if one.sides is None else t("held.sides", n=one.sides)
         user = next((name for alias, name in users.items() if alias == one.alias), "")
-        learnt = bool(user) and not nobodys(user)
+        learns = bool(user) and not nobodys(user)
         name = names.get(one.member, one.member)
-        found.append(HeldRow(one.name, time, what, user, learnt, one.member, name, one.payer))
+        found.append(HeldRow(one.name, time, what, user, learns, one.member, name, one.payer))
     return sorted(found, key=lambda row: bool(row.member))[:SHOWN], theirs
+
+
+def inline(members: int, rows_: int) -> bool:
+    """Tell whether every row of a page can have its own list of all members."""
+    return members * rows_ <= CHOICES
+
+
+@needs(Role.ANIMATOR)
+async def show_giving(request: web.Request) -> web.StreamResponse:
+    """Show one waiting job, to be given to somebody."""
+    names = {name: one.name for name, one in people(request).items()}
+    found, _ = rows(request, words_of(request), names)
+    one = next((row for row in found if row.paper == request.query.get("paper")), None)
+    if one is None:
+        return back(request, "/impressions", "held.nothing")
+    return page(
+        request,
+        "give.html",
+        title="impressions.whose",
+        one=one,
+        action="/impressions/attente",
+        button="impressions.give_do",
+        members=current(request),
+        payers={},
+    )
 
 
 @needs(Role.ANIMATOR)

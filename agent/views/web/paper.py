@@ -50,10 +50,8 @@ class Job:
     what: str
     whose: str
     proof: str  # who says so; "" for copies: the counters do
-    paper: str  # its name, where a shared account may pay it or pays it: then whose it is, and whose it was
-    member: str
-    own: str
-    own_name: str
+    paper: str  # its name, where a shared account may pay it or pays it
+    moved: bool  # somebody else pays by now
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +66,8 @@ class Waiting:
     name: str
     learns: bool = False  # that name may be theirs from now on
     ours: str = ""  # HOUSE where it may be the place's own
+    own: str = ""  # whose it was when it was counted: they may only have somebody else pay
+    own_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,7 @@ def routes(app: web.Application) -> None:
     app.on_startup.append(_catch_up)
     app.router.add_get("/impressions", show_paper)
     app.router.add_post("/impressions/verifier", settle)
+    app.router.add_get("/impressions/attribuer", show_giving)
     app.router.add_post("/impressions/attribuer", give)
 
 
@@ -142,8 +143,9 @@ async def show_paper(request: web.Request) -> web.StreamResponse:
         count=len(waiting),
         waiting=[teller.waiting(name, slip, users) for name, slip in waiting[:SLIPS]],
         given=[teller.waiting(name, slip, users) for name, slip in given[:SLIPS]],
-        members=current(request),
+        members=(members := current(request)),
         payers=open_payers(request),
+        inline=held.inline(len(members), len(held_rows) + min(len(waiting), SLIPS)),
     )
 
 
@@ -181,16 +183,14 @@ class _Teller:
             whose,
             proof,
             name if fact.member and slip is not None else "",
-            member,
-            fact.member,
-            self.name(fact.member),
+            member != fact.member,
         )
 
     def past(self, entry: Entry, fact: PrintedPast, slip: Slip | None) -> Job:
         """Say one print past the box of today: whose it is, is said under what is nobody's."""
         whose = self.name("" if slip is None else slip.member) or self.t("impressions.nobody")
         proof = self.t(f"review.proof_{counted(fact).evidence}")
-        return Job(self.time(entry.at.utc), self.what(fact), whose, proof, "", "", "", "")
+        return Job(self.time(entry.at.utc), self.what(fact), whose, proof, "", moved=False)
 
     def waiting(self, name: str, slip: Slip, users: Mapping[AliasId, str]) -> Waiting:
         """Say one piece of paper to be given to somebody."""
@@ -199,7 +199,8 @@ class _Teller:
         past = isinstance(fact, PrintedPast)
         learns, ours = bool(user) and not past, HOUSE if past else ""
         whose = (slip.member, self.name(slip.member))
-        return Waiting(name, self.time(slip.at), self.what(fact), user, *whose, learns, ours)
+        own = "" if past else slip.counted.member
+        return Waiting(name, self.time(slip.at), self.what(fact), user, *whose, learns, ours, own, self.name(own))
 
     def unsure(self, one: Doubt) -> Unsure:
         """Say one uncertain attempt."""
@@ -250,6 +251,35 @@ async def settle(request: web.Request) -> web.StreamResponse:
     if answer.code == "settled":
         return back(request, "/impressions", "review.done", n=int(wanted["sides"]))
     return back(request, "/impressions", UNSETTLED.get(answer.code, "review.not_written"))
+
+
+@needs(Role.ANIMATOR)
+async def show_giving(request: web.Request) -> web.StreamResponse:
+    """Show one piece of paper, to be given to somebody."""
+    try:
+        slips = request.app[FOLLOWED].read()
+    except LedgerError as error:
+        log.warning("the paper cannot be read: %s", error)
+        raise web.HTTPServiceUnavailable from error
+    assert isinstance(slips, Slips)
+    name = request.query.get("paper", "")
+    slip = slips.by_name.get(name)
+    if slip is None:
+        return back(request, "/impressions", "impressions.nothing")
+    users = {alias.id: user for user, alias in request.app[ROSTER].roster().aliases.items()}
+    site = request.app[WATCH].site
+    teller = _Teller(words_of(request), local_now(request), called(request), Labels.of(site))
+    one = teller.waiting(name, slip, users)
+    return page(
+        request,
+        "give.html",
+        title="payers.charge" if one.own else "impressions.whose",
+        one=one,
+        action="/impressions/attribuer",
+        button="payers.charge_do" if one.own else "impressions.give_do",
+        members=current(request),
+        payers=open_payers(request),
+    )
 
 
 @needs(Role.ANIMATOR)
