@@ -244,8 +244,8 @@ async def backlog(folder: Path, space: tuple[Ledger, RosterStore], cupsd: CupsPe
     bare = await floor(folder, cupsd, uri, Timed.asked[asked:], jobs)
     alone_s, cores, load = spent.took_s - waited_s, spent.processor_s, os.getloadavg()[0]
     print(
-        f"catch-up: {jobs} jobs to rows on the disk in {spent.took_s:.2f} s, {jobs / spent.took_s:.0f} jobs/s; "
-        f"{waited_s:.2f} s of it waiting for the emulated copier; the rest {jobs / alone_s:.0f} jobs/s; our processor time "
+        f"catch-up: {jobs} jobs to rows on the disk in {spent.took_s:.2f} s, {jobs / spent.took_s:.0f}/s; "
+        f"{waited_s:.2f} s of it waiting for the emulated copier; the rest {jobs / alone_s:.0f}/s; our processor time "
         f"{cores:.2f} s, {jobs / cores:.0f} jobs/s of a core ({before} notes before); the floor {bare.took_s:.2f} s, "
         f"processor {bare.processor_s:.2f} s: {spent.took_s / bare.took_s:.1f} times, "
         f"{cores / bare.processor_s:.1f} times; load {load:.1f}"
