@@ -199,7 +199,7 @@ class _Teller:
         past = isinstance(fact, PrintedPast)
         learns, ours = bool(user) and not past, HOUSE if past else ""
         whose = (slip.member, self.name(slip.member))
-        own = "" if past else slip.counted.member
+        own = "" if isinstance(fact, PrintedPast) else fact.member
         return Waiting(name, self.time(slip.at), self.what(fact), user, *whose, learns, ours, own, self.name(own))
 
     def unsure(self, one: Doubt) -> Unsure:
