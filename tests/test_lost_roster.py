@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import ClientSession, CookieJar, web
 
@@ -80,8 +81,14 @@ async def soon(hand: Hand, path: str, true: Callable[[Page], bool]) -> Page:
     raise TimeoutError(f"{path} does not say it: {page.status} {page.text}")
 
 
+def listens(port: int | None) -> bool:
+    with socket.socket() as asker:
+        return asker.connect_ex(("127.0.0.1", port)) == 0
+
+
 def visit(origin: str, jar: CookieJar, story: Callable[[Hand], Awaitable[None]]) -> None:
-    """Let the one browser of this test see something; it keeps its cookies."""
+    """Let the one browser of this test see something, once the pages listen; it keeps its cookies."""
+    until(lambda: listens(urlsplit(origin).port))
 
     async def run() -> None:
         async with ClientSession(origin, cookie_jar=jar) as session:
