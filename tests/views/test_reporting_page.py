@@ -51,7 +51,7 @@ def test_an_outage_is_reported_corrected_and_the_repair_counted_from_it(home: Ho
         assert "Signalement noté." in said(page)
         assert "Signalé le mardi 24 novembre à 12:32, sans numéro de dossier. Déjà rétabli au moment" in said(page)
         form = (await hand.open(CUT)).form(PATH)
-        page = await hand.send(form, time="12:23", reference=" ab12/3-4.z ")
+        page = await hand.send(form, time="12:23", reference=" n° ab12/3-4.z ")
         text = said(page)
         assert (
             "Signalé le mardi 24 novembre à 12:23, dossier n° AB12/3-4.Z. Rétabli 0 h 03 après le signalement." in text
@@ -60,11 +60,14 @@ def test_an_outage_is_reported_corrected_and_the_repair_counted_from_it(home: Ho
         form = (await hand.open(CUT)).form(PATH)
         assert (form.fields["time"], form.fields["reference"]) == ("12:23", "AB12/3-4.Z")
         await hand.send(form)  # the same again is no new fact
+        form = (await hand.open(CUT)).form(PATH)
+        assert "dossier n° INC_7:8#9" in said(await hand.send(form, reference="dossier n° inc_7:8#9"))
 
     browse(home, story)
     assert reports(home) == [
         OutageReported("adsl1", BEGAN, BEGAN + timedelta(minutes=11, seconds=59), "", actor),
         OutageReported("adsl1", BEGAN, BEGAN + timedelta(minutes=2, seconds=59), "AB12/3-4.Z", actor),
+        OutageReported("adsl1", BEGAN, BEGAN + timedelta(minutes=2, seconds=59), "INC_7:8#9", actor),
     ]
 
 
@@ -90,7 +93,9 @@ def test_the_minute_in_which_it_began_is_not_before_it(home: House) -> None:
         ({"time": ""}, "Ce jour ou cette heure ne se lit pas"),
         ({"day": "2026-02-30"}, "Ce jour ou cette heure ne se lit pas"),
         ({"reference": "A" * 32 + "1"}, "Ce numéro de dossier ne va pas"),
-        ({"reference": "n°12"}, "Ce numéro de dossier ne va pas"),
+        ({"reference": "été-12"}, "Ce numéro de dossier ne va pas"),
+        ({"reference": "n°12 n°13"}, "Ce numéro de dossier ne va pas"),
+        ({"reference": "dossier n° Zoé"}, "Ce numéro de dossier ne va pas"),
         ({"reference": "<b>1"}, "Ce numéro de dossier ne va pas"),
         ({"reference": "Mme Dupont"}, "Ce numéro de dossier n'a aucun chiffre"),
     ],

@@ -25,7 +25,8 @@ from agent.views.web.members import Wrong
 from agent.views.words import Words, capital
 
 PATH = "/internet/signaler"
-_REFERENCE = re.compile(r"[A-Z0-9 ./-]{0,32}")
+_REFERENCE = re.compile(r"[A-Z0-9 ./:#_-]{0,32}")
+_NUMBER = re.compile(r"^(?:DOSSIER )?N[°º] ?")  # the page says it already
 _TIME = re.compile(r"([01]?\d|2[0-3])[:hH]([0-5]\d)(:[0-5]\d)?")
 
 
@@ -125,7 +126,7 @@ def _when(asked: Asked, given: dict[str, str]) -> datetime:
 
 def _reference(text: str) -> str:
     """Read the provider's number; empty: none was given. A word without a digit may be a name, which is never kept."""
-    reference = " ".join(text.upper().split())
+    reference = _NUMBER.sub("", " ".join(text.upper().split()), count=1)
     if not _REFERENCE.fullmatch(reference):
         raise Wrong("reporting.bad_number")
     if reference and not any(one.isdecimal() for one in reference):
