@@ -218,9 +218,14 @@ def used(
     return _good(serving, uses)
 
 
-def opens_day(entry: EntryDecided, policy: DoorPolicy) -> bool:
-    """Tell whether an entry opens the day for those who wait for a first-in."""
-    return entry.granted and entry.formula in policy.openers
+def opened_day(entry: EntryDecided, policy: DoorPolicy, roster: Roster, local: datetime) -> date | None:
+    """Return the day that an entry opens for those who wait for a first-in; None: none.
+
+    In a night that began yesterday it is yesterday's: who comes at 1 a.m. is not there when today's hours begin.
+    """
+    if not entry.granted or entry.formula not in policy.openers:
+        return None
+    return _hours_of(roster, policy).opened_on(local, roster.closures) or local.date()
 
 
 def let_out(card: CardKey, roster: Roster, reader: str) -> EntryDecided:
@@ -246,6 +251,11 @@ def _bookings(card: CardKey, roster: Roster) -> tuple[Booking, ...]:
     known = roster.cards.get(card)
     member = known.member if known else None
     return tuple(one for one in roster.bookings if one.key == card or (one.member == member and member is not None))
+
+
+def _hours_of(roster: Roster, policy: DoorPolicy) -> WeeklyHours:
+    """Return the week people set, or else the site file's."""
+    return policy.hours if roster.hours is None else roster.hours
 
 
 def _good(serving: Iterable[Booking], uses: Mapping[BookingId, int] | None) -> Booking | None:
@@ -327,8 +337,7 @@ class _Asked:
 
     def _hours(self, *, opener: bool = False) -> EntryRule | None:
         """Return why nobody who depends on the opening hours enters now; None: they do."""
-        hours = self.policy.hours if self.roster.hours is None else self.roster.hours
-        day = hours.opened_on(self.local, self.roster.closures)
+        day = _hours_of(self.roster, self.policy).opened_on(self.local, self.roster.closures)
         if day is None:
             return EntryRule.CLOSURE if self.local.date() in self.roster.closures else EntryRule.CLOSED
         come = self.now.first_in is not None and self.now.first_in >= day

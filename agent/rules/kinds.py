@@ -22,7 +22,7 @@ RULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "door": ("entry-decided", "latch-moved", "door-changed"),
         "glass": ("copies-charged",),
         "health": ("service-started", "service-absent", "driver-changed"),
-        "leaf": ("door-fault-changed",),
+        "leaf": ("door-fault-changed", "entry-unused"),
         "linkfacts": ("link-changed", "link-measured", "link-rated", "outage-reported"),
         "members": ("roster-changed",),
         "pages": ("pages-counted", "attempt-counted", "attempt-owned", "attempt-known"),

@@ -1,16 +1,18 @@
 """Reads the leaf (shut, open, held, forced, propped) and the faults of what stands around it.
 
 The one idea: an alarm that cries for nothing is switched off by people, so *leaving never reads as forced*. Who goes
-out presses, turns a handle or pulls the call point, and the witnesses of that may arrive a moment after the contact:
-an opening nobody explained is judged after `PATIENCE_S`, and where nothing tells of leaving at all (no exit button, or
-a handle that opens by itself) no opening is ever called forced. A leaf that rattles for less than that was not
-opened. What disagrees with the command for longer than its time is a `DoorFault`: a fact when it begins, one when it
-ends, and an incident in between. Alarms and times follow IEC 60839-11-1 (portal held, portal forced, status of the
-locking device). Pure: it reads no clock; `wakes_at` says when it wants to be called. Times are `mono_s` of one boot.
+out presses, turns a handle or pulls the call point, and the witnesses of that may arrive a moment after the contact: an
+opening nobody explained is judged after `PATIENCE_S`, and where nothing tells of leaving at all (no exit button, or a
+handle that opens by itself) no opening is ever called forced. A leaf that rattles for less than that was not opened.
+What disagrees with the command for longer than its time is a `DoorFault`: a fact when it begins, one when it ends, and
+an incident in between. Alarms and times follow IEC 60839-11-1 (portal held, portal forced, status of the locking
+device). Whoever was let in and did not open is told too: granted, not entered. Pure: it reads no clock; `wakes_at` says
+when it wants to be called. Times are `mono_s` of one boot.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -228,3 +230,47 @@ class FaultWatch:
         waiting = [since_s + AFTER_S[fault] for fault, since_s in self._since.items() if fault not in self.faults]
         self.wakes_at = min(waiting, default=None)
         return changed
+
+
+# --- who was let in and did not come in ---------------------------------------------------------------------
+
+WAITED_FOR = 32  # grants at once: more than a queue of people at a door
+
+
+@dataclass(frozen=True, slots=True)
+class EntryUnused(Fact):
+    """A card was accepted and the leaf did not open in its time: granted, not entered."""
+
+    kind: ClassVar[str] = "entry-unused"
+    kept_for_days: ClassVar[int | None] = PASSAGE_DAYS
+
+    reader: str
+    entry: str  # the key of the decision
+
+
+class GrantWatch:
+    """Tells which grants nobody used. One opening serves all who were let in before it: they come in together."""
+
+    def __init__(self, grace_s: float) -> None:
+        self.wakes_at: float | None = None  # mono_s at which `wake` wants to be called
+        self._grace_s = grace_s
+        self._waiting: deque[tuple[float, EntryUnused]] = deque(maxlen=WAITED_FOR)
+
+    def granted(self, reader: str, entry: str, at: Moment, leaf: Passage) -> None:
+        """Wait for whoever was let in. Where the leaf stands open, or nobody sees it, nothing can be told."""
+        if leaf is Passage.CLOSED:
+            self._waiting.append((at.mono_s + self._grace_s, EntryUnused(reader, entry)))
+            self.wakes_at = self._waiting[0][0]
+
+    def opened(self) -> None:
+        """Note that the leaf opened, or that nobody sees it any more."""
+        self._waiting.clear()
+        self.wakes_at = None
+
+    def wake(self, at: Moment) -> list[EntryUnused]:
+        """Return the grants whose time is over; harmless when called early or for nothing."""
+        over = []
+        while self._waiting and self._waiting[0][0] <= at.mono_s:
+            over.append(self._waiting.popleft()[1])
+        self.wakes_at = self._waiting[0][0] if self._waiting else None
+        return over

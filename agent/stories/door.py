@@ -35,12 +35,12 @@ from agent.rules.door import (
     believed,
     let_out,
     locked_down,
-    opens_day,
+    opened_day,
     used,
 )
 from agent.rules.facts import CardKey, Fact
 from agent.rules.lastout import calls_back
-from agent.rules.leaf import DoorFaultChanged, FaultWatch, LeafWatch
+from agent.rules.leaf import DoorFaultChanged, EntryUnused, FaultWatch, GrantWatch, LeafWatch
 from agent.rules.members import Roster
 from agent.rules.readers import StrangersChanged, StrangerWatch
 from agent.stories.bequest import Intents, Known
@@ -99,6 +99,7 @@ class Door:
         self.clock = clock
         self.leaf = LeafWatch(ways.held_s, ways.grace_s, sees_leaving=ways.sees_leaving)
         self.faults = FaultWatch()
+        self.grants = GrantWatch(ways.grace_s)
         self.live = LiveDoor(latch="unknown", leaf=Passage.UNKNOWN.value)
         self._books = books
         self._people = people
@@ -176,8 +177,8 @@ class Door:
                 self._count(booking.id, key)
                 self.intend(BookingUsed(booking.id), at, key)
                 self.record(BookingUsed(booking.id), at, key)
-        day = local.date()
-        if opens_day(entry, self.ways.policy) and (self._first_in is None or self._first_in < day):
+        day = opened_day(entry, self.ways.policy, roster, local)
+        if day is not None and (self._first_in is None or self._first_in < day):
             self._first_in = day
             self.record(DayOpened(day.isoformat(), entry.formula), at, f"{day}:{at.boot}:{at.mono_s:.6f}")
 
@@ -220,6 +221,17 @@ class Door:
             return False
         return True
 
+    def let_in(self, entry: EntryDecided, at: Moment, key: str) -> None:
+        """Wait for whoever was let in to come in (`rules.leaf`)."""
+        if entry.rule != EntryRule.WAY_OUT:
+            self.grants.granted(entry.reader, key, at, self.leaf.leaf)
+            self.changed.set()
+
+    def unused(self, facts: list[EntryUnused], at: Moment) -> None:
+        """Write down who was let in and did not come in."""
+        for fact in facts:
+            self.record(fact, at, fact.entry)
+
     async def next_opening(self, within_s: float) -> Moment | None:
         """Wait for the leaf to open; None if it did not within `within_s`."""
         seen: asyncio.Future[Moment] = asyncio.get_running_loop().create_future()
@@ -251,6 +263,8 @@ class Door:
         if fact is not None:
             self.record(fact, at, f"{at.boot}:{at.mono_s:.6f}:{fact.now.value}")
             self.tell(leaf=fact.now.value)
+            if fact.now is not Passage.CLOSED:
+                self.grants.opened()
             if fact.now in {Passage.OPEN, Passage.PROPPED}:
                 for seen in self._openings:
                     if not seen.done():
@@ -328,7 +342,8 @@ async def mind_badges(door: Door, reader: CardReader, lock: Lock, direction: str
         key = f"{read.reader}:{read.at.boot}:{read.at.mono_s:.6f}:{entry.card[:8]}"
         if entry.granted:
             door.intend(entry, read.at, key)
-            await door.release(lock)
+            if await door.release(lock):
+                door.let_in(entry, read.at, key)
         door.record(entry, read.at, key)
         door.tell(entry=entry)
         door.answer(granted=entry.granted)

@@ -58,6 +58,7 @@ async def mind_leaf(door: Door, inputs: Inputs, lock: Lock) -> None:
             door.changed.set()
     finally:
         waking.cancel()
+        door.grants.opened()
         await asyncio.wait({waking}, timeout=1.0)
         door.show(replace(door.live, leaf=Passage.UNKNOWN.value, faults=(), lingers=False))
 
@@ -76,7 +77,8 @@ async def _settle(door: Door, lock: Lock, fact: DoorChanged | None, at: Moment) 
 async def _wake(door: Door, lock: Lock) -> None:
     """Call the leaf's rules at the moments they ask for."""
     while True:
-        due = [at_s for at_s in (door.leaf.wakes_at, door.faults.wakes_at) if at_s is not None]
+        rules = (door.leaf.wakes_at, door.faults.wakes_at, door.grants.wakes_at)
+        due = [at_s for at_s in rules if at_s is not None]
         wait_s = max(0.001, min(due) - door.clock.now().mono_s) if due else None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
@@ -85,6 +87,7 @@ async def _wake(door: Door, lock: Lock) -> None:
         at = door.clock.now()
         await _settle(door, lock, door.leaf.wake(at), at)
         door.faults_changed(door.faults.wake(at), at)
+        door.unused(door.grants.wake(at), at)
 
 
 async def mind_senses(door: Door, inputs: Inputs | None, readers: Mapping[str, CardReader], every_s: float) -> None:

@@ -18,7 +18,7 @@ from agent.rules.door import DoorChanged, EntryDecided, EntryRule
 from agent.rules.facts import Fact
 from agent.rules.glass import CopiesCharged
 from agent.rules.health import DriverChanged, ServiceAbsent, ServiceStarted
-from agent.rules.leaf import DoorFaultChanged
+from agent.rules.leaf import DoorFaultChanged, EntryUnused
 from agent.rules.linkfacts import CAUSES, Cause, Health, LinkChanged, LinkRated, OutageReported
 from agent.rules.members import CALENDAR, PEOPLE, RosterChanged
 from agent.rules.pages import AttemptCounted, AttemptKnown, AttemptOwned, PagesCounted
@@ -124,8 +124,10 @@ def _(fact: EntryDecided, words: Words, labels: Labels) -> str:
 
 
 @tell.register
-def _(fact: DoorChanged, words: Words, labels: Labels) -> str:
+def _(fact: DoorChanged | EntryUnused, words: Words, labels: Labels) -> str:
     del labels
+    if isinstance(fact, EntryUnused):
+        return words("event.entry_unused", reader=fact.reader)
     return words(f"event.door_{fact.now}")
 
 

@@ -21,7 +21,7 @@ from agent.rules.door import (
     believed,
     let_out,
     locked_down,
-    opens_day,
+    opened_day,
     used,
 )
 from agent.rules.facts import CardKey, FormulaId, MemberId
@@ -425,10 +425,22 @@ def test_who_opens_the_day_with_hours_waits_for_nobody() -> None:
 
 
 def test_who_opens_the_day() -> None:
-    assert opens_day(judge("anne"), FIRST)
-    assert not opens_day(judge("bob"), FIRST)
-    assert not opens_day(judge("left"), FIRST)  # refused: nobody has come
-    assert not opens_day(judge("anne"), POLICY)
+    noon = at("2026-11-23 12:00")
+    assert opened_day(judge("anne"), FIRST, ROSTER, noon) == date(2026, 11, 23)
+    assert opened_day(judge("anne"), FIRST, ROSTER, at("2026-11-23 07:00")) == date(2026, 11, 23)  # before the hours
+    assert opened_day(judge("bob"), FIRST, ROSTER, noon) is None
+    assert opened_day(judge("left"), FIRST, ROSTER, noon) is None  # refused: nobody has come
+    assert opened_day(judge("anne"), POLICY, ROSTER, noon) is None
+
+
+def test_who_comes_late_in_a_night_opens_that_night_and_not_the_morning_after() -> None:
+    night = replace(FIRST, hours=WeeklyHours.parse({"saturday": ("22:00-02:00",), "sunday": ("09:00-18:00",)}))
+    assert opened_day(judge("anne"), night, ROSTER, at("2026-11-22 01:30")) == date(2026, 11, 21)
+    assert opened_day(judge("anne"), night, ROSTER, at("2026-11-22 02:00")) == date(2026, 11, 22)
+    shut = replace(ROSTER, closures=frozenset({date(2026, 11, 21)}))
+    assert opened_day(judge("anne"), night, shut, at("2026-11-22 01:30")) == date(2026, 11, 22)
+    of_people = replace(ROSTER, hours=WeeklyHours())
+    assert opened_day(judge("anne"), night, of_people, at("2026-11-22 01:30")) == date(2026, 11, 22)
 
 
 # --- the event window and the lockdown ----------------------------------------------------------------------

@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.rules.door import DoorChanged, Passage
-from agent.rules.leaf import CALL_POINT, CONTACT, EXIT_BUTTON, LOCK_FEEDBACK, DoorFault, FaultWatch, LeafWatch
+from agent.rules.leaf import (
+    CALL_POINT,
+    CONTACT,
+    EXIT_BUTTON,
+    LOCK_FEEDBACK,
+    WAITED_FOR,
+    DoorFault,
+    EntryUnused,
+    FaultWatch,
+    GrantWatch,
+    LeafWatch,
+)
 from drivers.contract import InputChanged, InputId, LatchState, Moment, Trust
 from drivers.inputs import Debouncer
 
@@ -274,3 +285,40 @@ def test_a_fault_asks_to_be_judged_in_time() -> None:
     assert watch.wakes_at == 130.0
     watch.wake(moment(30))
     assert (watch.wakes_at, watch.faults) == (None, {DoorFault.EXIT_STUCK})
+
+
+# --- granted, not entered -----------------------------------------------------------------------------------
+
+
+def test_a_grant_nobody_used_is_told_when_its_time_is_over() -> None:
+    watch = GrantWatch(6.0)
+    assert watch.wakes_at is None
+    watch.granted("porte", "a", moment(1), Passage.CLOSED)
+    watch.granted("porte", "b", moment(3), Passage.CLOSED)
+    assert (watch.wakes_at, watch.wake(moment(6.9))) == (107.0, [])
+    assert watch.wake(moment(7)) == [EntryUnused("porte", "a")]
+    assert (watch.wakes_at, watch.wake(moment(9.5))) == (109.0, [EntryUnused("porte", "b")])
+    assert (watch.wakes_at, watch.wake(moment(60))) == (None, [])
+
+
+def test_one_opening_serves_all_who_were_let_in_before() -> None:
+    watch = GrantWatch(6.0)
+    watch.granted("porte", "a", moment(1), Passage.CLOSED)
+    watch.granted("porte", "a again", moment(4), Passage.CLOSED)
+    watch.opened()
+    assert (watch.wakes_at, watch.wake(moment(60))) == (None, [])
+
+
+@pytest.mark.parametrize("leaf", [Passage.OPEN, Passage.HELD, Passage.PROPPED, Passage.FORCED, Passage.UNKNOWN])
+def test_where_the_leaf_stands_open_or_unseen_nobody_is_waited_for(leaf: Passage) -> None:
+    watch = GrantWatch(6.0)
+    watch.granted("porte", "a", moment(1), leaf)
+    assert watch.wakes_at is None
+
+
+def test_a_crowd_is_bounded() -> None:
+    watch = GrantWatch(6.0)
+    for n in range(WAITED_FOR + 3):
+        watch.granted("porte", str(n), moment(n / 100), Passage.CLOSED)
+    assert watch.wakes_at == 106.03
+    assert len(watch.wake(moment(60))) == WAITED_FOR

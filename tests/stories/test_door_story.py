@@ -19,7 +19,7 @@ from agent.memory.ledger import Ledger, LedgerError
 from agent.rules.door import Access, DoorChanged, DoorPolicy, EntryDecided, LatchMoved, Passage
 from agent.rules.facts import CardKey, Fact, FormulaId, MemberId
 from agent.rules.hours import DAYS, WeeklyHours
-from agent.rules.leaf import DoorFaultChanged
+from agent.rules.leaf import DoorFaultChanged, EntryUnused
 from agent.rules.members import Card, Member, Roster
 from agent.rules.readers import StrangersChanged
 from agent.stories import bequest
@@ -208,6 +208,20 @@ def test_granted_and_refused(tmp_path: Path) -> None:
     assert live.last_rule == "unknown-card"
     assert live.last_granted == datetime(2026, 11, 23, 9, 0, 2, tzinfo=UTC)
     assert live.last_refused == datetime(2026, 11, 23, 9, 0, 3, tzinfo=UTC)
+
+
+def test_a_grant_that_nobody_used_is_written_down(tmp_path: Path) -> None:
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        far = Script(clock, (1.0, "AA"), (30.0, "CC"), (40.0, "BB"))
+        leaf = Script(clock, (0.5, "shut"), (43.0, "open"), (46.0, "shut"), (90.0, "shut"))
+        async with asyncio.TaskGroup() as both:
+            both.create_task(mind_leaf(site.door, leaf.as_inputs(), leaf.as_lock()))
+            both.create_task(mind_badges(site.door, far.as_reader(), far.as_lock()))
+
+    facts, _ = play(tmp_path, scene)
+    assert [fact.granted for fact in facts if isinstance(fact, EntryDecided)] == [True, False, True]
+    unused = [fact for fact in facts if isinstance(fact, EntryUnused)]
+    assert unused == [EntryUnused("porte", "porte:virtual:1.000000:key-AA")]
 
 
 @pytest.mark.parametrize("at_once", [True, False])

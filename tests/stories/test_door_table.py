@@ -119,6 +119,7 @@ INDEX: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "B8 opening relocks, a grant expires": (
         (STORY, "test_the_leaf_relocks_is_held_and_is_forced"),
+        (STORY, "test_a_grant_that_nobody_used_is_written_down"),
         (ANY_LOCK, "test_relock_cuts_the_pulse_and_the_next_is_whole"),
         LEAF_PLAYS,
     ),

@@ -25,7 +25,7 @@ from agent.memory.roster import Person
 from agent.rules.door import DoorChanged, EntryDecided
 from agent.rules.facts import Fact, MemberId
 from agent.rules.incidents import Area
-from agent.rules.leaf import DoorFaultChanged
+from agent.rules.leaf import DoorFaultChanged, EntryUnused
 from agent.rules.readers import StrangersChanged
 from agent.rules.remote import LONGEST_S, OpenedRemotely, Refusal, Whom, WindowClosed, WindowOpened, next_time
 from agent.views.events import Labels, tell
@@ -58,7 +58,7 @@ PATIENCE_S = 8.0  # beyond the pulse: the leaf is watched for 3 s after it
 PICTURE_S = 0.2  # a service's picture follows a change by less
 SHOWN, DAYS = 20, timedelta(days=7)
 KINDS: tuple[type[Fact], ...] = (
-    *(EntryDecided, DoorChanged, DoorFaultChanged, StrangersChanged),
+    *(EntryDecided, EntryUnused, DoorChanged, DoorFaultChanged, StrangersChanged),
     *(OpenedRemotely, WindowOpened, WindowClosed),
 )
 SAID = {  # what the door service answers, in words
