@@ -18,7 +18,7 @@ from agent.rules.contract import Stand, bounds, stand_of
 from agent.rules.facts import AliasId, Fact
 from agent.rules.pages import Owner, PagesCounted
 from agent.rules.panel import Counted, Typed, judge_panel
-from agent.rules.paper import CopiesByHand, CopiesCounted, MetersRead, PanelRead
+from agent.rules.paper import CopiesByHand, CopiesCounted, MetersRead, PanelRead, PrintsUnmatched
 
 Keyed = tuple[Fact, str]
 
@@ -53,7 +53,7 @@ def last_panel(ledger: Ledger, device: str) -> PanelRead | None:
 def plan_panel(ledger: Ledger, device: str, typed: Typed, actor: str) -> tuple[PanelRead, tuple[Keyed, ...]]:
     """Return a relevé and the facts it makes. Raises LedgerError."""
     before, counted = None, Counted()
-    for entry in ledger.entries(PanelRead, PagesCounted, CopiesCounted):
+    for entry in ledger.entries(PanelRead, PagesCounted, CopiesCounted, PrintsUnmatched):
         fact = entry.fact
         if getattr(fact, "device", "") != device:
             continue

@@ -15,7 +15,7 @@ from datetime import date
 
 from agent.rules.facts import Fact, FormulaId, MemberId
 from agent.rules.pages import PagesCounted
-from agent.rules.paper import CopiesByHand, CopiesCounted, PanelRead
+from agent.rules.paper import CopiesByHand, CopiesCounted, PanelRead, PrintsUnmatched
 
 NOT_SHOWN = -1
 LEAP = 50_000  # sides: more than anybody copies at a place like ours between two relevés
@@ -47,6 +47,10 @@ class Counted:
             return Counted(
                 self.mono + fact.sides_mono, self.colour + fact.sides_colour, self.copies_mono, self.copies_colour
             )
+        if isinstance(
+            fact, PrintsUnmatched
+        ):  # nobody's, past the box too: it is in the books, and counts no second time
+            return Counted(self.mono + fact.mono, self.colour + fact.colour, self.copies_mono, self.copies_colour)
         if isinstance(fact, CopiesCounted):
             mono, colour = fact.mono, fact.colour
             return Counted(self.mono + mono, self.colour + colour, self.copies_mono + mono, self.copies_colour + colour)

@@ -10,7 +10,7 @@ from agent.rules.attribution import PagesAttributed
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.pages import Evidence, PagesCounted
 from agent.rules.panel import NOT_SHOWN, Counted, Typed, doubt, judge_panel
-from agent.rules.paper import CopiesByHand, CopiesCounted
+from agent.rules.paper import CopiesByHand, CopiesCounted, PrintedPast
 
 OCT, NOV = date(2026, 10, 30), date(2026, 11, 30)
 FIRST, _ = judge_panel("copieur", Typed(OCT, 10_000, 2_000), None, Counted(), "a1")
@@ -47,9 +47,12 @@ def test_what_the_house_counted():
     copies = CopiesCounted("copieur", "S", 1, "v", whose[1], whose[2], 3, 1, 3, 1)
     moved = PagesAttributed("a", "copieur", 1, *whose, whose[1], whose[2], 5, 2, 4, "a1")
     found = Counted()
-    for fact in (prints, copies, moved):
+    past = PrintedPast(
+        "copieur", "S", 1, 10, 4, 110, 24, "S/9/u9"
+    )  # nobody's already: the panel's rest is not it again
+    for fact in (prints, copies, moved, past):
         found = found.plus(fact)
-    assert found == Counted(8, 3, 3, 1)
+    assert found == Counted(18, 7, 3, 1)
 
 
 def test_the_lines_that_a_panel_does_not_show_are_kept_as_such():

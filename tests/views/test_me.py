@@ -23,7 +23,8 @@ from agent.rules.door import EntryDecided
 from agent.rules.facts import AliasId, CardKey, Fact, FormulaId, MemberId
 from agent.rules.health import ServiceAbsent
 from agent.rules.pages import Evidence, PagesCounted
-from agent.rules.paper import CopiesCounted
+from agent.rules.paper import CopiesCounted, PrintedPast
+from agent.rules.past import attributed
 from agent.rules.presence import Reason, VisitCorrected, VisitEnded, VisitEvidence, VisitStarted
 from agent.rules.visits import Visit
 from agent.sitefile import read_tariff
@@ -173,13 +174,19 @@ def test_a_month_begins_at_the_sites_midnight() -> None:
 def test_the_estimate_is_the_statements_own(home: House) -> None:
     anne, bob = people(home)
     november(home, anne, bob)
+    past, nobody = PrintedPast("copieur", "S1", 1, 6, 2, 106, 22, "S1/9/u9"), (NOBODY, FormulaId(""))
+    given = attributed("past", past, nobody, (bob, OCC), 1, "a1")  # what came past the box is among his own
+    home.ledger.append_now(past, home.clock.now(), "past")
+    home.ledger.append_now(given, home.clock.now(), "past:past:1")
     tariff = read_tariff(Path(home.site.tariff))
     whole = month_statement(home.ledger, home.roster.roster(), tariff, home.site.site, "2026-11")
     for who in (anne, bob):
         fold = OwnFold(who, "2026-11", absences_until(home.ledger, "2026-11", ZoneInfo("Europe/Paris")))
         for written, entry in in_time(home.ledger.entries(*KINDS), ZoneInfo("Europe/Paris")):
             fold.add(written, entry)
-        own = fold.done(home.roster.roster().members[who], tariff).estimate
+        done = fold.done(home.roster.roster().members[who], tariff)
+        assert ((6, 2) in [(row.mono, row.colour) for row in done.paper if row.kind == "print"]) is (who == bob)
+        own = done.estimate
         assert own is not None
         assert own.lines == tuple(line for line in whole.lines if line.member == who)
 
