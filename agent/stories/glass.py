@@ -151,8 +151,8 @@ class Glass:
             goes_on = last is not None and last.member == meant.member and last.ended is None
             tab = tabs.by_visit.get(meant.visit) or (last if goes_on else None)
             if tab is not None:
-                del self._meant[device]
                 await self._choose(tab, meant.member, meant.payer, meant.actor, aloud=meant.aloud)
+                del self._meant[device]  # once it is on the disk
             elif self._clock.now().mono_s - meant.at.mono_s > ASK_STANDS_S:
                 del self._meant[device]
         for said in list(self._tabs.read().moves()):
