@@ -10,19 +10,30 @@ from datetime import date, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from agent.config import Site
+from agent.live import LiveSupply
 from agent.rules.hours import WeeklyHours
 from agent.rules.incidents import Area, Incident, Level
 from agent.rules.linkfacts import WORKS
 from agent.views.events import Labels, tell
 from agent.views.linkwords import link_words
 from agent.views.state import Card, DeviceLine, DoorLine, LinkLine, SiteState
-from agent.views.supplies import SaidSupply, said_supply, said_tray
+from agent.views.supplies import INKS, SaidSupply, said_supply, said_tray
 from agent.views.words import Words, capital, words
 
 RESTARTS = frozenset({"link-box", "link-internet", "link-line"})  # their remedy is to restart the box of a link
 BY_LINE = frozenset({"link-line", "link-internet"})  # their remedy is that of the kind of line
 # where an incident is put right, if a page does
-ACTS = {"copies-nobodys": ("/impressions#waiting", "nobodys.act"), "printed-past": ("/impressions#past", "past.act")}
+ACTS = {
+    "copies-nobodys": ("/impressions#waiting", "nobodys.act"),
+    "printed-past": ("/impressions#past", "past.act"),
+    "spool-gap": ("/impressions#waiting", "nobodys.act"),
+    "people-left": ("/visites", "visites.act"),
+    "lockdown": ("/porte", "lockdown.act"),
+    "link-loss": ("/internet", "internet.act"),
+    "link-delay": ("/internet", "internet.act"),
+}
+ALARMS = frozenset({"lockdown", "door-forced"})  # urgent, and nothing is out of order
+TONERS = {"printer-toner-low": 0.2, "printer-toner-empty": 0.01}  # levels at which a toner may be the one meant
 RESTART_MINUTES = 5  # how long a provider's box takes to come back
 
 
@@ -66,6 +77,7 @@ class SaidCard:
 
     area: Area
     level: Level
+    word: str  # the level's
     name: str
     sentence: str
     incidents: tuple[SaidIncident, ...]
@@ -137,20 +149,32 @@ class Saying:
         if level is Level.WATCH:
             return Verdict(level, self.words("verdict.watch", n=len(incidents)), first)
         others = [self.incident(one).title for one in incidents[1:] if one.level is Level.DOWN]
-        return Verdict(level, self.words("verdict.down", n=1 + len(others), title=first), " · ".join(others))
+        more = " · ".join(others)
+        if _alarming(incidents):
+            return Verdict(level, first, more)
+        return Verdict(level, self.words("verdict.down", n=1 + len(others), title=first), more)
 
     def incident(self, incident: Incident) -> SaidIncident:
         """Say what is wrong and what to do."""
         values = values_of(self._name(incident), incident.detail)
         return SaidIncident(
             incident.level,
-            self.words(f"incident.{incident.key}.title", **values),
+            self.words(f"incident.{incident.key}.title", **values) + self._toners(incident),
             self.since(incident.since),
             self._remedy(incident, values),
             incident.subject if incident.key in RESTARTS else "",
             self._restarted(incident),
             *self._act(incident),
         )
+
+    def _toners(self, incident: Incident) -> str:
+        """Return which toner it is, and its level, if the device tells levels: what is to be bought or changed."""
+        most = TONERS.get(incident.key)
+        supplies = next((one.supplies for one in self.state.devices if one.name == incident.subject), ())
+        if most is None:
+            return ""
+        low = [said_supply(one, self.words) for one in supplies if one.colour in INKS and _share(one) <= most]
+        return f" ({', '.join(f'{one.name.lower()} {one.level}' for one in low)})" if low else ""
 
     def _act(self, incident: Incident) -> tuple[str, str]:
         """Return the page where it is put right, and what one does there; empty if there is none."""
@@ -269,6 +293,7 @@ class Saying:
         return SaidCard(
             card.area,
             card.level,
+            self.words(f"level.{'alarm' if _alarming(card.incidents) else card.level}"),
             self.words(f"card.{card.area}.name"),
             self._kept() if card.area is Area.INTERNET and card.level is Level.WATCH else "",
             tuple(self.incident(one) for one in card.incidents),
@@ -350,6 +375,16 @@ class Saying:
         time = self.time(at)
         today = self.state.at.astimezone(self.zone).date()
         return time if local.date() == today else f"{self.words.day(local)}, {time}"
+
+
+def _alarming(incidents: tuple[Incident, ...]) -> bool:
+    """Tell whether all that is down is urgent without being out of order."""
+    down = [one.key for one in incidents if one.level is Level.DOWN]
+    return bool(down) and ALARMS.issuperset(down)
+
+
+def _share(supply: LiveSupply) -> float:
+    return 1.0 if supply.level_share is None else supply.level_share
 
 
 def _joined(*parts: str) -> str:

@@ -67,7 +67,7 @@ def status_lines(site: Site, state: SiteState, language: str) -> list[str]:
     verdict = say.verdict()
     lines = [f"{SHAPES[verdict.level]} {verdict.sentence}"]
     for card in say.cards():
-        lines += ["", f"{card.name} · {say.words(f'level.{card.level}')}"]
+        lines += ["", f"{card.name} · {card.word}"]
         for incident in card.incidents:
             lines.append(f"  {SHAPES[incident.level]} {' '.join(filter(None, (incident.title, incident.since)))}")
             lines.append(f"    → {incident.remedy}")

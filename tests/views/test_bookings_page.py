@@ -16,15 +16,18 @@ from agent.rules.bookings import Alarm
 from agent.rules.door import admit
 from agent.rules.facts import FormulaId
 from agent.rules.members import RosterChanged
+from agent.views.web import bookings
 from drivers.contract import CardNumber, Trust
 from tests.views.hand import Hand, Page, browse
-from tests.views.scenes import SITE, House, house, scenes
+from tests.views.scenes import CLOSED, NOON, SITE, House, house, pictures, scenes
 
 LINES = replace(
     SITE,
     door=DoorConfig(LockConfig("sim"), booking_early_min=10.0),
     readers={"porte": ReaderConfig("serial", "door", "/dev/x", frame="line")},
 )
+
+LOCKED = replace(CLOSED, lockdown=NOON)
 
 
 @pytest.fixture
@@ -156,6 +159,7 @@ def test_a_lockdown_takes_two_steps_and_ends_by_a_tap(home: House) -> None:
         assert "Dites pourquoi." in said(await hand.send(form))
         assert "Ce n'est pas une heure" in said(await hand.send(form, reason="exercise", until="soir"))
         assert home.roster.roster().lockdown is None
+        home.paint(pictures(home.clock.now(), door=LOCKED))
         page = await hand.send(form, reason="intrusion")
         assert "Confinement : plus personne n'entre. Tout le monde peut sortir." in said(page)
         assert "intrusion, personne menaçante" in said(page)
@@ -163,6 +167,7 @@ def test_a_lockdown_takes_two_steps_and_ends_by_a_tap(home: House) -> None:
         lockdown = home.roster.roster().lockdown
         assert lockdown is not None
         assert (lockdown.reason, lockdown.until) == (Alarm.INTRUSION, None)
+        home.paint(pictures(home.clock.now()))
         page = await hand.send(page.form("/porte/deconfiner"))
         assert "Confinement levé" in said(page)
         assert home.roster.roster().lockdown is None
@@ -176,10 +181,30 @@ def test_a_lockdown_takes_two_steps_and_ends_by_a_tap(home: House) -> None:
     browse(home, story)
 
 
+@pytest.mark.parametrize("door", ["silent", "deaf"])
+def test_a_lockdown_that_the_door_does_not_show_is_not_said(
+    home: House, monkeypatch: pytest.MonkeyPatch, door: str
+) -> None:
+    monkeypatch.setattr(bookings, "FOLLOW_EVERY_S", 0.001)
+    old = {"door": 60.0} if door == "silent" else {}
+
+    async def story(hand: Hand) -> None:
+        await hand.claim()
+        form = (await hand.open("/porte/confiner")).form("/porte/confiner")
+        home.paint(pictures(home.clock.now(), old=old))
+        page = await hand.send(form, reason="intrusion")
+        assert "le service de la porte ne répond pas : allez voir si elle est verrouillée" in said(page)
+        assert "plus personne n'entre" not in said(page)
+        assert home.roster.roster().lockdown is not None
+
+    browse(home, story)
+
+
 def test_a_lockdown_may_have_an_end(home: House) -> None:
     async def story(hand: Hand) -> None:
         await hand.claim()
         form = (await hand.open("/porte/confiner")).form("/porte/confiner")
+        home.paint(pictures(home.clock.now(), door=LOCKED))
         page = await hand.send(form, reason="exercise", until="23:59")
         assert "jusqu'à 23:59 : exercice." in said(page)
         page = await hand.open("/porte?lang=en")

@@ -137,7 +137,7 @@ def test_open_in_two_steps_and_only_once(tmp_path: Path) -> None:
         said = place.facts(OpenedRemotely)
         assert said == [OpenedRemotely("a1", Whom.DELIVERY)]
         assert "Ouverte " in page.text
-        assert page.text.count("Porte ouverte depuis la page : une livraison") == 1
+        assert page.text.count("Ouverture commandée depuis la page : une livraison") == 1
         assert place.pulses() == 1
         again = await place.open(form)  # the same number again
         assert "valable qu'une minute et une seule fois" in again.text
@@ -208,7 +208,7 @@ def test_it_says_that_the_door_did_not_move_or_that_nobody_sees_it(tmp_path: Pat
         assert "Commande envoyée, la porte n'a pas bougé." in page.text
         assert place.pulses() == 1
         english = await place.hand.open("/porte?lang=en")
-        assert "Door opened from the page: a test" in english.text
+        assert "Opening commanded from the page: a test" in english.text
 
     async def blind(place: Porch, clock: PagesClock) -> None:
         page = await place.open(await place.step_two(), whom="test")

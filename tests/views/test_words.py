@@ -52,7 +52,7 @@ NOT_KEYS = {"door.lock", "door.inputs"}  # names of drivers, written as keys are
 
 FAMILIES: set[str] = {
     *(f"incident.{key}.{part}" for key in KEYS for part in ("title", "remedy")),
-    *(f"level.{level}" for level in Level),
+    *(f"level.{level}" for level in (*Level, "alarm")),
     *(f"card.{area}.name" for area in Area),
     *(f"link.{word}" for word in (*Health, *(cause for cause in Cause if cause not in {Cause.NONE, Cause.GAP}))),
     *(f"{section}.{line}" for section in ("line", "access") for line in LINES),

@@ -7,23 +7,27 @@ two steps and no code: in danger nobody types six digits, and it shuts nobody in
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from aiohttp import web
 
+from agent.live import read_pictures
 from agent.memory.roster import RosterError, RosterStore
 from agent.rules.bookings import Alarm, Booking, BookingId
 from agent.rules.facts import MemberId
 from agent.rules.hours import instant
 from agent.rules.remote import Refusal, next_time
 from agent.views.web.asking import local_now, people
-from agent.views.web.gate import GATE, ROSTER, Role, audit, back, form, needs, page, words_of
+from agent.views.web.cards import door_hears
+from agent.views.web.gate import GATE, PLACES, ROSTER, Role, audit, back, form, needs, page, words_of
 from agent.views.web.members import Wrong, changed, day_of, sentence
 from agent.views.words import Words
 
 HOME = "/porte/reservations"
+FOLLOW_TRIES, FOLLOW_EVERY_S = 40, 0.1  # a door takes up a change within two seconds
 CODE = "code"  # for whom: a guest, by a code
 _TIME = re.compile(r"([01]?\d|2[0-3])[:hH]([0-5]\d)?")
 
@@ -191,7 +195,8 @@ async def lock_down(request: web.Request) -> web.StreamResponse:
         return _lockdown_page(request, words_of(request)("porte.no_time" if no_time else "lockdown.no_reason"))
     changed(request, lambda roster, actor: roster.bookings.lock_down(Alarm(reason), actor=actor, until=until))
     await audit(request, "lockdown-begun", reason)
-    return back(request, "/porte", "lockdown.begun")
+    followed = await _door_follows(request, locked=True)
+    return back(request, "/porte", "lockdown.begun" if followed else "lockdown.unheard")
 
 
 @needs(Role.ANIMATOR)
@@ -199,4 +204,17 @@ async def end_lockdown(request: web.Request) -> web.StreamResponse:
     """Let people in again."""
     changed(request, lambda roster, actor: roster.bookings.end_lockdown(actor=actor))
     await audit(request, "lockdown-ended")
-    return back(request, "/porte", "lockdown.ended")
+    followed = await _door_follows(request, locked=False)
+    return back(request, "/porte", "lockdown.ended" if followed else "lockdown.unheard")
+
+
+async def _door_follows(request: web.Request, *, locked: bool) -> bool:
+    """Wait until the door itself shows the lockdown, or its end: only then is it said. False if it does not."""
+    for _ in range(FOLLOW_TRIES):
+        if not door_hears(request):
+            return False
+        picture = read_pictures(request.app[PLACES].run).get("door")
+        if picture is not None and picture.door is not None and (picture.door.lockdown is not None) is locked:
+            return True
+        await asyncio.sleep(FOLLOW_EVERY_S)
+    return False
