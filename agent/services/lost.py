@@ -60,6 +60,11 @@ class LostRoster(RosterStore):
         del actor
         raise RosterLostError(self.fault)
 
+    def settle(self, limit_s: float = 0.0) -> int:
+        """Return 0: what waits in an outbox that cannot be read is settled when it can be again."""
+        del limit_s
+        return 0
+
 
 class ListedRoster(LostRoster):
     """Stands in for a roster that cannot be opened, where paper is counted: knows whom the last list knows."""
