@@ -152,7 +152,8 @@ class Glass:
             tab = tabs.by_visit.get(meant.visit) or (last if goes_on else None)
             if tab is not None:
                 await self._choose(tab, meant.member, meant.payer, meant.actor, aloud=meant.aloud)
-                del self._meant[device]  # once it is on the disk
+                if self._meant.get(device) is meant:  # once it is on the disk; another may have come meanwhile
+                    del self._meant[device]
             elif self._clock.now().mono_s - meant.at.mono_s > ASK_STANDS_S:
                 del self._meant[device]
         for said in list(self._tabs.read().moves()):
