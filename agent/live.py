@@ -122,6 +122,8 @@ class LiveHeld:
     why: str = ""  # why nobody can tell; "waiting": not looked through yet
     payer: str = ""  # the shared account that is to pay; "": whoever badges
     charge: str = ""  # rules.payers.Charge: whether it would, for that member; "" where no shared account is to pay
+    sheets: int | None = None  # forecast
+    large: bool = False  # it asks for A3 or larger
 
     @property
     def name(self) -> str:

@@ -31,6 +31,7 @@ class HeldJob:
     documents: int = 1  # without those
     size_bytes: int = 0
     authenticated: bool = False  # its queue asked for the password of `user`
+    media: str = ""  # asked for, as a PWG 5101.1 or an older name; "": the queue's own
     account: str = ""  # job-account-id (PWG 5100.7): what the client says is to pay, any text
 
     @property

@@ -43,6 +43,8 @@ ATTRIBUTES = [
     "copies",
     "sides",
     "Duplex",
+    "media",
+    "PageSize",
     "number-up",
     "page-ranges",
     "page-set",
@@ -176,6 +178,7 @@ def _held(job: int, row: Mapping[str, object], asking: frozenset[str]) -> HeldJo
         documents=max(0, _whole(row.get("number-of-documents"), 1) - sum(banners)),
         size_bytes=_whole(row.get("job-k-octets"), 0) * 1024,
         authenticated=queue in asking,
+        media=next((said for name in ("media", "PageSize") if isinstance(said := row.get(name), str)), ""),
         account=str(row.get("job-account-id") or ""),
     )
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from agent.rules.facts import FormulaId
+from agent.rules.facts import FormulaId, MemberId
+from agent.rules.sheets import large
 from agent.rules.tariff import Prices, Tariff, cents
-from agent.rules.usage import Item
+from agent.rules.usage import prints_used
 from drivers.holding import HeldJob, Leaves
 
 MOST_RANGES = 1000
@@ -31,6 +32,7 @@ class Forecast:
     sheets: int | None = None
     why: str = ""  # "" | Leaves.why | "waiting": not looked through yet
     backs: int = 0  # blank backs beyond the sides, at most; 0 if it asks for one side: some machines count them
+    large: bool = False  # on A3 or larger, as it asks
 
 
 WAITING = Forecast(why="waiting")
@@ -53,7 +55,7 @@ def forecast(job: HeldJob, documents: Sequence[Leaves]) -> Forecast:
     colour = None if None in colours else sum(one for one in colours if one is not None) * job.copies
     if job.monochrome:
         colour, why = 0, ""
-    return Forecast(sides * job.copies, colour, per_copy * job.copies, why, odd)
+    return Forecast(sides * job.copies, colour, per_copy * job.copies, why, odd, large(job.media))
 
 
 def _part(job: HeldJob, leaves: Leaves) -> tuple[int, int | None] | None:
@@ -78,10 +80,26 @@ def price(told: Forecast, prices: Prices) -> tuple[Decimal, Decimal] | None:
     """Return the least and the most a job can cost at `prices`, before free sides; None if its sides are not known."""
     if told.sides is None:
         return None
-    mono, colour = prices.sides[Item.PRINT_MONO], prices.sides[Item.PRINT_COLOUR]
-    fewest, most = (0, told.sides) if told.colour is None else (told.colour, told.colour)
-    ends = sorted((told.sides - n) * mono + n * colour for n in (fewest, most))
-    return cents(ends[0]), cents(ends[1])
+    both = 0 if told.sheets is None else max(0, 2 * (told.sides - told.sheets))
+    colours = (0, min(both, told.sides), told.sides) if told.colour is None else (told.colour,)
+    ends = sorted(_cost(told, told.sides - n, n, both, prices) for n in colours)
+    return cents(ends[0]), cents(ends[-1])
+
+
+def _cost(told: Forecast, mono: int, colour: int, both: int, prices: Prices) -> Decimal:
+    """Return what the sides of a job cost, each priced as it will be billed."""
+    counted = prints_used(
+        date.min,
+        MemberId(""),
+        FormulaId(""),
+        mono=mono,
+        colour=colour,
+        free=0,
+        both=both,
+        large=told.large,
+        open_sides=0,
+    )
+    return sum((one.quantity * prices.sides[prices.priced_as(one.item)] for one in counted), Decimal(0))
 
 
 def quote(

@@ -54,4 +54,6 @@ def _row(
         why=told.why,
         payer=payer if is_payer(payer) else "",
         charge=charged.value if is_payer(payer) else "",
+        sheets=told.sheets,
+        large=told.large,
     )

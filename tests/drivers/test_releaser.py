@@ -34,15 +34,21 @@ def test_a_job_of_which_documents_are_still_to_come_does_not_wait_yet(tmp_path):
         assert asyncio.run(story(cupsd)) == [[], [], [2]]
 
 
-def test_a_job_tells_on_how_many_sides_it_is_to_be_printed_or_leaves_it_open(tmp_path):
+def test_a_job_tells_on_how_many_sides_and_what_paper_it_is_to_be_printed_or_leaves_it_open(tmp_path):
     async def story(cupsd):
         async with CupsSpooler(SystemClock(), cupsd.server, ["q"]) as line:
-            return [(job.two_sided, job.one_sided) for job in await CupsReleaser(line, line, ["q"]).held()]
+            held = await CupsReleaser(line, line, ["q"]).held()
+            return [(job.two_sided, job.one_sided, job.media) for job in held]
 
     with CupsPeer(tmp_path) as cupsd:
         cupsd.add_queue("q", "file:///dev/null", metered=False, held=True)
         uri = f"http://127.0.0.1:{cupsd.port}/printers/q"
-        for sides in ("two-sided-long-edge", "one-sided", ""):
+        for sides, media in (("two-sided-long-edge", "iso_a3_297x420mm"), ("one-sided", ""), ("", "")):
             asked = (attribute("sides", Tag.KEYWORD, sides),) if sides else ()
+            asked += (attribute("media", Tag.KEYWORD, media),) if media else ()
             ask(uri, PRINT_JOB, job=asked, body=document(1))
-        assert asyncio.run(story(cupsd)) == [(True, False), (False, True), (False, False)]
+        assert asyncio.run(story(cupsd)) == [
+            (True, False, "iso_a3_297x420mm"),
+            (False, True, ""),
+            (False, False, ""),
+        ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -87,6 +88,18 @@ def test_prices_are_a_range_where_the_colour_is_unknown() -> None:
     assert price(Forecast(14, None, 14), PRICES) == (Decimal("0.70"), Decimal("3.50"))
     assert price(Forecast(why="broken"), PRICES) is None
     assert price(Forecast(0, 0, 0), PRICES) == (Decimal("0.00"), Decimal("0.00"))
+
+
+def test_a_side_is_quoted_as_it_will_be_billed() -> None:
+    """A3 and what shares a sheet have prices of their own, where the tariff makes a difference."""
+    own = {Item.PRINT_MONO_A3: "0.10", Item.PRINT_COLOUR_A3: "0.50", Item.PRINT_MONO_TWO_SIDED: "0.04"}
+    prices = replace(PRICES, sides={**SIDES, **{item: Decimal(each) for item, each in own.items()}})
+    assert price(Forecast(7, 1, 7, large=True), prices) == (Decimal("1.10"), Decimal("1.10"))
+    assert price(Forecast(7, 0, 4), prices) == (Decimal("0.29"), Decimal("0.29"))  # six share a sheet, one does not
+    assert price(Forecast(7, None, 4), prices) == (Decimal("0.29"), Decimal("1.75"))
+    assert price(Forecast(7, 0), prices) == (Decimal("0.35"), Decimal("0.35"))
+    assert forecast(job(media="iso_a3_297x420mm"), (SEVEN,)).large
+    assert not forecast(job(media="iso_a4_210x297mm"), (SEVEN,)).large
 
 
 def test_jobs_together_have_a_price_only_if_each_has() -> None:

@@ -83,7 +83,7 @@ def _mine(request: web.Request, one: LiveHeld, formula: FormulaId, t: Words) -> 
         one.name,
         t("me.waiting.sent", day=t.day(sent), time=f"{sent:%H:%M}"),
         _size(one, t),
-        _price(request, [Forecast(one.sides, one.colour)], formula, t),
+        _price(request, [Forecast(one.sides, one.colour, one.sheets, large=one.large)], formula, t),
         t("me.waiting.until", day=t.day(until), time=f"{until:%H:%M}"),
         one.payer,
         _pays(request, one.payer, one.charge, t) if one.payer else "",
