@@ -3,14 +3,14 @@
 The one idea: each question has its own statistic, made for quick and sure answers, and none of them is a mean over a
 minute. *Loss* is a cumulative sum (CUSUM, Page 1954) of the likelihood of 5 % against 0.5 %: it rises with every loss
 and sinks with every answer, so a single loss is nothing and a bad stretch adds up at any cadence. What left in one
-moment and was lost is one loss, so that a hiccup weighs the same however many probes it ate. A sum above nought, or a
-first router that misses for once, asks for a burst: 30 echoes a second decide within seconds what six would in half a
-minute (tests/lab/test_loss.py). *Delay* compares each target with its own usual round trip, once a round whatever the
-pace; what is usual falls at once and rises slowly; a late answer is a slow one, not a lost one. A line whose provider's
-router is slow together with all targets, unsteadily or very, is *full*: our own doing. Which way is told by byte
-counters where they see everybody's traffic, else by the size of the delay: no usual queue takes that long to drain at
-the contract's downward rate. One target that is alone with its trouble is named and has no say. Pure; judged by
-`rules.links`.
+moment and was lost is one loss, so that a hiccup weighs the same however many probes it ate; a first router that misses
+for once after ten answers is one more witness. A sum above nought asks for a burst: 30 echoes a second decide within
+seconds what six would in half a minute (tests/lab/test_loss.py). *Delay* compares each target with its own usual round
+trip, once a round whatever the pace; what is usual falls at once and rises slowly; a late answer is a slow one, not a
+lost one. A line whose provider's router is slow together with all targets, unsteadily or very, is *full*: our own
+doing. Which way is told by byte counters where they see everybody's traffic, else by the size of the delay: no usual
+queue takes that long to drain at the contract's downward rate. One target that is alone with its trouble is named and
+has no say. Pure; judged by `rules.links`.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Quality:
     _lost_s: float = float("-inf")  # when the first echo of the last bad moment was sent
     _timed_s: dict[str, float] = field(default_factory=dict)  # when the last probe was sent whose time counted
     _hop_run: int = 0  # answers in a row of the first router
-    _hop_missed: bool = False  # its last fate, after so many
+    _hop_lost: bool = False  # its last loss counted
     _losers: set[str] = field(default_factory=set)  # the targets that lost since the sum was nought
     _state: tuple[Health, Cause] = (Health.UP, Cause.NONE)
 
@@ -100,10 +100,22 @@ class Quality:
             self._take_time(reply, reply.rtt_s)
         if reply.kind is ProbeKind.ECHO:
             self._take_fate(reply)
-        elif reply.outcome is not Outcome.LATE:
-            replied = reply.outcome is Outcome.REPLIED
-            self._hop_missed = not replied and self._hop_run >= HOP_SEEN
-            self._hop_run = self._hop_run + 1 if replied else 0
+        else:
+            self._take_hop(reply)
+
+    def _take_hop(self, reply: ProbeReply) -> None:
+        """Count a first router's silence only after many answers: most have better to do now and then."""
+        known = self._hop_run >= HOP_SEEN
+        if reply.outcome is Outcome.LATE:
+            self._count(-LOSS_STEP if self._hop_lost else 0.0)
+            self._hop_lost = False
+        elif reply.outcome is Outcome.REPLIED:
+            self._hop_run += 1
+            self._count(ANSWER_STEP if known else 0.0)
+        else:
+            self._hop_run, self._hop_lost = 0, known
+            if known:
+                self._take_loss(reply)
 
     def _take_time(self, reply: ProbeReply, rtt_s: float) -> None:
         name = f"{reply.kind}{reply.target}"
@@ -185,8 +197,8 @@ class Quality:
 
     @property
     def wonders(self) -> bool:
-        """Tell whether there were losses, too few to judge by; of the first router one after many answers is enough."""
-        return (self.loss > 0 or self._hop_missed) and not self._lossy
+        """Tell whether there were losses, too few to judge by."""
+        return self.loss > 0 and not self._lossy
 
     def share(self, *, full: bool) -> float:
         """Return the line's present loss by the last echoes of all targets that have a say (Laplace's estimate)."""

@@ -106,17 +106,29 @@ def test_three_losses_within_22_echoes_make_a_line_lossy_and_four_within_73():
         assert quality.judge() == verdict
 
 
-def test_a_first_router_that_misses_after_ten_answers_asks_for_a_look_and_says_nothing_of_loss():
+def test_a_first_router_that_misses_after_ten_answers_is_one_loss_and_one_that_often_misses_none():
     quality = sound()  # twelve answers
     quality.take(reply(ProbeKind.HOP, HOP, LOST))
-    assert (quality.wonders, quality.loss, quality.judge()) == (True, 0.0, FINE)
-    quality.take(reply(ProbeKind.HOP, HOP, LATE, 0, 0.01))  # no fate
-    assert quality.wonders
+    assert (quality.wonders, quality.loss, quality.judge()) == (True, 2.303, FINE)
     quality.take(reply(ProbeKind.HOP, HOP, LOST))
-    assert not quality.wonders
+    assert quality.loss == 2.303  # the second in a row
     first_router(quality, *[10] * 9)
     quality.take(reply(ProbeKind.HOP, HOP, LOST))
-    assert not quality.wonders  # it misses now and then
+    assert quality.loss == 2.303  # it misses now and then
+    first_router(quality, *[10] * 11)
+    assert quality.loss == pytest.approx(2.2567)  # the eleventh answer counts
+    heard(quality, None, 30, None)
+    assert quality.judge() == LOSSY
+
+
+def test_a_first_router_that_answers_late_lost_nothing():
+    quality = sound()
+    quality.take(reply(ProbeKind.HOP, HOP, LOST))
+    quality.take(reply(ProbeKind.HOP, HOP, LATE, 0, 0.01))
+    assert (quality.wonders, quality.loss) == (False, 0.0)
+    heard(quality, None)
+    quality.take(reply(ProbeKind.HOP, HOP, LATE, 0, 0.01))  # whose loss did not count
+    assert quality.loss == 2.303
 
 
 def test_one_target_that_loses_is_no_lossy_line_unless_it_is_the_only_one():
