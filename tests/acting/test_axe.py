@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -148,6 +149,10 @@ def test_pages_on_the_way_are_as_good(language: str, animator: Finger) -> None:
     clean(page)
     page.goto("/visites")
     animator.go(page.locator("a[href^='/visites/corriger']").first)
+    clean(page)
+    page.goto("/impressions")
+    paper = page.locator("form[action='/impressions/attribuer'] [name=paper]").first.input_value()
+    page.goto(f"/impressions/attribuer?paper={quote(paper)}")
     clean(page)
     page.goto("/membres/importer")
     page.locator("#file").set_input_files(
