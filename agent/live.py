@@ -203,6 +203,7 @@ class LiveDoor:
     strangers: Mapping[str, str] = field(default_factory=dict)  # by reader: rules.readers.Pattern of unknown cards
     list_from: datetime | None = None  # the roster cannot be read: judged by the list kept then
     lockdown: datetime | None = None  # nobody enters, since then
+    opened: datetime | None = None  # when the leaf was seen to open; None: shut, or nobody saw it open
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,7 @@ class DoorSeen:
     list_from: datetime | None = None  # the roster cannot be read: judged by the list kept then
     all_gone: bool = False  # nobody runs the place on the spot, and nobody is counted in
     overstay: int = 0  # ... and so many are, after hours
+    opened: datetime | None = None  # when the leaf was seen to open
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,11 +329,11 @@ def _door(door: DoorSeen, readers: list[ReaderSeen]) -> list[Incident]:
 
 def _leaf(door: DoorSeen) -> list[Incident]:
     if door.leaf is Passage.FORCED:
-        return [Incident(Area.DOOR, Level.DOWN, "door-forced")]
+        return [Incident(Area.DOOR, Level.DOWN, "door-forced", since=door.opened)]
     if door.leaf is Passage.HELD:  # where everybody has gone, nobody is there to shut it
         level, key = (Level.DOWN, "door-left-open") if door.all_gone else (Level.WATCH, "door-held")
-        return [Incident(Area.DOOR, level, key)]
-    return [Incident(Area.DOOR, Level.WATCH, "door-lingers")] if door.lingers else []
+        return [Incident(Area.DOOR, level, key, since=door.opened)]
+    return [Incident(Area.DOOR, Level.WATCH, "door-lingers", since=door.opened)] if door.lingers else []
 
 
 def _wiring(door: DoorSeen) -> list[Incident]:

@@ -262,6 +262,8 @@ class Door:
         """Write down what became of the leaf, if anything did."""
         if fact is not None:
             self.record(fact, at, f"{at.boot}:{at.mono_s:.6f}:{fact.now.value}")
+            opened = at.utc if fact.was is Passage.CLOSED else self.live.opened
+            self.live = replace(self.live, opened=None if fact.now is Passage.CLOSED else opened)
             self.tell(leaf=fact.now.value)
             if fact.now is not Passage.CLOSED:
                 self.grants.opened()

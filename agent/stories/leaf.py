@@ -60,7 +60,7 @@ async def mind_leaf(door: Door, inputs: Inputs, lock: Lock) -> None:
         waking.cancel()
         door.grants.opened()
         await asyncio.wait({waking}, timeout=1.0)
-        door.show(replace(door.live, leaf=Passage.UNKNOWN.value, faults=(), lingers=False))
+        door.show(replace(door.live, leaf=Passage.UNKNOWN.value, opened=None, faults=(), lingers=False))
 
 
 async def _settle(door: Door, lock: Lock, fact: DoorChanged | None, at: Moment) -> None:

@@ -351,7 +351,7 @@ class Saying:
         latch = f"{door.latch}_cut" if door.fail_safe else door.latch
         at_rest = self.words(f"latch.{latch}_more") if door.latch == "resting" else ""
         lines = [
-            SaidLine(door.level if door.contact else None, "", leaf, ""),
+            SaidLine(door.level if door.contact else None, "", leaf, self.since(door.opened)),
             SaidLine(None, "", self.words(f"latch.{latch}"), at_rest),
         ]
         lines += self._plan_b(door)

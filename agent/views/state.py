@@ -102,6 +102,7 @@ class DoorLine:
     plan_b: tuple[str, str]  # where the key box is, who answers at night; shown when the door does not open for sure
     last_granted: datetime | None
     last_refused: datetime | None
+    opened: datetime | None = None  # when the leaf was seen to open
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,12 +361,10 @@ class _Look:
             return None
         live = self.door_seen() or LiveDoor("unknown", Passage.UNKNOWN)
         contact = "contact" in self.site.door.inputs or live.leaf != Passage.UNKNOWN
-        latch = "unknown" if live.latch not in set(LatchState) else live.latch
-        leaf = _word(Passage, live.leaf, Passage.UNKNOWN)
         alone = self.local if self.site.site.hostless else None
         return DoorSeen(
-            leaf=leaf,
-            latch=latch,
+            leaf=_word(Passage, live.leaf, Passage.UNKNOWN),
+            latch="unknown" if live.latch not in set(LatchState) else live.latch,
             contact=contact,
             lock_working=self.working("door.lock"),
             inputs_working=self.working("door.inputs"),
@@ -379,14 +378,14 @@ class _Look:
             list_from=live.list_from,
             all_gone=alone is not None and self.written.crowd.all_gone(alone),
             overstay=0 if alone is None else self.written.overstay(self.site, alone),
+            opened=live.opened,
         )
 
     def door_line(self, seen: DoorSeen | None) -> DoorLine | None:
-        if seen is None:
+        config = self.site.door
+        if seen is None or config is None:
             return None
         live = self.door_seen() or LiveDoor("unknown", Passage.UNKNOWN)
-        config = self.site.door
-        assert config is not None
         return DoorLine(
             level=LEAF_LEVELS[seen.leaf],
             leaf=seen.leaf,
@@ -396,4 +395,5 @@ class _Look:
             plan_b=(config.key_box, config.night_phone),
             last_granted=live.last_granted,
             last_refused=live.last_refused,
+            opened=seen.opened,
         )

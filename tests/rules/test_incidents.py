@@ -197,6 +197,8 @@ def test_the_doors_wiring() -> None:
     expect(shut(leaf=Passage.HELD, lingers=True), (Level.WATCH, "door-held", ""))
     expect(shut(leaf=Passage.HELD, all_gone=True), (Level.DOWN, "door-left-open", ""))
     expect(shut(leaf=Passage.PROPPED, all_gone=True))
+    for leaf in (Passage.FORCED, Passage.HELD, Passage.OPEN):  # whoever reads it learns since when it stands open
+        assert [one.since for one in judge(shut(leaf=leaf, lingers=True, opened=since), 10.0)] == [since]
     expect(shut(overstay=2), (Level.WATCH, "people-left", ""))
     expect(shut(leaf=Passage.PROPPED))
 

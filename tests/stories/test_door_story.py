@@ -419,6 +419,31 @@ def test_the_held_alarm_comes_on_time(tmp_path: Path) -> None:
     assert [time for time in times if time[1] == 48.0] == [("open", 48.0)]  # it lingers
 
 
+def test_an_open_leaf_says_since_when_and_only_if_it_was_seen_to_open(tmp_path: Path) -> None:
+    seen: list[tuple[str, datetime | None]] = []
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        site.door._show = lambda live: seen.append((live.leaf, live.opened))
+        leaf = Script(
+            clock, (0.0, "open"), (100.0, "shut"), (200.0, "open"), (300.0, "shut"), (400.0, "press"), (405.0, "open"),
+            (500.0, "press"),
+        )  # fmt: skip
+        leaf.dead_latch = True
+        await mind_leaf(site.door, leaf.as_inputs(), leaf.as_lock())
+
+    play(tmp_path, scene)
+    forced, entered = (datetime(2026, 11, 23, 9, *at, tzinfo=UTC) for at in ((3, 20, 250000), (6, 45)))
+    assert list(dict.fromkeys(seen)) == [
+        ("open", None),  # as it was found
+        ("held", None),
+        ("closed", None),
+        ("forced", forced),  # once nobody had explained it
+        ("open", entered),
+        ("held", entered),  # and not since it counts as held
+        ("unknown", None),  # its inputs are gone
+    ]
+
+
 def test_a_stuck_button_is_told_and_releases_once(tmp_path: Path) -> None:
     async def scene(site: Site, clock: VirtualClock) -> None:
         leaf = Script(clock, (0.0, "shut"), (10.0, "press"), (200.0, "shut"))

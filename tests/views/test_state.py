@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -168,6 +168,16 @@ def test_the_json_model_is_json_and_names_nobody() -> None:
         "door-held",
     ]
     assert "events" not in read["today"]
+
+
+@pytest.mark.parametrize("leaf", ["forced", "held", "propped"])
+def test_an_open_door_says_since_when(leaf: str) -> None:
+    at = datetime(2026, 11, 24, 10, 3, tzinfo=UTC)
+    state = state_of(SITE, pictures(NOW, door=replace(CLOSED, leaf=leaf, opened=at)), Today(), NOW, asking="web")
+    for language, since in (("fr", "depuis 11:03"), ("en", "since 11:03")):
+        (card,) = (one for one in Saying(SITE, state, language).cards() if one.area is Area.DOOR)
+        assert card.lines[0].soft.replace("\u00a0", " ") == since
+        assert [one.since.replace("\u00a0", " ") for one in card.incidents] == [since] * (leaf != "propped")
 
 
 def test_a_door_without_a_contact_says_so() -> None:
