@@ -21,14 +21,16 @@ def links() -> None:
 def report(where: Where, month: str) -> None:
     """Write a month of every link as CSV to standard output: outages to the second, gaps, availability, repairs.
 
-    Opening hours are those that stood at the time, with the closures and holidays of the month.
+    Opening hours are those that stood at the time, with the closures and holidays of the month. Links that are no
+    longer in the site file come last, under their id, as far as they were measured.
     """
+    from agent.config import LinkConfig
     from agent.live import STALE_S, age_s, read_pictures
     from agent.memory.ledger import Ledger, LedgerError
     from agent.memory.roster import RosterStore
     from agent.rules.hours import WeeklyHours
     from agent.rules.linkfacts import LinkMeasured
-    from agent.rules.linkmonth import link_month
+    from agent.rules.linkmonth import gone, link_month
     from agent.rules.linkpast import KINDS, Past, follow
     from agent.views.outagesheet import days_of, sheet, window_of
     from drivers.clock import SystemClock
@@ -59,6 +61,10 @@ def report(where: Where, month: str) -> None:
     months = [
         (link.label or name, link_month(past, name, window, openings, heard, link.interval_s))
         for name, link in site.links.items()
+    ]
+    months += [
+        (name, link_month(past, name, window, openings, ended, LinkConfig("").interval_s))
+        for name, ended in gone(past, site.links, window)
     ]
     sys.stdout.buffer.write(sheet(months, (month, site.site.code), zone))
 

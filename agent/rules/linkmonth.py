@@ -8,7 +8,7 @@ Nothing here reads a clock or a calendar: the window and the openings are given.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -88,6 +88,20 @@ def link_month(
         (window[0], begins) if kept is None and begins > window[0] else None,
         kept is not None,
         round_s,
+    )
+
+
+def gone(past: Past, links: Container[str], window: Window) -> tuple[tuple[str, datetime], ...]:
+    """Return who was measured within `window` and is none of `links`, those still measured; and each one's last moment.
+
+    A link that was taken out of the site file, or renamed with its provider: it has its months all the same.
+    """
+    return tuple(
+        (link, past.ended(link))
+        for link, told in sorted(past.changes.items())
+        if link not in links
+        and whole(past.ended(link)) > window[0]
+        and (link in past.cut or told[0][1].since < window[1])
     )
 
 

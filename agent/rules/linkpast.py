@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from agent.rules.access import BoxRestarted
 from agent.rules.facts import Fact
-from agent.rules.linkfacts import Health, LinkChanged, LinkRated, OutageReported
+from agent.rules.linkfacts import Health, LinkChanged, LinkMeasured, LinkRated, OutageReported
 from agent.rules.outages import Outage, Stretch, restarted, stretches, whole
 from agent.rules.weeks import Weeks, WeekStood
 
@@ -36,6 +36,7 @@ class Past:
     rates: Mapping[str, tuple[tuple[datetime, LinkRated], ...]] = field(default_factory=dict)
     cut: Mapping[str, datetime] = field(default_factory=dict)  # links with more changes than are kept: known from then
     settled: Mapping[str, tuple[Stretch, ...]] = field(default_factory=dict)  # the states before the last change
+    booked: Mapping[str, datetime] = field(default_factory=dict)  # until when each link was measured, of LinkMeasured
     weeks: Weeks = field(default_factory=Weeks)
 
     def line(self, link: str, until: datetime, heard: datetime) -> tuple[Stretch, ...]:
@@ -49,18 +50,24 @@ class Past:
         pressed = self.restarts.get(link, ())
         return restarted(found, pressed) if pressed else found
 
+    def ended(self, link: str) -> datetime:
+        """Return the last moment at which a link was measured, of one with changes that nobody measures any more."""
+        return max(self.changes[link][-1][0], self.booked.get(link, EVER))
+
     def report(self, link: str, outage: Outage) -> OutageReported | None:
         """Return what was last said to have been reported of an outage."""
         return self.reports.get((link, outage.since))
 
 
 def follow(past: Past, new: Iterable[tuple[datetime, Fact]], kept: int = KEPT) -> Past:
-    """Return the past with more facts of KINDS. Of an outage reported twice the newer report holds."""
+    """Return the past with more facts of KINDS and LinkMeasured. An outage reported twice: the newer one holds."""
     changes, restarts, rates = _lists(past.changes), _lists(past.restarts), _lists(past.rates)
-    reports, new = dict(past.reports), tuple(new)
+    reports, booked, new = dict(past.reports), dict(past.booked), tuple(new)
     for at, fact in new:
         if isinstance(fact, LinkChanged):
             changes.setdefault(fact.link, []).append((at, fact))
+        elif isinstance(fact, LinkMeasured):
+            booked[fact.link] = max(fact.until, booked.get(fact.link, EVER))
         elif isinstance(fact, LinkRated):
             rates.setdefault(fact.link, []).append((at, fact))
         elif isinstance(fact, BoxRestarted):
@@ -78,6 +85,7 @@ def follow(past: Past, new: Iterable[tuple[datetime, Fact]], kept: int = KEPT) -
         rates={link: tuple(all_) for link, all_ in rates.items()},
         cut=cut,
         settled={**past.settled, **{link: _settled(link, told[link]) for link in fresh}},
+        booked=booked,
         weeks=past.weeks.after(new),
     )
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agent.rules.facts import Fact
-from agent.rules.linkfacts import Cause, Health, LinkChanged, LinkRated, OutageReported
-from agent.rules.linkmonth import LinkMonth, link_month
+from agent.rules.linkfacts import Cause, Health, LinkChanged, LinkMeasured, LinkRated, OutageReported
+from agent.rules.linkmonth import LinkMonth, gone, link_month
 from agent.rules.linkpast import Past, follow
 from agent.rules.outages import Outage, Stretch, Sums
 
@@ -116,3 +116,40 @@ def test_without_a_contract_or_a_check_there_is_no_share() -> None:
     assert november(rated(2, 12_000_000, 0)).rates.share is None
     assert november(rated(2, None)).rates.share is None
     assert november().rates.share is None
+
+
+def measured(until: datetime, link: str = "adsl1") -> tuple[datetime, LinkMeasured]:
+    return until, LinkMeasured(link, UP, Cause.NONE, until, 3600.0, 7200, 3)
+
+
+def test_who_is_no_longer_measured_has_the_months_in_which_it_was() -> None:
+    """Both links have the same past; adsl1 is taken out on the 20th at noon, adsl2 stays."""
+    ours = [*FACTS[:8], measured(at(20, 12))]
+    other = [(when, LinkChanged("adsl2", UNKNOWN, UP, Cause.NONE, when, "")) for when in (at(1, month=10),)]
+    past = follow(Past(), [*ours, *other, measured(at(2, month=12), "adsl2")])
+    links = ("adsl2",)
+    assert gone(past, links, MONTH) == (("adsl1", at(20, 12)),)
+    assert gone(past, links, (at(1, month=10), at(1))) == (("adsl1", at(20, 12)),)
+    assert gone(past, links, (at(1, month=12), at(2, month=12))) == ()  # it had ended
+    assert gone(past, links, (at(20, 12), at(21))) == ()
+    assert gone(past, links, (at(1, month=9), at(20, month=10))) == ()  # it had not begun
+    assert gone(past, ("adsl1", "adsl2"), MONTH) == ()
+    assert [link for link, _ in gone(past, (), MONTH)] == ["adsl1", "adsl2"]
+    assert gone(follow(Past(), ours, kept=1), links, (at(1, month=10), at(2, month=10))) == (("adsl1", at(20, 12)),)
+
+
+def test_nothing_after_its_removal_counts_as_up_or_out() -> None:
+    past = follow(Past(), [*FACTS[:8], measured(at(20, 12))])
+    found = link_month(past, "adsl1", MONTH, (), at(20, 12), 1.0)
+    assert found.gaps == (
+        Stretch(UNKNOWN, Cause.GAP, at(5), at(6)),
+        Stretch(UNKNOWN, Cause.GAP, at(20, 12), at(1, month=12)),
+    )
+    # 19 days and a half less one unmeasured and twenty minutes of the cable; the last ten and a half are a gap
+    assert found.around == minutes(18.5 * 1440 - 20, out=20 + 10, gap=11.5 * 1440, ours=20)
+
+
+def test_an_outage_in_which_it_was_taken_out_has_no_end_that_anybody_saw() -> None:
+    past = follow(Past(), [*FACTS[:2], measured(at(2))])
+    (row,) = link_month(past, "adsl1", MONTH, (), at(2), 1.0).rows
+    assert row.outage == Outage(Cause.LINE, at(1), at(2), UNKNOWN)

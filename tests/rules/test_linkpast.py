@@ -53,7 +53,6 @@ def test_it_goes_on_from_where_it_was_and_the_newest_report_holds() -> None:
     assert past.report("adsl1", OUTAGE) == newer
     assert past.report("adsl2", OUTAGE) is None
     assert past.changes["adsl1"] == FACTS
-    assert follow(past, [(at(10), LinkMeasured("adsl1", UP, Cause.NONE, at(10), 1.0, 1, 0))]) == past
 
 
 @pytest.mark.parametrize("until", [at(8, 30), at(9, 10), at(9, 30), at(9, 31), at(12)])
@@ -67,6 +66,19 @@ def test_what_is_settled_is_what_the_facts_say(until: datetime) -> None:
             known = past.changes["adsl1"]
             assert past.line("adsl1", until, until) == stretches(known, "adsl1", at(0), until, until)
             assert past.line("adsl1", until, at(9)) == stretches(known, "adsl1", at(0), until, at(9))
+
+
+def measured(until: datetime, link: str = "adsl1") -> tuple[datetime, LinkMeasured]:
+    return until + timedelta(seconds=1), LinkMeasured(link, UP, Cause.NONE, until, 1.0, 1, 0)
+
+
+def test_the_books_tell_until_when_a_link_was_measured() -> None:
+    assert follow(Past(), FACTS).ended("adsl1") == at(9, 30, 3.7)  # its last change, when it was written
+    past = follow(follow(Past(), FACTS), [measured(at(10, 15)), measured(at(11), "adsl2")])
+    assert past.ended("adsl1") == at(10, 15)
+    assert past.changes["adsl1"] == FACTS
+    assert follow(past, [measured(at(10))]).ended("adsl1") == at(10, 15)  # a clock that was set back
+    assert follow(past, [changed(at(10, 20), UP, DOWN, Cause.ISP)]).ended("adsl1") == at(10, 20, 3)
 
 
 def test_rates_are_kept_by_link() -> None:

@@ -13,7 +13,7 @@ from agent.config import LinkConfig
 from agent.rules.access import BoxRestarted
 from agent.rules.facts import Fact
 from agent.rules.hours import WeeklyHours
-from agent.rules.linkfacts import Cause, Health, LinkChanged, LinkRated, OutageReported
+from agent.rules.linkfacts import Cause, Health, LinkChanged, LinkMeasured, LinkRated, OutageReported
 from agent.rules.weeks import WeekStood
 from tests.views.hand import Hand, Page, browse
 from tests.views.scenes import SITE, House, house, scenes, write_day
@@ -110,6 +110,40 @@ def test_a_month_is_judged_by_the_hours_that_stood_in_it(home: House) -> None:
         assert opened in text
         text = said(await hand.open("/internet"))
         assert "Aux heures d'ouverture" in text
+
+    browse(home, story)
+
+
+def test_a_link_that_was_taken_out_keeps_its_months(home: House) -> None:
+    """The provider was changed: `sfr` is no longer in the site file, and was measured until the 10th at noon."""
+    for utc, fact in (
+        (at(20, 8, month=10), LinkChanged("sfr", Health.UNKNOWN, UP, Cause.NONE, at(20, 8, month=10), "")),
+        (at(2, 8), LinkChanged("sfr", UP, DOWN, Cause.ISP, at(2, 8), "")),
+        (at(2, 9), LinkChanged("sfr", DOWN, UP, Cause.NONE, at(2, 9), "")),
+        (at(10, 11), LinkMeasured("sfr", UP, Cause.NONE, at(10, 11), 3600.0, 7200, 3)),
+        (at(20, 8, month=9), LinkChanged("old", Health.UNKNOWN, UP, Cause.NONE, at(20, 8, month=9), "")),
+        (at(25, 8, month=9), LinkMeasured("old", UP, Cause.NONE, at(25, 8, month=9), 3600.0, 7200, 3)),
+    ):
+        home.ledger.append_now(fact, replace(home.clock.now(), utc=utc), f"gone:{fact.kind}:{utc}")
+
+    async def story(hand: Hand) -> None:
+        await hand.claim()
+        page = await hand.open("/internet/rapport?month=2026-11")
+        assert [page.html.count(f'<h2 id="link-{name}">') for name in ("adsl1", "adsl2", "sfr", "old")] == [1, 1, 1, 0]
+        text = said(page)
+        text = text[text.index(" Sfr ") :]  # the last
+        assert "Free" not in text
+        assert text.startswith(" Sfr N'est plus suivi par le boîtier : mesuré jusqu'au 10/11/2026 12:00:00")
+        # 9 d 12 h of November (from the 1st at midnight in Paris), one hour of them out; the rest to now is a gap
+        assert "Disponibilité, 24 h sur 24 99,5614 % (1 h 00 min 00 s coupé sur 228 h 00 min 00 s mesurés)" in text
+        assert "10/11/2026 12:00:00 24/11/2026" in text
+        rows = (await hand.open("/internet/releve?mois=2026-11")).html.splitlines()
+        assert any(row.startswith("2026-11;morez;sfr;coupure;2026-11-02T09:00:00+01:00;") for row in rows)
+        assert any(row.startswith("2026-11;morez;sfr;non mesuré;2026-11-10T12:00:00+01:00;") for row in rows)
+        assert "2026-11;morez;sfr;total mesuré;;;820800;;;oui;;;;;;" in rows
+        text = said(await hand.open("/internet/rapport?month=2026-10"))
+        assert " Sfr " in text
+        assert "plus suivi" not in text
 
     browse(home, story)
 

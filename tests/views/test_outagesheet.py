@@ -133,6 +133,24 @@ def test_ops_type_it(site: Path) -> None:
     assert done.stdout_bytes.removeprefix(b"\xef\xbb\xbf").decode().split("\r\n") == [*ROWS, ""]
 
 
+def test_a_link_that_was_taken_out_comes_last_and_its_rest_is_a_gap(site: Path) -> None:
+    """Measured from 1 October, 14:00 of the wall clock, until 2 October, 14:00; nobody has measured adsl1."""
+    began = LinkChanged("sfr", UNKNOWN, UP, Cause.NONE, at(1, 12), "")
+    with Ledger.open(site / "state/ledger.db") as ledger:
+        for utc, fact in ((at(1, 12), began), (at(2, 12), LinkMeasured("sfr", UP, Cause.NONE, at(2, 12), 9.0, 9, 0))):
+            ledger.append_now(fact, Moment(utc, 1.0, "boot-1", Trust.SYNCHRONISED), f"test:{utc}")
+    lines = call(site, "links", "report", "--month", "2026-10").stdout_bytes.decode().splitlines()
+    assert [line.split(";")[2] for line in lines[1:]] == ["Orange"] * 13 + ["sfr"] * 14
+    assert lines[14:18] == [
+        "2026-10;morez;sfr;pas encore en service;2026-10-01T00:00:00+02:00;2026-10-01T14:00:00+02:00;50400;;;non;;;;;;",
+        "2026-10;morez;sfr;non mesuré;2026-10-02T14:00:00+02:00;2026-11-01T00:00:00+01:00;2545200;;gap;non;;;;;;",
+        "2026-10;morez;sfr;total mesuré;;;86400;;;oui;;;;;;",
+        "2026-10;morez;sfr;total coupé;;;0;;;oui;;;;;;",
+    ]
+    lines = call(site, "links", "report", "--month", "2026-09").stdout_bytes.decode().splitlines()
+    assert {line.split(";")[2] for line in lines[1:]} == {"Orange"}
+
+
 @pytest.mark.parametrize("month", ["2026", "2026-13", "9999-11", "9999-12"])
 def test_a_month_that_is_none_or_not_begun_is_refused(site: Path, month: str) -> None:
     assert call(site, "links", "report", "--month", month).exit_code == 2

@@ -17,10 +17,9 @@ from aiohttp import web
 from agent.config import LinkConfig
 from agent.memory.ledger import LedgerError
 from agent.rules.linkfacts import CAUSES, Health, LinkRated
-from agent.rules.linkmonth import LinkMonth, Rates, Row, link_month
+from agent.rules.linkmonth import LinkMonth, Rates, Row, gone, link_month
 from agent.rules.linkpast import Past
 from agent.rules.outages import Stretch, Sums
-from agent.views.events import Labels
 from agent.views.linkwords import link_words, mbit
 from agent.views.outagesheet import days_of, sheet, window_of
 from agent.views.web.asking import lasted, lasting, local_now
@@ -29,7 +28,23 @@ from agent.views.web.hours import week_of
 from agent.views.web.linkpast import past_of
 from agent.views.words import Words, capital
 
+GONE = LinkConfig("")  # what is known of a link that is no longer in the site file
 LISTED = 500  # rows of a table on paper; the file has them all
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One link's month, and what the site file says of the link."""
+
+    name: str
+    link: LinkConfig
+    month: LinkMonth
+    ended: datetime | None = None  # within the month: it is no longer in the site file, and nobody measured it since
+
+    @property
+    def label(self) -> str:
+        """Return what people call it."""
+        return self.link.label or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,7 @@ class Sheet:
     name: str
     contract: str  # what it is and what the contract says; "" nothing is known
     since: str  # when it was installed; "" before this month
+    ended: str  # since when it is no longer measured; "" it is, or was to the end of the month
     figures: tuple[tuple[str, str], ...]  # label, value
     outages: tuple[Said, ...]
     gaps: tuple[Gap, ...]
@@ -99,7 +115,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     """Show a month as a sheet that prints."""
     month = request.query.get("month", "")
     now, months = _months(request, month)
-    t, site = words_of(request), request.app[GATE].site
+    t = words_of(request)
     teller = _Teller(t, now)
     first, beyond = days_of(month)
     last = min(beyond - timedelta(days=1), now.date())
@@ -117,7 +133,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         made=t("month.made", day=t.day_of(now.date()), time=f"{now:%H:%M}"),
         head=f"{head.seq}:{head.hash}",
         unfinished=now.date() < beyond,
-        links=[teller.sheet(name, label, site.links[name], one) for name, label, one in months],
+        links=[teller.sheet(one) for one in months],
     )
 
 
@@ -126,13 +142,13 @@ async def take(request: web.Request) -> web.StreamResponse:
     """Give a month as a file for the provider."""
     code, month = request.app[GATE].site.site.code, request.query.get("mois", "")
     _, months = _months(request, month)
-    body = sheet(((label, one) for _, label, one in months), (month, code), request.app[GATE].zone)
+    body = sheet(((one.label, one.month) for one in months), (month, code), request.app[GATE].zone)
     headers = {"Content-Disposition": f'attachment; filename="internet_{code}_{month}.csv"'}
     return web.Response(body=body, content_type="text/csv", charset="utf-8", headers=headers)
 
 
-def _months(request: web.Request, month: str) -> tuple[datetime, list[tuple[str, str, LinkMonth]]]:
-    """Return now, and (name, label, month) of each link; 404 for a month in which nothing can have been measured."""
+def _months(request: web.Request, month: str) -> tuple[datetime, list[Shown]]:
+    """Return now, and each link, those that are gone last; 404 for a month in which nothing can have been measured."""
     site, zone, now = request.app[GATE].site, request.app[GATE].zone, local_now(request)
     past, heard = past_of(request, now)
     try:
@@ -145,10 +161,20 @@ def _months(request: web.Request, month: str) -> tuple[datetime, list[tuple[str,
         raise web.HTTPNotFound
     openings = past.weeks.openings(week_of(request), *days, request.app[ROSTER].roster().closures, zone)
     cut = (window[0], min(window[1], now.astimezone(UTC)))
-    labels = Labels.of(site).links
     return now, [
-        (name, labels.get(name, name), link_month(past, name, cut, openings, heard, link.interval_s))
-        for name, link in site.links.items()
+        *(
+            Shown(name, link, link_month(past, name, cut, openings, heard, link.interval_s))
+            for name, link in site.links.items()
+        ),
+        *(
+            Shown(
+                name,
+                GONE,
+                link_month(past, name, cut, openings, ended, GONE.interval_s),
+                ended if ended < cut[1] else None,
+            )
+            for name, ended in gone(past, site.links, cut)
+        ),
     ]
 
 
@@ -159,18 +185,20 @@ class _Teller:
     t: Words
     now: datetime
 
-    def sheet(self, name: str, label: str, link: LinkConfig, month: LinkMonth) -> Sheet:
+    def sheet(self, shown: Shown) -> Sheet:
         """Say all of one link."""
+        month, ended = shown.month, self.t("month.ended", when=self.at(shown.ended)) if shown.ended else ""
         since = self.t("month.not_yet") if month.absent else ""
         if month.since is not None:
             since = self.t("month.cut" if month.cut else "month.since", when=self.at(month.since))
         rows, gaps = month.rows[-LISTED:], month.gaps[-LISTED:]
         more = len(month.rows) + len(month.gaps) - len(rows) - len(gaps)
         return Sheet(
-            name,
-            capital(label),
-            contract_words(link, self.t),
+            shown.name,
+            capital(shown.label),
+            contract_words(shown.link, self.t),
             since,
+            ended,
             tuple(self.figures(month)),
             tuple(self.row(one) for one in rows),
             tuple(self.gap(one) for one in gaps),
