@@ -206,7 +206,7 @@ def test_a_wrong_address_is_answered_in_words_with_a_way_back(home: House) -> No
         assert "Cette page n'existe pas" in page.text
         assert "Retour à l'accueil" in page.text
         await hand.claim()
-        page = await hand.open("/impressions/attribuer")  # only sent to, by a form
+        page = await hand.open("/impressions/regle")  # only sent to, by a form
         assert page.status == 405
         assert page.headers["Allow"] == "POST"
         assert "Cette page n'existe pas" in page.text
