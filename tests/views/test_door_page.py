@@ -136,7 +136,7 @@ def test_open_in_two_steps_and_only_once(tmp_path: Path) -> None:
         assert page.path == "/porte"
         said = place.facts(OpenedRemotely)
         assert said == [OpenedRemotely("a1", Whom.DELIVERY)]
-        assert "Ouverte " in page.text
+        assert '<p class="flash" role="status">Ouverte ' in page.html
         assert page.text.count("Ouverture commandée depuis la page : une livraison") == 1
         assert place.pulses() == 1
         again = await place.open(form)  # the same number again
@@ -156,6 +156,7 @@ def test_a_number_is_good_for_a_minute(tmp_path: Path) -> None:
         page = await place.open(form)
         assert page.path == "/porte/ouvrir"
         assert "Trop tard" in page.text
+        assert '<p class="flash wrong" role="alert">Trop tard' in page.html
         assert (place.pulses(), place.facts(OpenedRemotely), place.refused()) == (0, [], ["nonce"])
 
     play(tmp_path, story)
@@ -164,7 +165,8 @@ def test_a_number_is_good_for_a_minute(tmp_path: Path) -> None:
 def test_a_wrong_pin_opens_nothing_is_counted_and_uses_the_number_up(tmp_path: Path) -> None:
     async def story(place: Porch, clock: PagesClock) -> None:
         form = await place.step_two()
-        assert "Code de la porte incorrect" in (await place.open(form, pin="000000")).text
+        wrong = (await place.open(form, pin="000000")).html
+        assert '<p class="flash wrong" role="alert">Code de la porte incorrect' in wrong
         assert "Trop tard" in (await place.open(form)).text
         for _ in range(4):
             await place.open(await place.step_two(), pin="000000")

@@ -36,6 +36,7 @@ from agent.memory.roster import RosterStore
 from agent.rules.access import Acted, Role, may
 from agent.rules.facts import Fact
 from agent.rules.patience import PIN, Slowness
+from agent.views.web.notdone import NOT_DONE
 from agent.views.words import LANGUAGES, Words, words
 from drivers.contract import Clock
 
@@ -214,11 +215,11 @@ class Gate:
         while len(self._flashes) > FLASHES:
             self._flashes.popitem(last=False)
 
-    def take_flash(self, request: web.Request, t: Words) -> str:
-        """Return the sentence that waits for this browser, once."""
+    def take_flash(self, request: web.Request, t: Words) -> tuple[str, bool]:
+        """Return the sentence that waits for this browser, once, and whether it says no."""
         secret = request[CALLER].secret
         found = self._flashes.pop(self.accounts.keyed(secret), None) if secret else None
-        return "" if found is None else t(found[0], **found[1])
+        return ("", False) if found is None else (t(found[0], **found[1]), found[0] in NOT_DONE)
 
     def nav(self, request: web.Request, t: Words) -> list[Link]:
         """Return where this browser may go."""
@@ -311,6 +312,7 @@ class Token:
 def frame(request: web.Request) -> dict[str, object]:
     """Return what base.html needs, whatever the page."""
     gate, t = request.app[GATE], words_of(request)
+    flash, not_done = gate.take_flash(request, t)
     return {
         "t": t,
         "site": gate.site.site.name,
@@ -320,7 +322,8 @@ def frame(request: web.Request) -> dict[str, object]:
         "nav": gate.nav(request, t),
         "account": request[CALLER].account,
         "csrf": Token(request),
-        "flash": gate.take_flash(request, t),
+        "flash": flash,
+        "not_done": not_done,
         "zone": gate.zone,
     }
 
