@@ -12,7 +12,7 @@ import errno
 import socket
 import struct
 
-from drivers.canary import PORT, Delivered, TurnedAway, request_for
+from drivers.canary import PORT, Delivered, HungUp, TurnedAway, request_for
 from drivers.probing import IcmpError, Page
 from drivers.sockfilter import BYTE, EQUAL, HALF, RETURN, WORD, attach
 
@@ -36,7 +36,10 @@ class BoundTcp:
         with self._bound() as link:
             await self._connect(link, page)
             while len(got) < most:
-                piece = await loop.sock_recv(link, most - len(got))
+                try:
+                    piece = await loop.sock_recv(link, most - len(got))
+                except ConnectionResetError as error:
+                    raise HungUp(got) from error
                 if not piece:
                     break
                 got += piece

@@ -37,6 +37,14 @@ class TurnedAway(OSError):  # noqa: N818  (it is what happened)
         self.error = error
 
 
+class HungUp(ConnectionResetError):  # noqa: N818  (it is what happened)
+    """The far end reset the connection, after these first bytes of its answer."""
+
+    def __init__(self, head: bytes) -> None:
+        super().__init__(errno.ECONNRESET, "reset")
+        self.head = head
+
+
 class Road(Protocol):
     """How pages are read over one link. One at a time; the caller limits the time. Every method raises OSError."""
 
@@ -48,7 +56,7 @@ class Road(Protocol):
         """Tell whether a page is being read: another would wait."""
 
     async def read(self, page: Page, most: int) -> bytes:
-        """Return the first bytes of an answer. Raises TurnedAway, ConnectionRefusedError."""
+        """Return the first bytes of an answer. Raises TurnedAway, ConnectionRefusedError, HungUp."""
 
     async def download(self, page: Page, most: int) -> Delivered:
         """Get at most `most` bytes, and some more that are under way then, and say when each packet came."""
@@ -61,6 +69,9 @@ class Fetched:
     outcome: Outcome
     says: str  # status and Location, or why there is none
     error: IcmpError | None = None  # UNREACHABLE: who said so, where anybody did
+
+
+NOT_WHOLE = Fetched(Outcome.UNREACHABLE, "reset")
 
 
 async def probe(clock: Clock, link: LinkId, road: Road, page: Page) -> ProbeReply:
@@ -85,6 +96,8 @@ async def fetch(road: Road, page: Page) -> Fetched:
         raise
     except TurnedAway as away:
         return Fetched(Outcome.UNREACHABLE, "no route", away.error)
+    except HungUp as cut:
+        return judged(page, cut.head, cut=True)
     except ConnectionRefusedError:
         return Fetched(Outcome.REFUSED, "refused")
     except OSError as error:
@@ -99,18 +112,24 @@ def request_for(page: Page) -> bytes:
     ).encode("ascii")
 
 
-def judged(page: Page, head: bytes) -> Fetched:
-    """Compare an answer's first bytes with what the page says."""
+def judged(page: Page, head: bytes, *, cut: bool = False) -> Fetched:
+    """Compare an answer's first bytes with what the page says.
+
+    `cut`: it was broken off there. What is not whole (RFC 9112 section 8), as far as it is looked at, is no answer: the
+    line failed, and nobody said anything wrong. So is one in which nothing was said.
+    """
     match = re.match(rb"HTTP/1\.[01] (\d{3})[^\r\n]*\r\n", head)
     if match is None:
-        return Fetched(Outcome.WRONG, "no HTTP")
+        return Fetched(Outcome.WRONG, "no HTTP") if head and not cut else NOT_WHOLE
     status = int(match[1])
-    headers, _, body = head.partition(b"\r\n\r\n")
+    headers, whole, body = head.partition(b"\r\n\r\n")
     location = re.search(rb"(?im)^location:[ \t]*([^\r\n]{0,160})", headers)
     says = f"{status} {location[1].decode('ascii', 'replace').strip() if location else ''}".strip()
     right = body.startswith(page.says.encode()) if page.says and status == 200 else status == 204 and not page.says
     if right:
         return Fetched(Outcome.REPLIED, says)
+    if cut and (not whole or (status == 200 and page.says and page.says.encode().startswith(body))):
+        return NOT_WHOLE
     return Fetched(Outcome.REFUSED if status >= 500 else Outcome.WRONG, says)
 
 

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol, Self
 
 from drivers.boundtcp import BoundTcp
-from drivers.canary import PORT, Delivered, Road, TurnedAway, request_for
+from drivers.canary import PORT, Delivered, HungUp, Road, TurnedAway, request_for
 from drivers.contract import DriverError
 from drivers.frames import ICMP, TCP, read_frame
 from drivers.probing import Page, ProbePlan
@@ -121,8 +121,8 @@ class PinnedTcp:
     async def read(self, page: Page, most: int) -> bytes:
         """See `canary.Road`."""
         talk, _ = await self._get(page, most, most)
-        if talk.ended is Ended.RESET and not talk.count:
-            raise ConnectionResetError(errno.ECONNRESET, "reset")
+        if talk.ended is Ended.RESET:
+            raise HungUp(talk.head)
         return talk.head
 
     async def download(self, page: Page, most: int) -> Delivered:

@@ -22,7 +22,7 @@ from subprocess import PIPE
 import pytest
 
 from drivers import silentport
-from drivers.canary import TurnedAway
+from drivers.canary import Fetched, TurnedAway, fetch
 from drivers.peers import namespaces
 from drivers.peers.namespaces import NETNS, enter, entering, run
 from drivers.peers.providers import Providers
@@ -30,6 +30,7 @@ from drivers.pinnedtcp import PinnedTcp
 from drivers.probing import Burst, CheckRate, Outcome, Page, ProbeKind, RateMeasured
 from drivers.silentport import silent_port
 from drivers.wire import mac_of
+from tests.drivers.test_canary import RESETS, hanging_up
 from tests.drivers.test_prober_faults import LIMIT_S, Seen, now_s, play, probing, until
 
 pytestmark = [
@@ -98,6 +99,19 @@ def test_a_box_that_knows_no_way_says_so_and_a_closed_port_refuses():
 
     with Providers(tuple(BOXES), shared=True) as providers:
         play(providers, script(providers))
+
+
+def test_a_page_that_is_reset_in_the_middle_is_no_wrong_page():
+    async def script():
+        with PinnedTcp("lan0", mac_of(BOXES["adsl2"]), lambda: "192.168.1.2") as road:
+            async with asyncio.timeout(LIMIT_S):
+                return [await fetch(road, replace(PAGE, at="192.168.1.1")) for _ in RESETS]
+
+    with Providers(tuple(BOXES), shared=True) as providers:
+        with providers.inside("adsl2"):
+            listening = socket.create_server(("192.168.1.1", 80))
+        with listening, hanging_up(listening, *RESETS):
+            assert play(providers, script()) == [Fetched(*fate) for fate in RESETS.values()]
 
 
 def test_each_line_s_rate_is_measured_within_a_tenth_and_its_budget():
