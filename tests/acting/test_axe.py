@@ -117,7 +117,7 @@ TICKS = """[...document.querySelectorAll("input[type=checkbox], input[type=radio
 def test_it_fits_a_narrow_screen_and_fingers(path: str, signed_in: bool, animator: Finger, anybody: Finger) -> None:
     for language in ("fr", "en"):
         page = at(path, signed_in, animator, anybody, language)
-        for width in (320, 390, 1280):
+        for width in (195, 320, 390, 1280):  # 195: a phone of 390, enlarged to 200 %
             page.set_viewport_size({"width": width, "height": 844})
             assert page.evaluate(SIDEWAYS) <= 0, (language, width)
             assert page.evaluate(SMALL) == [], (language, width)
