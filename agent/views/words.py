@@ -75,6 +75,8 @@ class _Formatter(string.Formatter):
             return f"{written}\u00a0{one if single else many}"
         if format_spec == "^":
             return capital(str(value))
+        if "|" in format_spec:  # what should be a number is told as it stands: a letter that says it is not lost
+            return f"{value} {format_spec.partition('|')[2]}"
         return str(super().format_field(value, format_spec))
 
 

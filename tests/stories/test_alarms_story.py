@@ -323,7 +323,7 @@ def test_a_letter_says_what_and_when(tmp_path: Path) -> None:
     assert say_letter(site, Letter(opened, closed), 2, "fr") == (
         "La Cordée Morez\u00a0: terminé (Orange coupé\u00a0: la box ne répond plus)",
         (
-            "De mardi 24 novembre à 21:05 à mardi 24 novembre à 22:40, soit 1 h 35.\n"
+            "De mardi 24 novembre à 21:05 à mardi 24 novembre à 22:40, soit 1\u00a0h\u00a035.\n"
             "L'heure du boîtier n'était pas vérifiée\u00a0: ces heures peuvent être fausses.\n"
             "2\u00a0messages plus anciens n'ont pas pu partir."
         ),

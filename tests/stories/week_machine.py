@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 from agent.rules.facts import AliasId, CardKey, FormulaId, MemberId
-from agent.rules.members import Alias, Card, Member, Roster, fold_user
+from agent.rules.folding import fold_user
+from agent.rules.members import Alias, Card, Member, Roster
 from agent.rules.pages import attempt
 from drivers.contract import (
     CardNumber,
