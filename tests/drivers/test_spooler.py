@@ -242,6 +242,11 @@ def test_a_killed_predecessor_is_reclaimed_and_its_spool_kept(tmp_path):
     first = CupsPeer(tmp_path / "cups")
     first.start()
     first.add_queue("hole", "file:///dev/null")
+    limit = time.monotonic() + 15
+    written = first.home / "root" / "printers.conf"
+    while not (written.exists() and "hole" in written.read_text()):  # it writes it down a moment after it has answered
+        assert time.monotonic() < limit, "the queue is not written down"
+        time.sleep(0.02)
     left_behind = first.pid
     with CupsPeer(tmp_path / "cups") as second:
         assert second.queues() == ("hole",)
