@@ -95,6 +95,7 @@ class Line:
         self.prober = ScapyProber(self.clock, LinkId(self.link), self.link, plan)
         self.watch = LinkWatch(LinkId(self.link), LinkPolicy(resolver=resolver), FAR_TARGETS)
         self.deaf = False
+        self.hurt_from_s = 0.0
         self.others = ()
 
     def compare(self) -> None:
@@ -170,7 +171,7 @@ class Lab:
         await asyncio.sleep(WITHIN_S + 0.5)
         hurt_s |= {name: await hurt for name, hurt in hurts.items() if name not in hurt_s}
         await asyncio.sleep(0.5)
-        heard = {name: line.since(hurt_s[name]) for name, line in lines.items()}
+        heard = {name: line.since(line.hurt_from_s) for name, line in lines.items()}
         mended = {}
         for name, line in lines.items():
             await asyncio.to_thread(self.providers.mend, line.link)
@@ -181,12 +182,14 @@ class Lab:
         return [self._told(name, line, hurt_s[name], heard[name], mended[name]) for name, line in lines.items()]
 
     async def _hurt(self, line: Line, verb: str) -> float:
-        """Do the fault and return when it was done; of a gap, when it ended."""
+        """Do the fault and return when it was done; of a gap, when it ended. Who is quick tells it while it is done."""
         if verb == "gap":
             line.deaf = True
             await asyncio.sleep(GAP_S)
             line.deaf = False
-            return line.clock.now().mono_s
+            line.hurt_from_s = line.clock.now().mono_s
+            return line.hurt_from_s
+        line.hurt_from_s = line.clock.now().mono_s
         if verb == "step":
             line.clock.ahead = timedelta(hours=1)
         elif verb:
@@ -196,7 +199,7 @@ class Lab:
     def _told(self, name, line, hurt_s, heard, mended_s) -> Told:
         _, right, may_be_out = CASES[name]
         said = [verdict for _, verdict in heard]
-        first = next((at_s - hurt_s for at_s, verdict in heard if verdict in right), None)
+        first = next((max(0.0, at_s - hurt_s) for at_s, verdict in heard if verdict in right), None)
         if "up none" in right:
             first = 0.0 if first is None else first
             good = not said or said[-1] in right
