@@ -207,9 +207,9 @@ def test_libcups_printer_is_understood(tmp_path):
             except DriverError:
                 await asyncio.sleep(0.1)
         await send(uri, "alice", document(2), two_sided=True)
-        for _ in range(300):  # it takes 5 to 15 s over a job, at its own whim
+        for _ in range(600):  # it takes 5 to 15 s over a job, at its own whim
             reading = await reads(uri)
-            if reading.settled and reading.jobs:
+            if reading.settled and any(job.state is JobState.COMPLETED for job in reading.jobs):
                 return reading
             await asyncio.sleep(0.1)
         raise AssertionError(reading)
