@@ -301,7 +301,8 @@ def test_what_a_syn_half_opened_is_let_go_through_its_own_link(silent, monkeypat
                 with contextlib.suppress(BlockingIOError):
                     while True:
                         frame, (device, _, way, _, _) = ears.recvfrom(2048)
-                        if way == socket.PACKET_OUTGOING and frame[23:24] == b"\x06" and frame[47] & 0x04:
+                        tcp = frame[12:14] == b"\x08\x00" and frame[23:24] == b"\x06" and len(frame) >= 54
+                        if way == socket.PACKET_OUTGOING and tcp and frame[47] & 0x04:
                             resets.add((device, socket.inet_ntoa(frame[26:30]), frame[:6].hex(":")))
                 return len({source for _, source, _ in resets}) == 2
 
