@@ -10,7 +10,7 @@ it reads no clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import ClassVar
@@ -18,7 +18,7 @@ from typing import ClassVar
 from agent.rules.facts import TIMED_DAYS, AliasId, Fact, FormulaId, MemberId, Total, total
 from agent.rules.pages import AttemptCounted, PagesCounted, paid
 from agent.rules.paper import CopiesCounted, PrintedPast
-from agent.rules.past import HOUSE, NOBODY, PastAttributed, attributed, counted
+from agent.rules.past import HOUSE, NOBODY, PastAttributed, attributed, counted, per_member
 from agent.rules.payers import is_payer
 from agent.rules.settlement import PrintSettled, settled
 
@@ -55,7 +55,7 @@ class PagesAttributed(Fact):
                 total("sides_moved_away", sides, **labels, formula=old),
                 total("sides_moved_here", sides, **labels, formula=new),
             ]
-            rows += _per_member(self.was, self.member, "print", colour, sides)
+            rows += per_member(self.was, self.member, "print", colour, sides)
         return tuple(rows)
 
 
@@ -71,7 +71,7 @@ class PagesMoved(PagesAttributed):
         """Move all sides by formula, and for billing those that are paid."""
         rows = [step for step in PagesAttributed.totals(self) if not step.name.startswith("member_")]
         for colour, sides in paid(self.sides_mono, self.sides_colour, self.free).items():
-            rows += _per_member(self.was, self.member, "print", colour, sides)
+            rows += per_member(self.was, self.member, "print", colour, sides)
         return tuple(rows)
 
 
@@ -104,19 +104,12 @@ class CopiesAttributed(Fact):
                 total("sides_moved_away", sides, **labels, kind=old, formula=self.was_formula),
                 total("sides_moved_here", sides, **labels, kind=new, formula=self.formula),
             ]
-            rows += _per_member(self.was, self.member, "copy", colour, sides)
+            rows += per_member(self.was, self.member, "copy", colour, sides)
         return tuple(rows)
 
 
 def _copy_kind(member: MemberId) -> str:
     return "copy" if member else "unattributed"
-
-
-def _per_member(was: MemberId, member: MemberId, kind: str, colour: str, sides: int) -> Iterator[Total]:
-    if was:
-        yield total("member_sides_moved_away", sides, member=was, kind=kind, colour=colour)
-    if member:
-        yield total("member_sides_moved_here", sides, member=member, kind=kind, colour=colour)
 
 
 # --- whose it is now -----------------------------------------------------------------------------------------

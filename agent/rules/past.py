@@ -134,7 +134,7 @@ class PastAttributed(Fact):
                 amount = sides if who else clicks
                 labels = {"device": self.device, "colour": colour, **_account(who, formula)}
                 rows.append(total(f"sides_moved_{way}", amount, **labels))
-                rows += _per_member(way, who, colour, sides)
+            rows += per_member(self.was, self.member, PRINT, colour, sides)
         return tuple(rows)
 
 
@@ -144,9 +144,11 @@ def _account(who: MemberId, formula: FormulaId) -> dict[str, str]:
     return {"kind": PRINT, "formula": "house" if who == HOUSE else formula}
 
 
-def _per_member(way: str, who: MemberId, colour: str, sides: int) -> Iterator[Total]:
-    if who not in {NOBODY, HOUSE}:
-        yield total(f"member_sides_moved_{way}", sides, member=who, kind=PRINT, colour=colour)
+def per_member(was: MemberId, member: MemberId, kind: str, colour: str, sides: int) -> Iterator[Total]:
+    """Yield the sides as billing moves them, away from one member to another; nobody and the place pay none."""
+    for way, who in (("away", was), ("here", member)):
+        if who not in {NOBODY, HOUSE}:
+            yield total(f"member_sides_moved_{way}", sides, member=who, kind=kind, colour=colour)
 
 
 Who = tuple[MemberId, FormulaId]

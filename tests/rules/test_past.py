@@ -99,8 +99,8 @@ def test_it_changes_hands_as_signed_pairs_and_only_a_member_is_billed():
     ours = attributed("k", stray, (ANNE, SUB), (HOUSE, NONE), 2, "a1")
     assert steps(*ours.totals())[:3] == [
         ("sides_moved_away", "mono copieur subscriber print", 5),
-        ("member_sides_moved_away", "mono print m042", 5),
         ("sides_moved_here", "mono copieur house print", 5),
+        ("member_sides_moved_away", "mono print m042", 5),
     ]
     back = attributed("k", stray, (HOUSE, NONE), (NOBODY, NONE), 3, "a1")
     assert steps(*back.totals())[:2] == [
