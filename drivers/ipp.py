@@ -6,8 +6,9 @@ emulated copier (`drivers.peers.copier`) and the fuzzer. It is strict about shap
 UTF-8, leap seconds, an offset of minus nothing).
 
 Bytes from the network are hostile. Every length is checked against what is there before it is used, every loop
-consumes at least one byte per turn, collections nest at most `DEPTH` deep, and whatever does not fit is one
-`IppError` with its offset. The document that follows end-of-attributes is handed back unread.
+consumes at least one byte per turn, collections nest at most `DEPTH` deep, a message has at most 250 000 values, and
+whatever does not fit is one `IppError` with its offset. The document that follows end-of-attributes is handed back
+unread.
 
 Only shape is known here. Which attribute means what is RFC 8011's business, and the caller's.
 """
@@ -53,6 +54,7 @@ __all__ = [
 ]
 
 DEPTH = 16  # collections in collections; real ones nest 2 deep
+_MOST = 250_000  # groups and values of one message; 5000 job records have half as many
 _SHORT = 64  # octets of what is worth remembering: names, and values that come in every job record
 _LONGEST = 0x7FFF  # lengths are SIGNED-SHORT (RFC 8010 section 3.1.1)
 _OF_COLLECTIONS = frozenset((Tag.COLLECTION, Tag.END_COLLECTION, Tag.MEMBER_NAME))
@@ -108,6 +110,7 @@ class _Reader:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
+        self._left = _MOST
 
     def message(self) -> tuple[Message, bytes]:
         major, minor, code, request = struct.unpack(">bbHi", self._take(8, "the header"))
@@ -116,6 +119,7 @@ class _Reader:
         while tag != Tag.END:
             if not 0x01 <= tag <= 0x0F:
                 raise IppError(self._at - 1, f"tag 0x{tag:02x} stands where a group should begin")
+            self._count()
             delimiter = tag
             attributes, tag = self._group()
             groups.append(Group(delimiter, attributes))
@@ -161,7 +165,14 @@ class _Reader:
             raise IppError(self._at, "a collection's member without name or value")
         return _frozen(found)
 
+    def _count(self) -> None:
+        """Take one group or value off what a message may hold: a few octets each here, hundreds in memory."""
+        self._left -= 1
+        if self._left < 0:
+            raise IppError(self._at, f"more than {_MOST} groups and values")
+
     def _value(self, tag: int, at: int, depth: int) -> Value:
+        self._count()
         if tag in _OF_COLLECTIONS:
             if tag != Tag.COLLECTION:
                 raise IppError(at, "a piece of a collection outside one")

@@ -12,6 +12,8 @@ from contextlib import suppress
 from drivers.contract import Counters, DeviceState, DriverError, LargeSides, LifeCount, Supply, Tray
 from drivers.ipp import Attributes
 
+_DIGITS = 11  # of an Integer32 and its sign
+_SIGNS = 128  # of a serial number: what is beyond, or cannot be printed, is left out
 _STATES = dict(zip(range(3, 6), DeviceState, strict=True))  # RFC 8011 section 5.4.11
 
 
@@ -28,7 +30,8 @@ def serial_of(printer: Attributes) -> str:
     pairs = (field.partition(":") for field in (printer.text("printer-device-id") or "").split(";"))
     device_id = {key.strip().upper(): value.strip() for key, _, value in pairs}
     known = (device_id.get(key, "") for key in ("SN", "SERN", "SERIALNUMBER"))
-    return next(filter(None, known), "") or (printer.text("printer-uuid") or "").removeprefix("urn:uuid:")
+    told = next(filter(None, known), "") or (printer.text("printer-uuid") or "").removeprefix("urn:uuid:")
+    return "".join(sign for sign in told if sign.isprintable())[:_SIGNS]
 
 
 def media_of(record: Attributes) -> str:
@@ -39,7 +42,9 @@ def media_of(record: Attributes) -> str:
         return named or ""
     size = asked.collection("media-size")
     wide, high = (size.integer("x-dimension"), size.integer("y-dimension")) if size else (None, None)
-    spelled = "" if not wide or not high else f"custom_{wide / 100:g}x{high / 100:g}mm"  # 1/100 mm (PWG 5100.7)
+    spelled = (
+        "" if not wide or not high or wide < 0 or high < 0 else f"custom_{wide / 100:g}x{high / 100:g}mm"
+    )  # 1/100 mm (PWG 5100.7)
     return asked.text("media-size-name") or spelled
 
 
@@ -77,8 +82,8 @@ def counters_of(printer: Attributes) -> Counters | None:
     life = by_colour(printer.collection("printer-impressions-completed-col"), total)
     copies = by_colour(printer.collection("gardien-copy-impressions-completed-col"), None)
     sheets = count_of(printer, "printer-media-sheets-completed")
-    if life is None or copies is None or sheets is None:
-        return None
+    if life is None or copies is None or sheets is None or life[0] < copies[0] or life[1] < copies[1]:
+        return None  # more copies than sides in all: one of the two is wrong, and nobody knows which
     return Counters(life[0] - copies[0], life[1] - copies[1], copies[0], copies[1], sheets, _large(printer))
 
 
@@ -139,8 +144,9 @@ def _colour(said: str) -> str:
 
 
 def _number(digits: str) -> int:
-    with suppress(ValueError):
-        return int(digits)
+    if len(digits) <= _DIGITS:
+        with suppress(ValueError):
+            return int(digits)
     return -2  # unknown (RFC 3805 prtMarkerSuppliesLevel)
 
 

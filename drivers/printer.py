@@ -53,6 +53,7 @@ VERSION_NOT_SUPPORTED = 0x0503
 _PAGE = 100  # job records asked for at a time
 _DEEPEST = 5000  # job records in one look
 _LARGEST = 8 * 1024 * 1024  # bytes of one reply
+_WORDS = 200  # signs of what a device says in place of an answer
 _WORKING = {JobState.PROCESSING, JobState.STOPPED}
 _JOB_STATES = dict(zip(range(3, 10), JobState, strict=True))  # RFC 8011 section 5.3.7
 
@@ -126,7 +127,8 @@ class IppPrinter:
         except TimeoutError as error:
             raise DriverError(f"{self._device}: no answer within {self._timeout_s:g} s from {self._uri}") from error
         except (OSError, http.client.HTTPException, IppError) as error:
-            raise DriverError(f"{self._device}: {self._uri}: {error or type(error).__name__}") from error
+            said = "".join(sign if sign.isprintable() else " " for sign in str(error)[:_WORDS]).strip()
+            raise DriverError(f"{self._device}: {self._uri}: {said or type(error).__name__}") from error
         finally:
             wire.hang_up()
 
@@ -195,24 +197,46 @@ class IppPrinter:
         )
 
 
+class _Connection(http.client.HTTPConnection):
+    """A connection that another thread can end at any moment.
+
+    The library forgets its socket while a reply that says `Connection: close` is still being read: a device that sends
+    it byte by byte would hold the thread for hours, and six of those every thread there is.
+    """
+
+    gone = False
+    _wire: socket.socket | None = None
+
+    def connect(self) -> None:
+        """Connect, unless it is too late. Raises OSError."""
+        if not self.gone:
+            super().connect()
+            self._wire = self.sock
+        if self.gone:
+            self.close()
+            raise TimeoutError
+
+    def hang_up(self) -> None:
+        """End whatever waits for this connection, now and later."""
+        self.gone = True
+        if self._wire is not None:
+            with suppress(OSError):
+                self._wire.shutdown(socket.SHUT_RDWR)
+
+
 class _Wire:
     """One HTTP connection for the questions of one look. Blocking; lives on the thread but for `hang_up`."""
 
     def __init__(self, host: str, port: int, path: str, uri: str, timeout_s: float) -> None:
-        self._http = http.client.HTTPConnection(host, port, timeout=timeout_s)
+        self._http = _Connection(host, port, timeout=timeout_s)
         self._path = path
         self._uri = uri
-        self._gone = False
         self._numbers = itertools.count(1)
         self._version = (2, 0)
 
     def hang_up(self) -> None:
         """End whatever the thread is waiting for, and whatever it would ask next. Any thread; harmless twice."""
-        self._gone = True
-        wire = self._http.sock
-        if isinstance(wire, socket.socket):
-            with suppress(OSError):
-                wire.shutdown(socket.SHUT_RDWR)
+        self._http.hang_up()
 
     def close(self) -> None:
         """Free the connection; by the thread that used it."""
@@ -275,21 +299,22 @@ class _Wire:
         return answer
 
     def _post(self, body: bytes) -> bytes:
-        if self._gone:
-            raise TimeoutError
         headers = {"Content-Type": "application/ipp"}
         try:
             self._http.request("POST", self._path, body, headers)
             answer = self._http.getresponse()
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
-            if self._gone:
+            if self._http.gone:
                 raise
             self._http.close()  # it closed the kept connection without a word; asking changes nothing, so ask again
             self._http.request("POST", self._path, body, headers)
             answer = self._http.getresponse()
-        data = answer.read(_LARGEST + 1)
         if answer.status != http.client.OK:
-            raise DriverError(f"{self._uri}: HTTP {answer.status} {answer.reason}")
+            raise http.client.HTTPException(f"HTTP {answer.status} {answer.reason}")
+        try:
+            data = answer.read(_LARGEST + 1)
+        except ValueError as error:  # a chunk of a negative length
+            raise http.client.HTTPException(str(error)) from error
         if len(data) > _LARGEST:
             raise DriverError(f"{self._uri}: a reply of more than {_LARGEST} bytes")
         return data

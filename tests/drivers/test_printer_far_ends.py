@@ -6,7 +6,8 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 
 import pytest
@@ -23,6 +24,7 @@ DEVICE = DeviceId("copier")
 
 IDLE = (attribute("printer-state", Tag.ENUM, 3),)
 PRINTER, JOBS = 0x0B, 0x0A
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @dataclass
@@ -205,11 +207,38 @@ def hello(message: Message) -> bytes:
             "more than 8388608 bytes",
         ),
         (lambda _: b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", "headers"),
+        (lambda _: b"HTTP/1.1 307 Over\r\nLocation: /ipp/print\r\nContent-Length: 0\r\n\r\n", "HTTP 307 Over"),
+        (lambda _: b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: TLS/1.2\r\nContent-Length: 0\r\n\r\n", "HTTP 426"),
+        (lambda _: b"HTTP/1.1 500 a\x1b[2J\x85b\r\nContent-Length: 0\r\n\r\n", r"HTTP 500 a \[2J b$"),
+        (lambda _: CHUNKED + b"-5\r\nabc\r\n0\r\n\r\n", "negative"),
+        (lambda _: CHUNKED + b"zz\r\nabc", "IncompleteRead"),
+        (lambda _: CHUNKED + b"5\r\nab", "no answer within"),
+        (lambda message: ok(hello(message)[:-1] + b"\x04" * 300_000), "more than 250000 groups and values"),
+        (lambda message: ok(hello(message)[:-1] + b"\x44\0\0\0\0" * 300_000), "more than 250000 groups and values"),
     ],
 )
 def test_nonsense_is_a_driver_error(answer, why):
     with pytest.raises(DriverError, match=why):
         look(printer_raw=answer, timeout_s=1.0)
+
+
+def test_figures_that_cannot_be_are_none():
+    spelled = (
+        attribute("printer-supply", Tag.OCTETS, b"level=%s;maxcapacity=1;" % (b"9" * 400)),
+        attribute("printer-input-tray", Tag.OCTETS, b"level=%s;maxcapacity=500;" % (b"9" * 400)),
+        attribute("printer-uuid", Tag.URI, "urn:uuid:A\x1b\n7" + "x" * 3000),
+        attribute("printer-impressions-completed", Tag.INTEGER, 5),
+        attribute("printer-media-sheets-completed", Tag.INTEGER, 5),
+        col("printer-impressions-completed-col", monochrome=5, full_color=0),
+        col("gardien-copy-impressions-completed-col", monochrome=40, full_color=3),
+    )
+    size = members(attribute("x-dimension", Tag.INTEGER, -5), attribute("y-dimension", Tag.INTEGER, 2**31 - 1))
+    paper = attribute("media-col", Tag.COLLECTION, members(attribute("media-size", Tag.COLLECTION, size)))
+    reading, _ = look((*IDLE, *spelled), completed(record(2**31 - 1, 9, paper)))
+    assert [one.level_share for one in (*reading.supplies, *reading.trays)] == [None, None]
+    assert (reading.serial[:3], len(reading.serial), reading.counters) == ("A7x", 128, None)
+    assert reading.life is not None
+    assert [(job.job, job.media) for job in reading.jobs] == [(2147483647, "")]
 
 
 def test_a_job_without_number_or_state_is_nonsense():
@@ -260,6 +289,26 @@ def test_silence_ends_in_time_however_slowly_it_drips():
         return took_s
 
     assert asyncio.run(story()) < 3.0
+
+
+def test_a_reply_that_drips_and_then_closes_holds_no_thread():
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer), suppress(ConnectionError):
+            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n")
+            while True:
+                writer.write(b"\x02")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+
+    async def story() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        server = await asyncio.start_server(drip, "127.0.0.1", 0)
+        with pytest.raises(DriverError, match=r"no answer within 0\.3 s"):
+            await reads(f"ipp://127.0.0.1:{server.sockets[0].getsockname()[1]}/ipp/print", timeout_s=0.3)
+        assert await asyncio.wait_for(asyncio.to_thread(int), 10) == 0  # the one thread there is
+        server.close()
+
+    asyncio.run(story())
 
 
 def test_a_kept_connection_closed_without_a_word_is_opened_again():
