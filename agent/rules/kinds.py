@@ -44,7 +44,7 @@ RULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "past": ("past-counted", "past-attributed"),
         "payers": ("job-charged", "charge-refused"),
-        "presence": ("visit-started", "visit-ended", "visit-corrected"),
+        "presence": ("visit-started", "visit-ended", "visit-corrected", "visit-added"),
         "readers": ("strangers-changed",),
         "release": (
             "job-released",
@@ -79,6 +79,7 @@ SUCCESSORS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "printed-past": ("past-counted",),
         "print-settled": ("sides-settled",),
         "pages-attributed": ("pages-moved",),
+        "visit-corrected": ("visit-added",),
         "job-released": ("job-let-out",),
         "job-foretold": ("job-foreseen",),
     }

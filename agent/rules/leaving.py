@@ -71,6 +71,15 @@ def closing_of(visit: Visit, hours: WeeklyHours, closures: frozenset[date], zone
     return hours.next_change(began, closures) if hours.open_at(began, closures) else None
 
 
+def outside(visit: Visit, hours: WeeklyHours, closures: frozenset[date], zone: tzinfo) -> bool:
+    """Tell whether some of a visit that is over was when the place is closed by its hours; packing up is not."""
+    began = visit.started.astimezone(zone)
+    if not hours.open_at(began, closures):
+        return True
+    closing = hours.next_change(began, closures)
+    return closing is not None and visit.ended is not None and visit.ended > closing + LATE
+
+
 def doubt(visit: Visit, hours: WeeklyHours, closures: frozenset[date], zone: tzinfo, now: datetime) -> Doubt | None:
     """Say why somebody should look at a visit, if anybody should."""
     if visit.annulled or visit.ended is not None:

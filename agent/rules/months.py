@@ -2,9 +2,10 @@
 
 The one idea: *what is over stays as it was issued*. A fact counts in the month it was written down. A correction acts
 on the day of what it corrects: written in that same month it simply counts; written later it changes nothing of what
-was issued, and the later month carries the difference it makes, line by line (a *régularisation*). So caps, steps and
-free sides of the corrected month are respected to the cent, and every euro is counted once: the statements of all
-months add up to what one statement of everything, known from the start, would have said of each month.
+was issued, and the later month carries the difference it makes, line by line (a *régularisation*); a visit added
+after its month is a difference to nothing. So caps, steps and free sides of the corrected month are respected to the
+cent, and every euro is counted once: the statements of all months add up to what one statement of everything, known
+from the start, would have said of each month.
 
 Feed the facts in the order they were written. Pure.
 """
@@ -21,7 +22,7 @@ from agent.rules.facts import Fact
 from agent.rules.pages import PagesCounted
 from agent.rules.paper import CopiesCounted, PrintedPast
 from agent.rules.past import PastAttributed
-from agent.rules.presence import VisitCorrected, VisitEnded
+from agent.rules.presence import VisitAdded, VisitCorrected, VisitEnded
 from agent.rules.settlement import PrintSettled
 from agent.rules.tariff import Line, Statement
 from agent.rules.usage import ORDER, Item, Usage, past_used, prints_used, usages
@@ -94,10 +95,16 @@ class Months:
             if not isinstance(fact, VisitCorrected) or fact.was_minutes:
                 self.orphans += month == self.month
                 return
-            thing = self._things[name] = _Thing(month, ())  # it was open until now
+            thing = self._things[name] = _Thing(_began(fact, written), ())
         if thing.month < month == self.month:
             self._issued.setdefault(name, (thing.month, thing.uses))
         thing.uses = _now(thing.uses, fact, written)
+
+
+def _began(fact: VisitCorrected, written: datetime) -> str:
+    """Return the month a visit counts in of which this is the first word: it was open until now, or nobody knew it."""
+    month = f"{written:%Y-%m}"
+    return min(month, f"{fact.ended.astimezone(written.tzinfo):%Y-%m}") if isinstance(fact, VisitAdded) else month
 
 
 def _name(fact: Fact, key: str) -> str:

@@ -115,6 +115,13 @@ class VisitCorrected(Fact):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class VisitAdded(VisitCorrected):
+    """A visit nobody had written down was said to have been: its first turn, where nothing counted before."""
+
+    kind: ClassVar[str] = "visit-added"
+
+
 # --- the judgement -----------------------------------------------------------------------------------------
 
 LOOK_BACK = timedelta(hours=12)  # "23:50" said after midnight means yesterday; "19:05" said at 09:00 is a slip
@@ -240,6 +247,23 @@ def stated(text: str, now: datetime) -> datetime | Refused:
     yesterday = [at for at in wall_times(on - timedelta(days=1), hour, minute, zone) if utc - at <= LOOK_BACK]
     past = yesterday + [at for at in times if at <= utc]
     return past[-1] if past else times[0]
+
+
+def stated_span(day: str, start: str, end: str, now: datetime) -> tuple[datetime, datetime] | Refused:
+    """Read a visit of one day as somebody says it: "2026-11-20", "09:05", "11:15"; as `stated` reads each.
+
+    In October's repeated hour the arrival is the first such time, the departure the first that is not before it.
+    """
+    try:
+        on = date.fromisoformat(day)
+    except ValueError:
+        return Refused(f"« {day} » n'est pas un jour du calendrier.", "not-a-day")
+    came, left, again = (stated(f"{on} {said}", now) for said in (start, end, f"{end}{AGAIN}"))
+    if isinstance(came, Refused):
+        return came
+    if isinstance(left, Refused):
+        return left
+    return came, again if left < came and isinstance(again, datetime) else left
 
 
 def written(at: datetime, zone: tzinfo) -> str:

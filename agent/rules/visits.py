@@ -1,19 +1,21 @@
 """Visits as they count by now: what was written down, and what the animator put right afterwards.
 
 The one idea: a correction is a fact of its own, and says what it found and what it puts in its place. It numbers
-itself (`turn`) so that two hands at once cannot both be second, and can itself be corrected. A visit that never was
-is annulled, not deleted. Which statement feels it is judged by `rules.months`. Pure: it reads no clock.
+itself (`turn`) so that two hands at once cannot both be second, and can itself be corrected. A visit that never was is
+annulled, not deleted; one that nobody wrote down is added, and corrected like any other. Which statement feels it is
+judged by `rules.months`. Pure: it reads no clock.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, fields
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from agent.rules.facts import Fact, FormulaId, MemberId
-from agent.rules.presence import LONGEST, Reason, VisitCorrected, VisitEnded, VisitEvidence, VisitStarted
+from agent.rules.presence import LONGEST, Reason, VisitAdded, VisitCorrected, VisitEnded, VisitEvidence, VisitStarted
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,11 @@ class Visit:
     by: VisitEvidence
     turn: int = 0
     annulled: bool = False
+    added: bool = False  # nobody had written it down, and it stands as it was added
 
 
 class Unfit(StrEnum):
-    """Why a correction was not written down."""
+    """Why a visit was not corrected or added."""
 
     UNKNOWN = "unknown"  # no such visit, or too old
     FUTURE = "future"
@@ -40,6 +43,13 @@ class Unfit(StrEnum):
     LONG = "long"
     OVERLAP = "overlap"  # another visit of this member was then
     SAME = "same"
+    OLD = "old"  # it would be of a month before the last one
+    NOBODY = "nobody"  # no such member
+
+
+def last_month(today: date) -> date:
+    """Return the first day of the month before: what is older was issued long ago, and takes no visit any more."""
+    return (today.replace(day=1) - timedelta(days=1)).replace(day=1)
 
 
 def _visit(fact: Fact) -> Visit | None:
@@ -49,7 +59,7 @@ def _visit(fact: Fact) -> Visit | None:
         return Visit(fact.visit, fact.member, fact.formula, fact.started, fact.ended, fact.minutes, fact.by)
     if isinstance(fact, VisitCorrected):
         who, when = (fact.visit, fact.member, fact.formula), (fact.started, fact.ended, fact.minutes)
-        return Visit(*who, *when, VisitEvidence.ANIMATOR, fact.turn, fact.annulled)
+        return Visit(*who, *when, VisitEvidence.ANIMATOR, fact.turn, fact.annulled, isinstance(fact, VisitAdded))
     return None
 
 
@@ -98,6 +108,36 @@ class Visits:
         if unfit is not None:
             return unfit
         return self._fact(one, (start, end), (end - start) // timedelta(minutes=1), reason, actor, annulled=False)
+
+    def add(
+        self,
+        member: MemberId,
+        formula: FormulaId,
+        span: tuple[datetime, datetime],
+        now: datetime,
+        reason: Reason,
+        actor: str,
+    ) -> VisitAdded | Unfit:
+        """Say that there was a visit nobody wrote down, this month or the last. `now` is on the site's wall clock."""
+        start, end = (at.astimezone(UTC).replace(microsecond=0) for at in span)
+        visit = self.unused(f"{member}-{start:%Y%m%dT%H%M%SZ}")
+        one = Visit(visit, member, formula, start, None, 0, VisitEvidence.ANIMATOR)
+        if (member, start, end) in {(w.member, w.started, w.ended) for w in self.by_id.values() if not w.annulled}:
+            return Unfit.SAME
+        if end == start:
+            return Unfit.ORDER
+        if end.astimezone(now.tzinfo).date() < last_month(now.date()):
+            return Unfit.OLD
+        unfit = self._unfit(one, start, end, now.astimezone(UTC))
+        if unfit is not None:
+            return unfit
+        said = self._fact(one, (start, end), (end - start) // timedelta(minutes=1), reason, actor, annulled=False)
+        return VisitAdded(**{each.name: getattr(said, each.name) for each in fields(said)})
+
+    def unused(self, visit: str) -> str:
+        """Return an id no visit has: one that was annulled may be told again from the same second on."""
+        names = itertools.chain((visit,), (f"{visit}-{n}" for n in itertools.count(2)))
+        return next(name for name in names if name not in self.by_id)
 
     def _unfit(self, one: Visit, start: datetime, end: datetime, now: datetime) -> Unfit | None:
         if end > now:

@@ -6,15 +6,14 @@ first one. A refusal is an answer with one sentence, never an error.
 
 Lives where people are asked (the web service); `answer` is its handler for the actions `visit-start` and `visit-end`
 with the arguments `member`, `at` (a local time as `rules.presence.stated` reads it; "" or none: now) and `by` (for a
-proposed end that somebody took), and for `visit-correct` with `visit`, `reason` and, unless the visit never was,
-`start` and `end`.
+proposed end that somebody took), for `visit-correct` with `visit`, `reason` and, unless the visit never was, `start`
+and `end`, and for `visit-add` with `member`, `day`, `start`, `end` and `reason`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -35,11 +34,13 @@ from agent.rules.presence import (
     Presence,
     Reason,
     Refused,
+    VisitAdded,
     VisitCorrected,
     VisitEnded,
     VisitEvidence,
     VisitStarted,
     stated,
+    stated_span,
     written,
 )
 from agent.rules.visits import Unfit, Visits
@@ -58,6 +59,8 @@ UNFIT = {
     Unfit.LONG: "Une visite dure 24 heures au plus.",
     Unfit.OVERLAP: "Une autre visite de ce membre a eu lieu à ce moment-là.",
     Unfit.SAME: "C'est déjà écrit ainsi.",
+    Unfit.OLD: "Ce mois est facturé depuis longtemps : on n'y ajoute plus de visite.",
+    Unfit.NOBODY: "Personne ne s'appelle ainsi ici.",
 }
 
 
@@ -111,7 +114,7 @@ class VisitBook:
                     return Answer(False, fact.says, fact.code)
                 if self.visits().overlaps(member, fact.started, now, now):
                     return Answer(False, f"{member} était déjà là à {self._local(fact.started)}.", "then")
-                fact = replace(fact, visit=self._unused(fact.visit))
+                fact = replace(fact, visit=self.visits().unused(fact.visit))
                 await self._write(fact, fact.visit)
             except LedgerError as error:
                 return _not_written(error)
@@ -174,16 +177,41 @@ class VisitBook:
                 await self._write(fact, f"{fact.visit}:{fact.turn}")
         return fact
 
-    def _unused(self, visit: str) -> str:
-        """Return an id no visit has: one that was annulled may be told again from the same second on."""
-        known = self.visits().by_id
-        names = itertools.chain((visit,), (f"{visit}-{n}" for n in itertools.count(2)))
-        return next(name for name in names if name not in known)
+    async def _added(self, request: Request) -> Answer:
+        """Add a visit as a request says: `member`, `day`, `start`, `end` and `reason`. The value is its id."""
+        given = request.arguments
+        if given.get("reason", "") not in set(Reason):
+            return Answer(False, "Dites pourquoi.", "reason")
+        span = stated_span(given.get("day", ""), given.get("start", ""), given.get("end", ""), self._now())
+        if isinstance(span, Refused):
+            return Answer(False, span.says, span.code)
+        try:
+            fact = await self.add(MemberId(given.get("member", "")), span, Reason(given["reason"]), request.actor)
+        except LedgerError as error:
+            return _not_written(error)
+        if isinstance(fact, Unfit):
+            return Answer(False, UNFIT[fact], fact.value)
+        return Answer(True, "La visite est ajoutée.", "added", fact.visit)
+
+    async def add(
+        self, member: MemberId, span: tuple[datetime, datetime], reason: Reason, actor: str
+    ) -> VisitAdded | Unfit:
+        """Say that there was a visit nobody wrote down. Raises LedgerError."""
+        async with self._turn:
+            known = self._people.roster().members.get(member)
+            if known is None:
+                return Unfit.NOBODY
+            fact = self.visits().add(member, known.formula, span, self._now(), reason, actor)
+            if isinstance(fact, VisitAdded):
+                await self._write(fact, fact.visit)
+        return fact
 
     async def answer(self, request: Request) -> Answer | None:
         """Answer a request about visits; None if it is about something else."""
         if request.action == "visit-correct":
             return await self._corrected(request)
+        if request.action == "visit-add":
+            return await self._added(request)
         if request.action not in {"visit-start", "visit-end"}:
             return None
         member, text = MemberId(request.arguments.get("member", "")), request.arguments.get("at", "")

@@ -36,7 +36,7 @@ from agent.rules.paper import (
 )
 from agent.rules.past import HOUSE, PastAttributed, PastCounted
 from agent.rules.payers import PAYERS, ChargeRefused, JobCharged
-from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
+from agent.rules.presence import VisitAdded, VisitCorrected, VisitEnded, VisitStarted
 from agent.rules.readers import StrangersChanged
 from agent.rules.release import JobExpired, JobForetold, JobGiven, JobLetOut, JobReleased, JobWithdrawn, ReleaseRefused
 from agent.rules.remote import OpenedRemotely, WindowClosed, WindowOpened
@@ -386,10 +386,12 @@ def _(fact: Attributed, words: Words, labels: Labels) -> str:
     return words(key, member=fact.member, name=labels.device(fact.device), n=sides)
 
 
-@tell.register
+@tell.register(VisitAdded)
+@tell.register(VisitCorrected)
 def _(fact: VisitCorrected, words: Words, labels: Labels) -> str:
     del labels
     if fact.annulled:
         return words("event.visit_annulled", member=fact.member)
     duration = words("event.duration", h=fact.minutes // 60, m=fact.minutes % 60)
-    return words("event.visit_corrected", member=fact.member, duration=duration)
+    key = "event.visit_added" if isinstance(fact, VisitAdded) else "event.visit_corrected"
+    return words(key, member=fact.member, duration=duration)

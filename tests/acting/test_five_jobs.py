@@ -156,6 +156,17 @@ def test_a_visit_begins_and_ends_by_a_tap_and_its_price_is_read(hand: Finger, ho
     expect(here).to_contain_text(PRICES[quarters])
     hand.press(f"Départ, {name}")
     hand.sees(f"{name} : départ noté")
+    yesterday = now - timedelta(days=1)  # a visit nobody noted
+    hand.follow("Ajouter une visite oubliée")
+    hand.choose("Membre", name)
+    hand.fill("Jour", f"{yesterday:%Y-%m-%d}")
+    hand.fill("Arrivée", "10:00")
+    hand.fill("Départ", "09:00")
+    hand.press("Ajouter la visite")
+    hand.sees("Le départ doit être après l'arrivée, le même jour.")
+    hand.fill("Départ", "11:30")
+    hand.press("Ajouter la visite")
+    hand.sees(f"Visite ajoutée : {name}")
     hand.press(f"Arrivée, {name}")  # by one tap
     hand.sees(f"{name} est là depuis")
     hand.press(f"Départ, {name}")

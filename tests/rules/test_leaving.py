@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agent.rules.facts import FormulaId, MemberId
 from agent.rules.hours import WeeklyHours
-from agent.rules.leaving import Doubt, closing_of, costs_today, doubt, minutes_by_day
+from agent.rules.leaving import Doubt, closing_of, costs_today, doubt, minutes_by_day, outside
 from agent.rules.presence import VisitEvidence
 from agent.rules.tariff import Period, Prices, Tariff, statement
 from agent.rules.usage import SIDES, Item, Usage
@@ -133,3 +133,23 @@ def test_closing_is_the_end_of_the_opening_the_visit_began_in() -> None:
 )
 def test_what_somebody_should_look_at(one: Visit, now: str, why: Doubt | None) -> None:
     assert doubt(one, HOURS, NEVER, PARIS, at(now)) is why
+
+
+@pytest.mark.parametrize(
+    ("one", "so"),
+    [
+        (visit("24 09:00", "24 12:45"), False),  # packing up
+        (visit("24 09:00", "24 12:46"), True),  # over the lunch break
+        (visit("24 08:59", "24 10:00"), True),
+        (visit("24 20:00", "24 21:00"), True),
+        (visit("24 14:00"), False),
+    ],
+)
+def test_some_of_a_visit_was_outside_the_opening_hours(one: Visit, so: bool) -> None:
+    assert outside(one, HOURS, NEVER, PARIS) is so
+
+
+def test_nothing_is_outside_where_it_never_closes() -> None:
+    week = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+    always = WeeklyHours.parse(dict.fromkeys(week, ("00:00-24:00",)))
+    assert not outside(visit("24 14:00", "24 18:00"), always, NEVER, PARIS)

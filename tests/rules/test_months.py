@@ -15,7 +15,7 @@ from agent.rules.months import Months, merge, regularise
 from agent.rules.pages import AttemptCounted, Evidence, Free, PagesCounted
 from agent.rules.paper import CopiesCounted, PrintedPast, PrintsUnmatched
 from agent.rules.past import HOUSE, PastAttributed, attributed, counted
-from agent.rules.presence import Reason, VisitCorrected, VisitEnded, VisitEvidence
+from agent.rules.presence import Reason, VisitAdded, VisitCorrected, VisitEnded, VisitEvidence
 from agent.rules.settlement import PrintSettled, Why
 from agent.rules.tariff import Line, Period, Prices, Statement, Tariff, statement
 from agent.rules.usage import SIDES, Item, Usage
@@ -175,6 +175,34 @@ def test_what_corrects_something_forgotten_is_told() -> None:
 def test_a_correction_may_end_an_open_visit() -> None:
     told = ("12-02 10:00", corrected("v", "12-01 14:00", 120, 0))
     assert said(issued("2026-12", told)) == [("m013", "visit", 120, 0, "5.00", "")]
+
+
+def added(name: str, ended: str, minutes: int) -> VisitAdded:
+    end = at(ended)
+    start = end - timedelta(minutes=minutes)
+    return VisitAdded(name, 1, BOB, OCC, start, end, minutes, 0, False, Reason.FORGOT_ARRIVAL, "a1")
+
+
+def test_a_visit_added_in_its_month_counts_there() -> None:
+    told = ("11-20 10:00", added("v", "11-03 11:10", 130))
+    assert said(issued("2026-11", told)) == [("m013", "visit", 135, 0, "5.63", "")]
+    assert said(issued("2026-12", told)) == []
+
+
+def test_a_visit_added_after_its_month_is_an_adjustment_caps_included() -> None:
+    told = (
+        ("11-03 17:00", visit("v", "11-03 17:00", 240)),  # 10.00
+        ("12-02 10:00", added("w", "11-03 21:00", 180)),  # 17.50 together: capped at 15.00
+        ("12-03 10:00", corrected("w", "11-03 19:00", 60, 180)),
+    )
+    assert [row[4] for row in said(issued("2026-11", *told))] == ["10.00"]  # what is over stays as it was issued
+    assert said(issued("2026-12", *told[:2])) == [
+        ("m013", "visit", 180, 0, "7.50", "2026-11"),
+        ("m013", "visit-cap", 1, 0, "-2.50", "2026-11"),
+    ]
+    assert said(issued("2026-12", *told)) == [("m013", "visit", 60, 0, "2.50", "2026-11")]
+    undone = ("12-04 10:00", corrected("w", "11-03 19:00", 0, 60, annulled=True))
+    assert said(issued("2026-12", *told, undone)) == []
 
 
 def test_an_unattributed_line_has_no_cap_and_a_price_stays_a_price() -> None:

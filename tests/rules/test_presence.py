@@ -20,6 +20,7 @@ from agent.rules.presence import (
     VisitEvidence,
     VisitStarted,
     stated,
+    stated_span,
     written,
 )
 from agent.rules.tariff import StatementIssued
@@ -251,3 +252,38 @@ def test_corrections_move_the_sums_in_signed_pairs() -> None:
 
     assert steps(130, 480) == [("visit_minutes_removed", 350), ("member_visit_minutes_removed", 350)]
     assert steps(480, 130) == [("visit_minutes_added", 350), ("member_visit_minutes_added", 350)]
+
+
+@pytest.mark.parametrize(
+    ("day", "start", "end", "came", "minutes"),
+    [
+        ("2026-11-20", "09:05", "11h15", "2026-11-20T08:05", 130),
+        ("2026-11-20", "11:15", "09:05", "2026-11-20T10:15", -130),  # refused by rules.visits
+        ("2026-10-25", "01:30", "03:30", "2026-10-24T23:30", 180),  # the night with an hour more
+        ("2026-10-25", "02:50", "02:10", "2026-10-25T00:50", 20),  # into the repeated hour
+        ("2026-10-25", "02:10", "02:50", "2026-10-25T00:10", 40),  # the first that makes sense
+        ("2026-03-29", "01:30", "03:30", "2026-03-29T00:30", 60),  # the night with an hour less
+    ],
+)
+def test_a_visit_is_said_by_its_day_and_two_times(day: str, start: str, end: str, came: str, minutes: int) -> None:
+    said = stated_span(day, start, end, datetime(2026, 11, 24, 18, 0, tzinfo=PARIS))
+    assert not isinstance(said, Refused)
+    assert said[0] == datetime.fromisoformat(f"{came}+00:00")
+    assert (said[1] - said[0]) // timedelta(minutes=1) == minutes
+
+
+@pytest.mark.parametrize(
+    ("day", "start", "end", "code"),
+    [
+        ("", "09:05", "11:15", "not-a-day"),
+        ("2026-11-31", "09:05", "11:15", "not-a-day"),
+        ("2026-11-20", "", "11:15", "not-a-time"),
+        ("2026-11-20", "09:05", "11:65", "not-a-time"),
+        ("2026-03-29", "02:30", "04:00", "skipped"),
+        ("2026-03-29", "01:00", "02:30", "skipped"),
+    ],
+)
+def test_what_is_no_day_or_no_time_of_it(day: str, start: str, end: str, code: str) -> None:
+    said = stated_span(day, start, end, datetime(2026, 11, 24, 18, 0, tzinfo=PARIS))
+    assert isinstance(said, Refused)
+    assert said.code == code

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.rules.facts import FormulaId, MemberId
-from agent.rules.presence import Reason, VisitCorrected, VisitEnded, VisitEvidence, VisitStarted
+from agent.rules.presence import Reason, VisitAdded, VisitCorrected, VisitEnded, VisitEvidence, VisitStarted
 from agent.rules.retention import Redacted
-from agent.rules.visits import Unfit, Visits
+from agent.rules.visits import Unfit, Visits, last_month
 
 BOB, OCC = MemberId("m013"), FormulaId("occasional")
 
@@ -110,3 +111,51 @@ def test_however_often_it_is_corrected_the_pairs_end_at_the_last_word(words: lis
                 if one.name.startswith("visit")
             )
     assert minutes == visits.by_id["v1"].minutes
+
+
+# --- nobody wrote it down ------------------------------------------------------------------------------------
+
+PARIS = ZoneInfo("Europe/Paris")
+LOCAL = NOW.astimezone(PARIS)
+
+
+def test_a_visit_nobody_wrote_down_is_added_and_is_corrected_like_any_other() -> None:
+    added = VISITS.add(BOB, OCC, span("20 09:05", "20 11:15"), LOCAL, Reason.FORGOT_ARRIVAL, "a1")
+    times = (utc("20 09:05"), utc("20 11:15"), 130, 0)
+    assert added == VisitAdded("m013-20261120T090500Z", 1, BOB, OCC, *times, False, Reason.FORGOT_ARRIVAL, "a1")
+    assert {(one.name, one.amount) for one in added.totals()} == {
+        ("visit_minutes_added", 130),
+        ("member_visit_minutes_added", 130),
+    }
+    visits = VISITS.after([added])
+    undone = visits.correct(added.visit, None, NOW, Reason.MISTAKE, "a1")
+    assert isinstance(undone, VisitCorrected)
+    assert (undone.turn, undone.was_minutes, undone.annulled) == (2, 130, True)
+    again = visits.after([undone]).add(BOB, OCC, span("20 09:05", "20 11:15"), LOCAL, Reason.OTHER, "a1")
+    assert isinstance(again, VisitAdded)
+    assert again.visit == "m013-20261120T090500Z-2"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "why"),
+    [
+        ("24 17:30", "24 18:01", Unfit.FUTURE),
+        ("20 11:15", "20 09:05", Unfit.ORDER),
+        ("20 11:15", "20 11:15", Unfit.ORDER),
+        ("20 09:00", "21 09:01", Unfit.LONG),
+        ("24 16:59", "24 17:30", Unfit.OVERLAP),
+        ("24 09:00", "24 17:00", Unfit.SAME),  # the button was pressed twice
+    ],
+)
+def test_what_cannot_be_added(start: str, end: str, why: Unfit) -> None:
+    assert VISITS.add(BOB, OCC, span(start, end), LOCAL, Reason.OTHER, "a1") is why
+
+
+def test_a_visit_is_added_to_this_month_and_the_last_by_the_sites_calendar() -> None:
+    def of(day: str) -> VisitAdded | Unfit:
+        at = datetime.fromisoformat(f"{day}+00:00")
+        return VISITS.add(BOB, OCC, (at - timedelta(minutes=10), at), LOCAL, Reason.OTHER, "a1")
+
+    assert of("2026-09-30T21:59") is Unfit.OLD  # 23:59 in Paris
+    assert isinstance(of("2026-09-30T22:00"), VisitAdded)  # midnight: October
+    assert last_month(date(2026, 1, 31)) == date(2025, 12, 1)

@@ -17,7 +17,7 @@ from agent.memory.ledger import Ledger
 from agent.rules.door import EntryDecided
 from agent.rules.facts import CardKey, FormulaId, MemberId
 from agent.rules.members import Member, Roster
-from agent.rules.presence import VisitEnded, VisitEvidence, VisitStarted
+from agent.rules.presence import VisitAdded, VisitCorrected, VisitEnded, VisitEvidence, VisitStarted
 from agent.stories import presence as story
 from agent.stories.presence import VisitBook, follow_badges
 from drivers.contract import Moment, Trust
@@ -86,6 +86,61 @@ def test_a_visit_of_two_hours_ten(tmp_path: Path) -> None:
                 VisitEnded(visit, ANNE, occasional, came, gone, 130, said),
             ]
             assert ledger.totals()["visit_minutes", (("formula", "occasional"),)] == 130
+
+    asyncio.run(scene())
+
+
+def adding(**said: str) -> Request:
+    given = {"member": "m001", "day": "2026-11-20", "start": "09:05", "end": "11:15", "reason": "forgot-arrival"}
+    return Request("visit-add", "a1", "", 1e9, {**given, **said})
+
+
+def test_a_visit_nobody_noted_is_added_once_and_annulled_and_the_ledger_knows_who(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with site(tmp_path) as (book, ledger, _):
+            name = "m001-20261120T080500Z"
+            answers = await asyncio.gather(book.answer(adding()), book.answer(adding()))
+            assert [(one.done, one.value or one.code) for one in answers if one] == [(True, name), (False, "same")]
+            (entry,) = ledger.entries(VisitAdded)
+            assert isinstance(entry.fact, VisitAdded)
+            assert (entry.fact.minutes, entry.fact.formula, entry.fact.actor) == (130, "occasional", "a1")
+            assert ledger.totals()["member_visit_minutes_added", (("member", "m001"),)] == 130
+            assert book.presence().open == {}
+        async with site(tmp_path) as (book, ledger, _):  # started anew
+            never = {"visit": name, "reason": "mistake"}
+            answer = await book.answer(Request("visit-correct", "a1", "", 1e9, never))
+            assert answer == Answer(True, "La visite est annulée.", "corrected")
+            again = await book.answer(adding())
+            assert again is not None
+            assert (again.done, again.value) == (True, f"{name}-2")
+            kinds = [entry.fact.kind for entry in ledger.entries(VisitCorrected)]
+            assert kinds == ["visit-added", "visit-corrected", "visit-added"]
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ({"member": "m099"}, "nobody"),
+        ({"reason": ""}, "reason"),
+        ({"day": "hier"}, "not-a-day"),
+        ({"end": "midi"}, "not-a-time"),
+        ({"end": "09:00"}, "order"),
+        ({"day": "2026-11-23", "end": "11:17"}, "future"),
+        ({"day": "2026-09-30"}, "old"),
+        ({"day": "2026-11-22"}, "overlap"),
+    ],
+)
+def test_a_visit_that_cannot_be_added_is_an_answer(tmp_path: Path, said: dict[str, str], code: str) -> None:
+    async def scene() -> None:
+        async with site(tmp_path) as (book, ledger, _):
+            await book.answer(adding(day="2026-11-22", start="11:00", end="11:30"))
+            answer = await book.answer(adding(**said))
+            assert answer is not None
+            assert (answer.done, answer.code) == (False, code)
+            assert answer.says
+            assert len(list(ledger.entries())) == 1
 
     asyncio.run(scene())
 

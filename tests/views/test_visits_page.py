@@ -11,7 +11,7 @@ import pytest
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.health import ServiceAbsent
 from agent.rules.pages import Evidence, PagesCounted
-from agent.rules.presence import Reason, VisitCorrected, VisitEnded, VisitEvidence, VisitStarted
+from agent.rules.presence import Reason, VisitAdded, VisitCorrected, VisitEnded, VisitEvidence, VisitStarted
 from agent.sitefile import read_tariff
 from agent.views.exports import month_statement
 from agent.views.metrics import Exposition
@@ -232,6 +232,84 @@ def test_after_the_month_a_correction_is_an_adjustment_in_the_present_one(tmp_pa
         act(home, story)
         assert statement(home, "2026-10") == [("m013", "visit", 480, "20.00")]  # what is over stays as it was issued
         assert statement(home) == [("m013", "visit", -360, "-15.00")]
+
+
+def test_a_visit_forgotten_wholly_is_added_days_later_and_can_be_annulled(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        page = await hand.open("/visites")
+        assert "Ajouter une visite oubliée" in page.text
+        page = await hand.open("/visites/ajouter")
+        form = page.form("/visites/ajouter")
+        typed = {"member": "m013", "day": "2026-11-20", "start": "09:05", "end": "11:15"}
+        page = await hand.send(form, **typed)
+        assert "Visite ajoutée : Zoé Faure, vendredi 20 novembre, 09:05 – 11:15, 2 h 10." in page.text
+        assert "heures d'ouverture" not in page.text
+        page = await hand.send(form, **typed)
+        assert page.status == 422
+        assert "C'est déjà écrit ainsi." in page.text
+        visit = facts(home, VisitAdded)[0].visit
+        page = await hand.open(f"/visites/corriger/{visit}")
+        page = await hand.send(page.forms[-1], ("what", "annul"), reason="mistake")
+        assert "09:05 – 11:15, 0 h 00 annulée" in page.text
+
+    act(home, story)
+    (fact,) = facts(home, VisitAdded)
+    assert (fact.minutes, fact.was_minutes, fact.reason, fact.actor) == (130, 0, Reason.FORGOT_ARRIVAL, "a1")
+    assert statement(home) == []
+
+
+def test_what_cannot_be_added_is_said_and_what_was_typed_stays(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        form = (await hand.open("/visites/ajouter")).form("/visites/ajouter")
+        typed = {"member": "m013", "day": "2026-11-20", "start": "09:05", "end": "11:15"}
+        await hand.send(form, **typed)
+        for other, said in (
+            ({"member": ""}, "Choisissez le membre"),
+            ({"day": ""}, "Ce n'est pas un jour"),
+            ({"day": "2026-11-19", "end": "25:00"}, "Ce n'est pas une heure"),
+            ({"day": "2026-03-29", "start": "02:30"}, "Cette heure n'existe pas ce jour-là"),
+            ({"day": "2026-11-19", "end": "08:00"}, "Le départ doit être après l'arrivée"),
+            ({"day": "2026-11-24", "end": "23:00"}, "dans le futur"),
+            ({"end": "12:00"}, "avait déjà une visite"),
+            ({"day": "2026-09-30"}, "Trop ancien"),
+            ({"day": "2026-11-19", "reason": ""}, "Dites pourquoi"),
+        ):
+            wrong = {**typed, **other}
+            page = await hand.send(form, **wrong)
+            assert page.status == 422
+            assert said in page.text, page.text
+            again = page.form("/visites/ajouter").fields
+            assert {name: again[name] for name in typed} == {name: wrong[name] for name in typed}
+
+    act(home, story)
+    assert len(facts(home, VisitAdded)) == 1
+
+
+def test_a_visit_outside_the_opening_hours_is_added_and_hinted_at(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        form = (await hand.open("/visites/ajouter")).form("/visites/ajouter")
+        page = await hand.send(form, member="m013", day="2026-11-20", start="17:00", end="19:00")
+        assert "une partie est hors des heures d'ouverture" in page.text
+        page = await hand.send(
+            form, member="m042", day="2026-11-20", start="17:00", end="19:00"
+        )  # comes when she likes
+        assert "Visite ajoutée : Anne Petit" in page.text
+        assert "heures d'ouverture" not in page.text
+
+    act(home, story)
+
+
+def test_of_last_month_it_is_an_adjustment_and_is_found_in_the_longer_list(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        form = (await hand.open("/visites/ajouter")).form("/visites/ajouter")
+        page = await hand.send(form, member="m013", day="2026-10-06", start="09:00", end="11:00")
+        assert "Visites des deux derniers mois" in page.text
+        assert "09:00 – 11:00, 2 h 00 ajoutée" in page.text
+        assert "09:00 – 11:00" not in (await hand.open("/visites")).text
+
+    act(home, story)
+    assert statement(home, "2026-10") == []
+    assert statement(home) == [("m013", "visit", 120, "5.00")]
 
 
 def test_a_visit_nobody_knows_cannot_be_put_right(home: House) -> None:

@@ -1,4 +1,4 @@
-"""Visits: who comes and goes, by one tap, and what is put right afterwards. `/visites`, `/visites/corriger`.
+"""Visits: who comes and goes, by one tap, and what is put right afterwards. `/visites`, its `corriger` and `ajouter`.
 
 The one idea: this is the first source for everybody who pays by the hour, so it must be quicker than a sheet of
 paper: one button per person. What a guest owes stands beside the button that ends the visit, computed by the tariff
@@ -23,14 +23,15 @@ from agent.memory.roster import Person
 from agent.rules.certainty import Absences, Sightings, proposals, uncertain
 from agent.rules.facts import FormulaId
 from agent.rules.hours import WeeklyHours
-from agent.rules.leaving import costs_today, doubt, minutes_by_day
+from agent.rules.leaving import costs_today, doubt, minutes_by_day, outside
 from agent.rules.presence import PROPOSED, Reason, written
-from agent.rules.visits import Visit, Visits
+from agent.rules.visits import Visit, Visits, last_month
 from agent.views.web.asking import asked, current, lasting, local_now, people, tariff_of
 from agent.views.web.gate import CLOCK, GATE, LEDGER, ROSTER, Role, back, form, needs, page, words_of
 from agent.views.words import Words, money
 
 SHOWN = timedelta(days=7)  # visits that are over, in the list
+SAID = ("member", "day", "start", "end", "reason")  # what is said of a visit nobody wrote down
 REFUSED = {  # what the book of visits refuses, in words
     "here": "visites.here_already",
     "future": "visites.in_future",
@@ -41,8 +42,10 @@ REFUSED = {  # what the book of visits refuses, in words
     "order": "visites.order",
     "long": "visites.too_long",
     "not-a-time": "visites.no_time",
-    "not-a-day": "visites.no_time",
-    "skipped": "visites.no_time",
+    "not-a-day": "visites.no_day",
+    "skipped": "visites.skipped",
+    "old": "visites.too_old",
+    "nobody": "visites.nobody_chosen",
     "reason": "visites.why_missing",
     "unknown": "visites.unknown",
     "same": "visites.same",
@@ -92,6 +95,8 @@ def routes(app: web.Application) -> None:
     app.router.add_post("/visites/depart", leave)
     app.router.add_get("/visites/corriger/{visit}", show_correction)
     app.router.add_post("/visites/corriger", correct)
+    app.router.add_get("/visites/ajouter", show_adding)
+    app.router.add_post("/visites/ajouter", add)
 
 
 async def _catch_up(app: web.Application) -> None:
@@ -124,7 +129,8 @@ async def show_visits(request: web.Request) -> web.StreamResponse:
     visits = sorted(_visits(request).by_id.values(), key=lambda one: one.started, reverse=True)
     open_visits = [one for one in visits if one.ended is None]
     lister = _Lister(request, t, now, everybody, _hours(request))
-    shown = [one for one in visits if one.ended is None or one.ended >= now - SHOWN]
+    older = "anciennes" in request.query
+    shown = [one for one in visits if one.ended is None or older or one.ended >= now - SHOWN]
     told = [lister.told(one) for one in shown]
     here = {one.member for one in open_visits}
     by_the_hour = {name: one for name, one in current(request).items() if name not in here and _pays(request, one)}
@@ -137,6 +143,7 @@ async def show_visits(request: web.Request) -> web.StreamResponse:
         comers=by_the_hour,
         others={name: one for name, one in current(request).items() if name not in here},
         past=[one for one, visit in zip(told, shown, strict=True) if visit.ended is not None],
+        older=older,
     )
 
 
@@ -193,7 +200,8 @@ class _Lister:
         """Say what is to be known of a visit beside its times."""
         absences = _read(self.request, ABSENCES)
         assert isinstance(absences, Absences)
-        found = [self.t("visites.annulled" if one.annulled else "visites.corrected_note")] if one.turn else []
+        put_right = "visites.added_note" if one.added else "visites.corrected_note"
+        found = [self.t("visites.annulled" if one.annulled else put_right)] if one.turn else []
         if one.by in PROPOSED:
             found.append(self.t(f"taken.{one.by}"))
         else:
@@ -206,19 +214,24 @@ class _Lister:
         closures = self.request.app[ROSTER].roster().closures
         assert self.now.tzinfo is not None
         why = doubt(one, self.hours, closures, self.now.tzinfo, self.now)
-        when = self.t("visites.from", start=self.time(one.started))
-        if one.ended is not None:
-            lasts = lasting(one.minutes, self.t)
-            when = self.t("visites.span", start=self.time(one.started), end=self.time(one.ended), lasts=lasts)
         return Told(
             one.visit,
             self.name(one),
-            when,
+            self.when(one),
             self.t(f"doubt.{why}") if why else "",
             self.notes(one),
             one.member if one.ended is None else "",
             self.ends(one, closures) if why else (),
         )
+
+    def when(self, one: Visit) -> str:
+        """Say from when to when, and how long."""
+        if one.ended is None:
+            return self.t("visites.from", start=self.time(one.started))
+        end = one.ended.astimezone(self.now.tzinfo)
+        same = one.started.astimezone(self.now.tzinfo).date() == end.date()
+        said = f"{end:%H:%M}" if same else self.time(end)
+        return self.t("visites.span", start=self.time(one.started), end=said, lasts=lasting(one.minutes, self.t))
 
     def name(self, one: Visit) -> str:
         known = self.everybody.get(one.member)
@@ -299,3 +312,54 @@ async def correct(request: web.Request) -> web.StreamResponse:
         return back(request, "/visites", "visites.corrected")
     again = f"/visites/corriger/{quote(visit, safe='')}" if visit in _visits(request).by_id else "/visites"
     return back(request, again, REFUSED.get(answer.code, "visites.not_written"))
+
+
+# --- adding --------------------------------------------------------------------------------------------------
+
+
+@needs(Role.ANIMATOR)
+async def show_adding(request: web.Request) -> web.StreamResponse:
+    """Show the form for a visit nobody wrote down."""
+    return _adding(request, {**dict.fromkeys(SAID, ""), "reason": Reason.FORGOT_ARRIVAL})
+
+
+def _adding(request: web.Request, given: Mapping[str, str], wrong: str = "") -> web.Response:
+    today = local_now(request).date()
+    first = last_month(today)
+    whose = {name: one for name, one in people(request).items() if one.until is None or one.until >= first}
+    return page(
+        request,
+        "visit_add.html",
+        title="visites.add_title",
+        status=422 if wrong else 200,
+        people=whose,
+        first=first.isoformat(),
+        today=today.isoformat(),
+        reasons=[one for one in Reason if one is not Reason.FORGOT_DEPARTURE],
+        given=given,
+        wrong=words_of(request)(wrong) if wrong else "",
+    )
+
+
+@needs(Role.ANIMATOR)
+async def add(request: web.Request) -> web.StreamResponse:
+    """Add a visit nobody wrote down; what is refused keeps what was typed."""
+    fields = await form(request)
+    given = {name: fields.get(name, "") for name in SAID}
+    answer = await asked(request, "web", "visit-add", given, reason=given["reason"])
+    if not answer.done:
+        key = "visites.order_day" if answer.code == "order" else REFUSED.get(answer.code, "visites.not_written")
+        return _adding(request, given, key)
+    one = _visits(request).by_id.get(answer.value)
+    if one is None:
+        return back(request, "/visites", "visites.corrected")
+    hours, now = _hours(request), local_now(request)
+    lister = _Lister(request, words_of(request), now, people(request), hours)
+    assert now.tzinfo is not None
+    formula = request.app[GATE].site.formulas.get(one.formula)
+    beyond = formula is not None and formula.access == "hours"
+    beyond = beyond and outside(one, hours, request.app[ROSTER].roster().closures, now.tzinfo)
+    key = "visites.added_outside" if beyond else "visites.added"
+    assert one.ended is not None
+    path = "/visites" if one.ended >= now - SHOWN else "/visites?anciennes=1"
+    return back(request, path, key, name=lister.name(one), when=lister.when(one))
