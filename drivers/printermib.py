@@ -108,7 +108,8 @@ def read_meters(rows: Rows, vendor: Vendor) -> Meters:
     split = [told[key] for key in ("print-mono", "print-colour", "copy-mono", "copy-colour") if key in told]
     counters = Counters(split[0], split[1], split[2], split[3], sheets=0) if len(split) == 4 else None
     shown = {**({} if total is None else {"total": total}), **told}
-    serial = str(rows.get(SERIAL, "")).strip("\x00 ")
+    named = rows.get(SERIAL, "")
+    serial = "".join(sign for sign in named if sign.isprintable()).strip() if isinstance(named, str) else ""
     return Meters(
         serial,
         counters,

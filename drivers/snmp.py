@@ -3,6 +3,9 @@
 The one idea: walk a few subtrees, bounded in rows and in time, and let `printermib` read them. Read-only by its nature:
 no Set is ever sent. An agent that is silent, refuses, answers nonsense or goes round in circles is a DriverError that
 says so; whoever asks goes on without it. One socket per look, closed with it. Runs on the caller's loop.
+
+Anybody may send to that socket, and pysnmp believes whoever knows the number of the question, whatever their address,
+community or version. `_Ear` hears only the device that was asked, and takes bytes that are no answer for silence.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 
+from pyasn1.codec.ber import decoder
 from pyasn1.error import PyAsn1Error
 from pyasn1.type import univ
 from pysnmp.error import PySnmpError
@@ -22,7 +26,7 @@ from pysnmp.hlapi.v1arch.asyncio import (
     get_cmd,
     next_cmd,
 )
-from pysnmp.proto import rfc1905
+from pysnmp.proto import api, rfc1905
 from pysnmp.proto.rfc1902 import Null, ObjectIdentifier
 
 from drivers.contract import DriverError, Meters
@@ -44,6 +48,7 @@ from drivers.printermib import (
 
 MOST_ROWS = 4000  # of one walk: a copier has some hundreds
 AT_ONCE = 20  # rows asked for in one datagram
+LARGEST = 16 * 1024  # bytes of an answer to that: a longer one is nonsense, and takes the loop's time to read
 
 Row = tuple[str, int | str]
 
@@ -70,13 +75,12 @@ class SnmpMeters:
         self._version = version
         self._timeout_s = timeout_s
         self._known = vendors()
-        self._vendor: Vendor | None = self._known[profile] if profile else None
+        self._profile = profile
 
     async def meters(self) -> Meters:
         """Return what the device's meters say now. Raises DriverError."""
         rows = await self._asked(self._look)
-        assert self._vendor is not None
-        return read_meters(rows, self._vendor)
+        return read_meters(rows, self._vendor(rows))
 
     async def offered(self) -> tuple[Vendor, Mapping[str, int | str]]:
         """Walk everything the device offers about itself, for a person who adds a vendor. Raises DriverError."""
@@ -92,6 +96,8 @@ class SnmpMeters:
                     return dict(await look(wire))
                 finally:
                     wire.close()
+        except DriverError as error:
+            raise DriverError(f"{self._device}: {error}") from error
         except TimeoutError as error:
             raise DriverError(f"{self._device}: no SNMP answer within {self._timeout_s:g} s") from error
         except (OSError, PySnmpError, PyAsn1Error) as error:
@@ -99,13 +105,15 @@ class SnmpMeters:
 
     async def _look(self, wire: _Wire) -> dict[str, int | str]:
         rows = dict(await wire.get(SYS_OBJECT, SERIAL, LIFE, UNIT))
-        if self._vendor is None:
-            if not rows:
-                raise DriverError(f"{self._device}: this SNMP agent knows neither sysObjectID nor the Printer-MIB")
-            self._vendor = vendor_of(rows, self._known)
-        for root in (SUPPLIES, COLORANTS, INPUTS, ALERTS, *self._vendor.roots):
+        if not rows:
+            raise DriverError("this SNMP agent knows neither sysObjectID nor the Printer-MIB")
+        for root in (SUPPLIES, COLORANTS, INPUTS, ALERTS, *self._vendor(rows).roots):
             rows |= await wire.walk(root)
         return rows
+
+    def _vendor(self, rows: Mapping[str, int | str]) -> Vendor:
+        """Return whose machine answers now: another may stand there since the last look."""
+        return self._known[self._profile] if self._profile else vendor_of(rows, self._known)
 
     async def _everything(self, wire: _Wire) -> dict[str, int | str]:
         rows = dict(await wire.get(SYS_OBJECT, SYS_DESCR))
@@ -114,6 +122,35 @@ class SnmpMeters:
         for root in roots:
             rows |= await wire.walk(root)
         return rows
+
+
+class _Ear(SnmpDispatcher):  # type: ignore[misc]  # pysnmp has no types
+    """pysnmp's dispatcher, hearing one device."""
+
+    def __init__(self, target: UdpTransportTarget, who: CommunityData) -> None:
+        super().__init__()
+        self._from = tuple(target.transport_address)[:2]
+        self._protocol = api.PROTOCOL_MODULES[who.mpModel]
+        ours = self._protocol.Message()
+        self._protocol.apiMessage.set_defaults(ours)
+        self._protocol.apiMessage.set_community(ours, who.communityName)
+        self._ours = (int(ours[0]), bytes(ours[1]))
+
+    def _recv_callback(self, _engine: object, _domain: object, address: tuple[str, int], whole: bytes) -> None:
+        """Take one datagram. The library has a traceback for every one that is no SNMP; here it is not there."""
+        if tuple(address)[:2] != self._from or len(whole) > LARGEST:
+            return
+        with contextlib.suppress(PyAsn1Error, PySnmpError, ValueError, LookupError, TypeError, RecursionError):
+            message, _ = decoder.decode(whole, asn1Spec=self._protocol.Message())
+            answer = message[2].getComponent()
+            if (int(message[0]), bytes(message[1])) != self._ours:
+                return
+            if not isinstance(answer, self._protocol.GetResponsePDU):
+                return
+            number = self._protocol.apiPDU.get_request_id(answer)
+            if (asked := self._pendingReqs.pop(number, None)) is not None:
+                self.transport_dispatcher.job_finished(id(self))
+                asked["cbFun"](self, number, None, answer, asked["cbCtx"])
 
 
 class _Wire:
@@ -127,7 +164,7 @@ class _Wire:
     @classmethod
     async def open(cls, address: tuple[str, int], who: CommunityData, version: int, wait_s: float) -> _Wire:
         target = await UdpTransportTarget.create(address, timeout=wait_s, retries=1)
-        return cls(SnmpDispatcher(), target, who, version)
+        return cls(_Ear(target, who), target, who, version)
 
     def close(self) -> None:
         """Close the socket. pysnmp then calls back what still waits, with an argument too few."""
@@ -138,7 +175,8 @@ class _Wire:
         """Ask for single objects; those that are not there are left out. One by one: version 1 fails them together."""
         found: dict[str, int | str] = {}
         for oid in oids:
-            found |= self._rows(await get_cmd(self._dispatcher, self._who, self._target, _ask(oid), lookupMib=False))
+            answer = await get_cmd(self._dispatcher, self._who, self._target, _ask(oid), lookupMib=False)
+            found |= {told: value for told, value in self._rows(answer).items() if told == oid}
         return found
 
     async def walk(self, root: str) -> dict[str, int | str]:

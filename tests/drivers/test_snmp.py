@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from drivers.clock import SystemClock
 from drivers.contract import METERS, Counters, DeviceId, DriverError
 from drivers.counted import CountedPrinter
-from drivers.peers.agent import Agent, Oid, Value, counter, dotted, integer, octets
+from drivers.peers.agent import SEQUENCE, Agent, Oid, Value, counter, dotted, elements, integer, octets, tlv
 from drivers.peers.copier import Copier
 from drivers.peers.copier_machine import Machine
 from drivers.peers.copier_mib import mib
@@ -84,6 +85,136 @@ def test_an_agent_that_talks_no_sense_is_an_error_that_says_so(tmp_path, mood, w
         agent.mood = mood
         with pytest.raises(DriverError, match=why):
             await SnmpMeters("c", "127.0.0.1", port=agent.port, timeout_s=0.9).meters()
+        agent.stop()
+
+    run(main)
+
+
+class Odd(Agent):
+    """Answers with datagrams of a test's own making, before its real answer or instead of it."""
+
+    def __init__(self, folder: Path, spoilt: Callable[[Asked], list[bytes]], *, truly: bool) -> None:
+        machine = Machine(folder)
+        super().__init__(lambda: mib(machine, "canon", 77))
+        self.spoilt, self.truly, self.strangers = spoilt, truly, socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.strangers.bind(("127.0.0.9", 0))
+        self.stranger = False
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        for one in self.spoilt(Asked(data)):
+            (self.strangers.sendto if self.stranger else self._wire.sendto)(one, addr)  # type: ignore[union-attr]
+        if self.truly:
+            super().datagram_received(data, addr)
+
+    def stop(self) -> None:
+        super().stop()
+        self.strangers.close()
+
+
+class Asked:
+    """A question taken apart, and answers to it put together."""
+
+    def __init__(self, data: bytes) -> None:
+        (_, message), *_ = elements(data)
+        (_, self.version), (_, self.community), (self.kind, body) = elements(message)
+        (_, self.request), _, _, (_, self.listed) = elements(body)
+        self.oid = next(elements(next(elements(self.listed))[1]))[1]
+        self.whole = data
+
+    def answer(self, value: bytes = tlv(0x41, b"\x09"), kind: int = 0xA2, times: int = 1, **how: bytes) -> bytes:
+        rows = tlv(SEQUENCE, tlv(0x06, how.get("oid", self.oid)) + value) * times
+        head = tlv(2, how.get("request", self.request)) + tlv(2, how.get("status", b"\0")) + tlv(2, b"\0")
+        told = tlv(2, how.get("version", self.version)) + tlv(4, how.get("community", self.community))
+        return tlv(SEQUENCE, told + tlv(kind, head + tlv(SEQUENCE, rows)))
+
+
+NO_ANSWERS: dict[str, Callable[[Asked], list[bytes]]] = {
+    "cut short": lambda q: [q.answer()[:-4]],
+    "another community": lambda q: [q.answer(community=b"private")],
+    "another version": lambda q: [q.answer(version=b"\1" if q.version == b"\0" else b"\0")],
+    "version 3": lambda q: [q.answer(version=b"\3")],
+    "another question's": lambda q: [q.answer(request=bytes(reversed(q.request)) + b"\1")],
+    "the question itself": lambda q: [q.whole],
+    "a trap": lambda q: [q.answer(kind=0xA7)],
+    "no such type": lambda q: [q.answer(tlv(0x09, b"\3x"))],
+    "a number of 50 kB": lambda q: [q.answer(tlv(0x41, b"\x7f" + b"\xff" * 50_000))],
+    "an arc of 9 kB": lambda q: [q.answer(oid=q.oid + b"\xff" * 9_000 + b"\x7f")],
+    "64 kB of rows": lambda q: [q.answer(times=2_500)],
+    "ends without beginnings": lambda q: [b"\x30\x80" * 8_000, b""],
+}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("what", NO_ANSWERS)
+def test_what_is_no_answer_is_silence_and_leaves_no_trace(tmp_path, caplog, what, version):
+    async def main() -> None:
+        agent = Odd(tmp_path, NO_ANSWERS[what], truly=True)
+        await agent.start()
+        meters = await SnmpMeters("c", "127.0.0.1", port=agent.port, version=version).meters()
+        assert (meters.serial, meters.counters) == ("GDN0001", Counters(77, 0, 0, 0, 0))
+        agent.truly = False
+        with pytest.raises(DriverError, match=f"^c: .*({SILENT})"):
+            await SnmpMeters("c", "127.0.0.1", port=agent.port, version=version, timeout_s=0.3).meters()
+        agent.stop()
+
+    run(main)
+    assert caplog.records == []
+
+
+def test_a_stranger_who_knows_the_number_of_the_question_is_not_believed(tmp_path):
+    async def main() -> None:
+        agent = Odd(tmp_path, lambda q: [q.answer(tlv(4, b"FORGED"))], truly=True)
+        agent.stranger = True
+        await agent.start()
+        assert (await SnmpMeters("c", "127.0.0.1", port=agent.port).meters()).serial == "GDN0001"
+        agent.stop()
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "why"),
+    [
+        (lambda q: [q.answer(status=b"\1")], "c: SNMP: the agent answers error-status 1"),  # tooBig
+        (lambda q: [q.answer(oid=b"\x2b\6\1\x09")], "c: .* neither sysObjectID"),  # what nobody asked for
+        (lambda q: [q.answer(times=0)], "c: .* neither sysObjectID"),
+    ],
+)
+def test_an_answer_that_tells_nothing_is_an_error_with_the_devices_name(tmp_path, spoilt, why):
+    async def main() -> None:
+        agent = Odd(tmp_path, spoilt, truly=False)
+        await agent.start()
+        with pytest.raises(DriverError, match=f"^{why}"):
+            await SnmpMeters("c", "127.0.0.1", port=agent.port).meters()
+        agent.stop()
+
+    run(main)
+
+
+@pytest.mark.parametrize("value", [tlv(0x02, b"\x09"), tlv(0x04, b"\x1b\0\n "), tlv(0x46, b"\x7f" + b"\xff" * 7)])
+def test_a_serial_that_is_no_text_is_none(tmp_path, value):
+    async def main() -> None:
+        agent = Odd(tmp_path, lambda q: [q.answer(value)], truly=False)
+        await agent.start()
+        meters = await SnmpMeters("c", "127.0.0.1", port=agent.port).meters()
+        agent.stop()
+        assert (meters.serial, meters.counters) == ("", None)
+
+    run(main)
+
+
+def test_another_makers_machine_at_the_same_address_is_read_by_its_own_file(tmp_path):
+    async def main() -> None:
+        machine = await walked_up(tmp_path)
+        made_by = ["canon"]
+        agent = Agent(lambda: mib(machine, made_by[0], 100))
+        await agent.start()
+        meters = SnmpMeters("c", "127.0.0.1", port=agent.port)
+        assert (await meters.meters()).life.total_colour == 3
+        made_by[0] = "acme"  # nobody we know
+        assert (await meters.meters()).counters is None
+        made_by[0] = "ricoh"
+        assert (await meters.meters()).counters == Counters(100, 0, 12, 3, 0)
         agent.stop()
 
     run(main)
