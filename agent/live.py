@@ -7,13 +7,11 @@ It holds ids and quantities, no names.
 
 from __future__ import annotations
 
-import functools
 import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -250,21 +248,15 @@ _json.register_structure_hook(datetime, _instant)
 T = TypeVar("T")
 
 
-@functools.cache
-def gardien_version() -> str:
-    """Return the version of this program, from its one place (pyproject.toml)."""
-    try:
-        return version("gardien")
-    except PackageNotFoundError:
-        return "unpackaged"
-
-
 def write_picture(run: Path, picture: Picture) -> None:
     """Put `picture` in its place under `run`/live, atomically. Raises OSError."""
     folder = run / "live"
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / f".{picture.service}.{os.getpid()}"
-    aside.write_text(_json.dumps(picture), encoding="utf-8")
+    aside, told = folder / f".{picture.service}.{os.getpid()}", _json.dumps(picture).encode()
+    try:
+        aside.write_bytes(told)
+    except FileNotFoundError:  # the first of all
+        folder.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(told)
     aside.replace(folder / f"{picture.service}.json")
 
 

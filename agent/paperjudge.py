@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from agent.config import BILLS_FROM, COPIES, ContractConfig, PrinterConfig, Site, out_queue
 from agent.faults import Fault, Keys, one_of, within
-from agent.rules.contract import FUNCTIONS
 from agent.rules.hours import Quiet
 
 METER_FILES = ("standard", "canon", "ricoh", "kyocera")  # of drivers/meters
@@ -91,6 +90,8 @@ def _judge_meters(path: Keys, printer: PrinterConfig) -> Iterator[Fault]:
 
 
 def _judge_contract(path: Keys, contract: ContractConfig) -> Iterator[Fault]:
+    from agent.rules.contract import FUNCTIONS  # noqa: PLC0415  (1 MB, of all services, for whoever has no contract)
+
     yield from within((*path, "a3_clicks"), contract.a3_clicks, 1, 2)
     yield from within((*path, "mono_included"), contract.mono_included, 0, 10_000_000)
     yield from within((*path, "colour_included"), contract.colour_included, 0, 10_000_000)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address
 
 from drivers.probing import IcmpError
 
@@ -61,7 +60,7 @@ def read_frame(frame: bytes) -> Heard | None:
             reader = _READERS.get(frame[23])
             if reader is not None and len(frame) >= 14 + length:
                 return reader(frame[: 14 + length], 14 + (frame[14] & 15) * 4)
-    except (struct.error, IndexError, ValueError):
+    except (struct.error, IndexError):
         pass
     return None
 
@@ -127,7 +126,7 @@ def _addresses(message: bytes, records: int) -> tuple[str, ...]:
         at = _after_name(message, at)
         kind, _, _, length = struct.unpack_from("!HHIH", message, at)
         if kind == 1 and length == 4:
-            found.append(str(IPv4Address(message[at + 10 : at + 14])))
+            found.append(address_at(message, at + 10))
         at += 10 + length
     return tuple(found)
 
@@ -152,8 +151,9 @@ def dns_query(name: str) -> bytes:
 
 
 def address_at(frame: bytes, at: int) -> str:
-    """Return the IPv4 address at an offset."""
-    return str(IPv4Address(frame[at : at + 4]))
+    """Return the IPv4 address at an offset. Raises struct.error where the frame ends before it does."""
+    a, b, c, d = struct.unpack_from("BBBB", frame, at)
+    return f"{a}.{b}.{c}.{d}"
 
 
 def checksum(data: bytes) -> int:

@@ -130,21 +130,22 @@ class _Round:
         for act in self._pace.due(now.mono_s):
             act()
         self._expire(now)
-        self._wind(now.mono_s)
+        self._stamp()  # what has just left would wake us again for it
+        self._wind()
 
     def _arrived(self) -> None:
         """Hear what came, and wait no more for what it answered."""
         self._drain()
-        self._wind(self._prober.clock.now().mono_s)
+        self._wind()
 
-    def _wind(self, now_s: float) -> None:
+    def _wind(self) -> None:
         """Wake up when the next probe is due or the next deadline ends; not for a deadline that has been met."""
-        waiting = (flight.due_s for flight in self._flights.waiting())
+        now_s = self._prober.clock.now().mono_s
+        waiting = [flight.due_s for flight in self._flights.waiting()]
         self._planned_s = min(self._pace.next_s(now_s), *waiting, now_s + self._plan.interval_s)
         if self._timer is not None:
             self._timer.cancel()
-        wait_s = self._planned_s - self._prober.clock.now().mono_s
-        self._timer = self._loop.call_later(wait_s, self._guarded, self._tick)
+        self._timer = self._loop.call_later(self._planned_s - now_s, self._guarded, self._tick)
 
     def ask_arp(self) -> None:
         """See `pace.Asker`."""
@@ -215,9 +216,7 @@ class _Round:
                 return True
         frame = self._frames.of(flight.kind, flight.target, number, size=flight.size, ttl=flight.ttl)
         frame[:6] = flight.mac or BROADCAST
-        sent = self._wire.send(frame, number)
-        self._stamp()
-        return sent
+        return self._wire.send(frame, number)
 
     def _stamp(self) -> None:
         for number, left_s in self._wire.stamps():

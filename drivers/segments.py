@@ -25,6 +25,7 @@ MOST_PAYLOAD, WINDOW, SCALE = 1400, 1 << 17, 2
 OPTIONS = struct.pack("!BBHBBBB", 2, 4, MOST_PAYLOAD, 1, 3, 3, SCALE)  # of a SYN: the largest segment, the scale
 AGAIN_S, TRIES = 1.0, 4
 TURN = 1 << 32
+_IP, _TCP = IP_TYPE.to_bytes(2, "big"), bytes((TCP,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def reset_of(frame: bytes) -> bytes | None:
 
     It goes back to the MAC that the SYN-ACK came from, so to the same box, whatever the routes say.
     """
-    if read_frame(frame) is None or frame[12:14] != IP_TYPE.to_bytes(2, "big") or frame[23] != TCP:
+    if frame[12:14] != _IP or frame[23:24] != _TCP or read_frame(frame) is None:  # in this order: few are TCP
         return None
     theirs, ours, _, heard, _, flags = struct.unpack_from("!HHIIBB", frame, 14 + (frame[14] & 15) * 4)
     if flags & RST:

@@ -56,6 +56,7 @@ with _bare_scapy():
     from scapy.config import conf
 
     conf.ipv6_enabled = False  # nobody is probed over it: its layer stays out
+    conf.route_autoload = False  # no frame of ours follows a route
     from scapy.arch.linux import L2Socket
     from scapy.error import Scapy_Exception
     from scapy.layers import inet
@@ -275,6 +276,8 @@ class Wire:
         try:
             self._socket.send(frame)
         except OSError as error:
+            for _ in self.stamps():  # of the numbers that end here
+                pass
             self._number_stamps()
             if error.errno in (errno.ENETDOWN, errno.ENETUNREACH):
                 return False
@@ -318,8 +321,11 @@ class Wire:
                 if error.errno != errno.ENETDOWN:  # told once when the interface goes down; carries() knows it
                     raise DriverError(f"cannot read from {self.interface}: {error.strerror}") from error
                 continue
-            if sender[2] != socket.PACKET_OUTGOING and not any(_tagged(*note) for note in notes):
-                yield frame, max((_stamp(*note) for note in notes), default=0.0)
+            stamp, tagged = 0.0, False
+            for note in notes:
+                stamp, tagged = _stamp(*note) or stamp, tagged or _tagged(*note)
+            if sender[2] != socket.PACKET_OUTGOING and not tagged:
+                yield frame, stamp
                 reset = reset_of(frame)
                 if reset is not None:
                     self.send(reset, NO_PROBE)

@@ -200,10 +200,11 @@ class Reach:
 
     def suspects(self) -> bool:
         """Tell whether it is time to look hard."""
-        lost = sum(self.targets[name].run for name in self._voters())
-        lasted_s = self._run_to_s - (self._run_to_s if self.run_from_s is None else self.run_from_s)
-        silent = lost >= self.policy.suspect_echoes and lasted_s >= self.policy.moment_s
-        return silent or not self._refused.keys().isdisjoint(self.targets)
+        if not self._refused.keys().isdisjoint(self.targets):
+            return True
+        if self.run_from_s is None or self._run_to_s - self.run_from_s < self.policy.moment_s:
+            return False
+        return sum(self.targets[name].run for name in self._voters()) >= self.policy.suspect_echoes
 
     def clear(self, reply: ProbeReply) -> bool:
         """Tell whether a probe that is told now left while box and targets answered, and they still do."""

@@ -13,7 +13,6 @@ from agent.rules.links import LinkPolicy, LinkWatch
 from agent.services.standing import Standing
 from agent.stories.links import mind_link, recall
 from agent.stories.weeks import note_weeks
-from agent.tape import TapedProber
 from drivers.contract import LinkId
 from drivers.probing import Page, ProbePlan
 
@@ -69,6 +68,8 @@ async def wire(here: Standing) -> None:
         plan = plan_of(config, here.site.internet)
         prober = drivers.open_prober(config.kind, lambda: here.building, here.clock, link, config.interface, plan)
         if here.tape:
+            from agent.tape import TapedProber
+
             prober = TapedProber(prober, name, here.clock, here.tape)
         show = partial(here.show_link, name)
         here.mind(

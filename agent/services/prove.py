@@ -24,11 +24,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
-from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
 
+from agent import VERSION
 from agent.ask import Request
 from agent.config import DoorConfig, Places, Site
 from agent.live import STALE_S, age_s, read_pictures
@@ -182,7 +182,7 @@ def _surroundings(door: DoorConfig, witness: _Witness, when: str, name: str) -> 
     kept = {True: "le noyau garde son niveau (persistance)", False: "elle retombe à son tirage", None: "non vu"}
     return [
         f"Preuve de la porte — {name}, le {when}",
-        f"Boîtier : gardien {version('gardien')}, noyau {os.uname().release}",
+        f"Boîtier : gardien {VERSION}, noyau {os.uname().release}",
         f"Serrure : {lock.strike} ; {wired} ; impulsion {lock.hold_s:g} s, jamais plus de {lock.cap_s:g} s",
         f"Témoin : {by_line if witness.feedback is None else 'retour de la serrure'}",
         f"Ligne dont le propriétaire est mort : {kept[witness.kept]}",

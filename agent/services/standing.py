@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import drivers
+from agent import VERSION
 from agent.config import Places, Site
 from agent.live import (
     LiveDevice,
@@ -31,7 +32,6 @@ from agent.live import (
     LiveSpool,
     LiveTab,
     Picture,
-    gardien_version,
     read_pictures,
     write_picture,
 )
@@ -199,7 +199,7 @@ class Standing:
             service=self.service,
             at=self.clock.now(),
             pid=os.getpid(),
-            version=gardien_version(),
+            version=VERSION,
             drivers=dict(self._drivers),
             links=dict(self._links),
             devices=dict(self._devices),
@@ -241,7 +241,7 @@ class Standing:
         at = self.clock.now()
         with contextlib.suppress(LedgerError):  # it shows in the picture as `ledger_why`
             was = read_pictures(self.places.run).get(self.service)
-            announce(ServiceStarted(self.service, gardien_version()), None if was is None else was.at, self.ledger, at)
+            announce(ServiceStarted(self.service, VERSION), None if was is None else was.at, self.ledger, at)
         async with self.stack, asyncio.TaskGroup() as group:
             group.create_task(self._publish(), name="publish")
             for story in self._stories:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from zoneinfo import ZoneInfo
 
+from agent import VERSION
 from agent.config import Places, Site
-from agent.live import gardien_version, read_pictures
+from agent.live import read_pictures
 from agent.memory.ledger import Ledger, LedgerError
 from agent.memory.roster import RosterStore
 from agent.rules.incidents import Level
@@ -31,7 +32,7 @@ def say_status(site: Site, places: Places, language: str, *, as_json: bool = Fal
     clock = SystemClock(places.run)
     now, pictures = clock.now(), read_pictures(places.run)
     today, written = _remembered(site, places, clock, now)
-    state = state_of(site, pictures, today, now, version=gardien_version(), written=written)
+    state = state_of(site, pictures, today, now, version=VERSION, written=written)
     well = state.level in {Level.OK, Level.WATCH}
     if as_json:
         return json.dumps(state_as_json(state), default=plain, ensure_ascii=False, indent=2), well

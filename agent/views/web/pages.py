@@ -23,8 +23,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from agent import VERSION
 from agent.config import Places, Site
-from agent.live import gardien_version
 from agent.memory.accounts import AccountStore
 from agent.memory.ledger import Ledger
 from agent.memory.roster import RosterStore
@@ -101,8 +101,8 @@ def make_app(site: Site, places: Places, ledger: Ledger, roster_store: RosterSto
     app[GATE] = Gate(site, env, AccountStore.open(places.state, clock), ledger, clock)
     app[HOSTS], app[SAID] = hosts_of(site), Said()
     rendering = Rendering(site, env, app[GATE].accounts.claimed)
-    app[WATCH] = Watch(site, places, ledger, roster_store, clock, rendering, gardien_version())
-    app[EXPOSITION] = Exposition(site, places.run, ledger, roster_store, clock, gardien_version())
+    app[WATCH] = Watch(site, places, ledger, roster_store, clock, rendering, VERSION)
+    app[EXPOSITION] = Exposition(site, places.run, ledger, roster_store, clock, VERSION)
     app[LEDGER], app[ROSTER], app[PLACES], app[CLOCK] = ledger, roster_store, places, clock
     app.router.add_get("/", _page)
     app.router.add_get("/events", _events)
