@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -72,10 +74,14 @@ def test_a_code_is_given_to_a_shared_account(tmp_path: Path) -> None:
 
 def test_releve_and_contract(tmp_path: Path) -> None:
     home = site(tmp_path, "panel")
-    assert call(home, "paper", "releve", "copieur", "--mono", "1000").output.startswith("first: 0 copies")
+    assert call(home, "paper", "releve", "copieur", "--mono", "1000").output.startswith(
+        "premier relevé, point de départ : 0 copies"
+    )
     slipped = call(home, "paper", "releve", "copieur", "--mono", "100")
     assert (slipped.exit_code, "rien n'est noté" in slipped.output) == (1, True)
-    assert call(home, "paper", "releve", "copieur", "--mono", "100", "--sure").output.startswith("fell: 0 copies")
+    assert call(home, "paper", "releve", "copieur", "--mono", "100", "--sure").output.startswith(
+        "un compteur a baissé, nouveau point"
+    )
     now = SystemClock().now().utc
     quarter = f"{now.year}-Q{(now.month + 2) // 3}"
     empty = call(home, "paper", "contract", "--quarter", quarter)
@@ -156,3 +162,58 @@ def test_a_contract_by_function(tmp_path: Path) -> None:
 
 def test_rest_is_harmless_where_there_is_no_connector(tmp_path: Path) -> None:
     assert call(site(tmp_path, "counters"), "paper", "rest").exit_code == 0
+
+
+def test_what_is_typed_wrong_is_said_in_french_first_with_what_to_do(tmp_path: Path) -> None:
+    home = site(tmp_path, "panel")
+    (home / "a.csv").write_text("Code;Noir\n42;100\n", encoding="utf-8")
+    call(home, "paper", "releve", "copieur", "--mono", "1000", "--colour", "9")
+    for words, said in (
+        (("jobs", "--month", "2026-13"), "--month : écrivez le mois comme 2026-11 ; voir « main jobs --help »"),
+        (("paper", "contract", "--quarter", "9999-Q4"), "--quarter : écrivez le trimestre comme 2026-Q4 ; voir"),
+        (("paper", "counters", "nulle"), "PRINTER : une imprimante du site : copieur ; voir"),
+        (("paper", "releve", "copieur"), "il manque '--mono' ; voir « main paper releve --help »"),
+        (("paper", "releve", "copieur", "--mono", "10000000000"), "'--mono' : valeur refusée ; voir"),
+        (("paper", "code", "copieur", " "), "CODE : 1 à 40 signes, comme sur le copieur ; voir"),
+        (("paper", "code", "copieur", "4\x1b[31m2"), "CODE : 1 à 40 signes"),
+        (("paper", "code", "copieur", "4" * 41), "CODE : 1 à 40 signes"),
+        (("jobs", "-n", "-5"), "'-n' : valeur refusée ; voir"),
+        (("jobs", "extra"), "commande mal écrite ; voir « main jobs --help »"),
+        (("--nonsense", "jobs"), "commande mal écrite ; voir « main --help »"),
+    ):
+        done = call(home, *words)
+        assert (done.exit_code, done.output[: len(said)]) == (2, said)
+    fell = call(home, "paper", "releve", "copieur", "--mono", "1002")
+    assert (fell.exit_code, "une ligne manque (--colour ?) ; rien n'est noté" in fell.output) == (1, True)
+    leapt = call(home, "paper", "releve", "copieur", "--mono", "999999", "--colour", "9")
+    assert (leapt.exit_code, leapt.output[:44]) == (1, "ce serait 998999 copies depuis le dernier re")
+
+
+def test_who_only_reads_makes_no_ledger(tmp_path: Path) -> None:
+    home = site(tmp_path, "codes")
+    for words in (["jobs"], ["copies"], ["paper", "balance"], ["paper", "contract", "--quarter", "2026-Q4"]):
+        done = call(home, *words)
+        assert (done.exit_code, done.output[:31]) == (74, "registre : ni lu ni écrit ; voy")
+    assert list((home / "state").iterdir()) == []
+
+
+def test_copies_that_counters_tell_are_not_imported_again(tmp_path: Path) -> None:
+    home = site(tmp_path, "counters")
+    (home / "a.csv").write_text("Code;Noir\n42;100\n", encoding="utf-8")
+    done = call(home, "paper", "codes", "copieur", str(home / "a.csv"))
+    assert (done.exit_code, done.output[:40]) == (1, "les copies de copieur sont déjà comptées")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_an_answer_that_cannot_be_written_is_no_traceback(tmp_path: Path) -> None:
+    home = site(tmp_path, "codes")
+    call(home, "member", "add", "Ada", "--formula", "abonné")
+    command = [sys.executable, "-m", "agent.cli", "--site", str(home / "site.toml"), "--state", str(home / "state")]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*command, "copies"], stdout=full, stderr=subprocess.PIPE, check=False, text=True)
+    assert (done.returncode, done.stderr[:19]) == (74, "rien ne s'écrit ici")
+    with subprocess.Popen([*command, "copies"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as piped:
+        assert piped.stdout is not None
+        assert piped.stderr is not None
+        piped.stdout.close()  # `| head` has seen enough
+        assert piped.stderr.read() == ""

@@ -11,15 +11,63 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from typing import IO, Any
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
-from agent.cli.where import find
+from agent.cli.where import EXIT_IO, fail, find
+
+
+class Mistyped(click.UsageError):
+    """A command that was typed wrong: in French what and what to do, then what click says."""
+
+    def __init__(self, error: click.UsageError) -> None:
+        super().__init__(error.format_message(), error.ctx)
+        self._fr = "commande mal écrite"
+        if isinstance(error, click.BadParameter):
+            hint = error.param_hint or (error.param.get_error_hint(error.ctx) if error.param and error.ctx else "")
+            named = " ".join(hint) if isinstance(hint, (list, tuple)) else hint
+            missing = isinstance(error, click.MissingParameter)
+            ours = error.message.partition(" — ")
+            self._fr = f"il manque {named}" if missing else f"{named} : {ours[0] if ours[1] else 'valeur refusée'}"
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say it on standard error."""
+        path = self.ctx.command_path if self.ctx else "gardien"
+        click.echo(f"{self._fr} ; voir « {path} --help »", file=file, err=True)
+        super().show(file)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (NoArgsIsHelpError, Mistyped):
+        raise
+    except click.UsageError as error:
+        raise Mistyped(error) from error
+    except BrokenPipeError:  # `| head` has seen enough; click ends quietly
+        raise
+    except OSError as error:  # the answer could not be written: a full disk
+        fail(f"rien ne s'écrit ici : {error.strerror} — cannot write: {error}", EXIT_IO)
 
 
 class Commands(click.Group):
     """All commands, loaded when they are asked for: the services, which are started again and again, load their own."""
+
+    def make_context(self, *args: Any, **how: Any) -> click.Context:
+        """Read the options before the command."""
+        with _told():
+            return super().make_context(*args, **how)
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command."""
+        with _told():
+            return super().invoke(context)
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Return the names of all commands."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.cli.where import EXIT_IO, EXIT_REFUSED, Where, fail
+from agent.cli.where import EXIT_IO, EXIT_REFUSED, Where, fail, no_ledger
 
 if TYPE_CHECKING:
     from agent.memory.accounts import AccountStore
@@ -30,7 +30,7 @@ def _accounts(where: Where) -> Iterator[AccountStore]:
         with AccountStore.open(where.places.state, SystemClock()) as store:
             yield store
     except LedgerError as error:
-        fail(str(error), EXIT_IO)
+        no_ledger(error)
 
 
 def _note(where: Where, action: str, subject: str) -> None:
@@ -45,7 +45,7 @@ def _note(where: Where, action: str, subject: str) -> None:
         with Ledger.open(where.ledger_file) as ledger:
             ledger.append_now(Acted(ACTOR, action, subject), SystemClock().now(), uuid.uuid4().hex)
     except LedgerError as error:
-        fail(str(error), EXIT_IO)
+        no_ledger(error)
 
 
 @click.group()

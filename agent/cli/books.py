@@ -8,9 +8,9 @@ from datetime import date
 
 import click
 
-from agent.cli.where import EXIT_IO, EXIT_REFUSED, Where, fail
+from agent.cli.where import EXIT_REFUSED, Where, no_ledger
 
-MONTH = "expects YYYY-MM, for example 2026-11"
+MONTH = "écrivez le mois comme 2026-11 — expects YYYY-MM, for example 2026-11"
 
 
 def span(text: str | None) -> tuple[date, date] | None:
@@ -37,11 +37,11 @@ def balance(where: Where, month: str | None, as_json: bool) -> None:
 
     first, beyond = span(month) or (date.min, date.max)
     try:
-        with Ledger.open(where.ledger_file) as ledger:
+        with Ledger.open(where.written_ledger()) as ledger:
             found = balances(ledger, where.site().site.timezone)
             since = given(ledger, where.site().site.timezone).between(first, beyond)
     except LedgerError as error:
-        fail(str(error), EXIT_IO)
+        no_ledger(error)
     stands = [stand for device in found.devices() for stand in found.between(device, first, beyond)]
     wrong = bool(found.faults) or any(stand.difference for stand in stands)
     if as_json:
@@ -69,7 +69,7 @@ def balance(where: Where, month: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.option("--month", metavar="MONTH", help="Of one month (2026-11); default: all that is still kept.")
-@click.option("-n", "count", default=50, show_default=True, help="At most so many, the newest.")
+@click.option("-n", "count", type=click.IntRange(0), default=50, show_default=True, help="The newest; 0: all.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
 def jobs(where: Where, month: str | None, count: int, as_json: bool) -> None:
@@ -82,16 +82,18 @@ def jobs(where: Where, month: str | None, count: int, as_json: bool) -> None:
 
     first, beyond = span(month) or (date.min, date.max)
     try:
-        with Ledger.open(where.ledger_file) as ledger:
+        with Ledger.open(where.written_ledger()) as ledger:
             every = attempts(ledger, where.site().site.timezone)
             rows = [row for row in every if first <= row.day < beyond]
     except LedgerError as error:
-        fail(str(error), EXIT_IO)
-    rows = rows[-count:] if count > 0 else rows
+        no_ledger(error)
+    rows = rows[-count:]
     if as_json:
         plain = [{**asdict(row), "day": str(row.day), "written": row.written.isoformat()} for row in rows]
         click.echo(json.dumps({"jobs": plain}, ensure_ascii=False))
         return
+    if not rows:
+        click.echo("aucune impression — no print")
     for row in rows:
         between = f"{row.low}–{row.high}" if row.low < row.high else str(row.low)
         who = "(la maison)" if row.member == HOUSE else row.member or "(personne)"

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from agent.cli.where import EXIT_IO, Where, fail
+from agent.cli.books import MONTH
+from agent.cli.where import Where, no_ledger
 
 
 @click.group()
@@ -40,16 +41,16 @@ def report(where: Where, month: str) -> None:
     try:
         since, until = window_of(month, zone)
     except (ValueError, OverflowError) as error:
-        raise click.BadParameter("expects YYYY-MM, for example 2026-11", param_hint="--month") from error
+        raise click.BadParameter(MONTH, param_hint="--month") from error
     if since >= at.utc:
-        raise click.BadParameter("that month has not begun", param_hint="--month")
+        raise click.BadParameter("ce mois n'a pas commencé — that month has not begun", param_hint="--month")
     try:
         with Ledger.open(where.ledger_file) as ledger:
             facts = [(entry.at.utc, entry.fact) for entry in ledger.entries(*KINDS, LinkMeasured)]
             with RosterStore.open(where.places.state, ledger, clock) as store:
                 roster = store.roster()
     except LedgerError as error:
-        fail(str(error), EXIT_IO)
+        no_ledger(error)
     picture = read_pictures(where.places.run).get("links")
     words = [fact.until for _, fact in facts if isinstance(fact, LinkMeasured)]
     if picture is not None:

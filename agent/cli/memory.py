@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from agent.cli.where import EXIT_IO, EXIT_REFUSED, Where, fail
+from agent.cli.books import MONTH
+from agent.cli.where import EXIT_IO, EXIT_REFUSED, Where, fail, no_ledger
 from agent.config import EXIT_CONFIG, ConfigError
 
 
@@ -35,7 +36,7 @@ def ledger_verify(where: Where, against: str | None, as_json: bool) -> None:
     try:
         verdict = verify(where.ledger_file, anchor)
     except LedgerError as error:
-        fail(str(error), EXIT_IO)
+        no_ledger(error)
     if as_json:
         click.echo(json.dumps({"ok": verdict.ok, **asdict(verdict)}, ensure_ascii=False, default=str))
     else:
@@ -67,7 +68,7 @@ def _print_facts(where: Where, last: int | None) -> None:
         for line in export_lines(where.ledger_file, last=last):
             click.echo(line)
     except LedgerError as error:
-        fail(str(error), EXIT_IO)
+        no_ledger(error)
 
 
 @click.command()
@@ -80,7 +81,7 @@ def statement(where: Where, month: str, form: str, out: Path | None) -> None:
     try:
         date.fromisoformat(f"{month}-01")
     except ValueError as error:
-        raise click.BadParameter("expects YYYY-MM, for example 2026-11", param_hint="MONTH") from error
+        raise click.BadParameter(MONTH, param_hint="MONTH") from error
     from agent.memory.ledger import Ledger, LedgerError
     from agent.memory.roster import RosterStore
     from agent.sitefile import read_tariff

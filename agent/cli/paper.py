@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from agent.cli.books import span
-from agent.cli.where import EXIT_IO, EXIT_REFUSED, EXIT_UNAVAILABLE, Where, fail
+from agent.cli.where import EXIT_REFUSED, EXIT_UNAVAILABLE, Where, fail, no_ledger
 from agent.rules.attribution import CopiesAttributed
 from agent.rules.paper import CopiesCounted
 
@@ -30,6 +30,19 @@ if TYPE_CHECKING:
 
     _Quarter = tuple[str, tuple[Stand, Stand] | None, tuple[ContractLine, ...], Bill | None]
 
+SIDES = click.IntRange(0, 999_999_999)  # no copier gets that old
+DOUBTS = {
+    "fell": "un compteur a baissé, ou une ligne manque (--colour ?)",
+    "short": "le compteur a bougé de moins que les {counted} faces comptées par la maison",
+    "leap": "ce serait {rest} copies depuis le dernier relevé",
+}
+NOTED = {
+    "first": "premier relevé, point de départ",
+    "counted": "noté",
+    "fell": "un compteur a baissé, nouveau point de départ",
+    "short": "noté, mais le compteur a trop peu bougé",
+}
+
 
 @click.group()
 def paper() -> None:
@@ -39,7 +52,8 @@ def paper() -> None:
 def _printer(where: Where, name: str) -> PrinterConfig:
     printers = where.site().printers
     if name not in printers:
-        raise click.BadParameter(f"one of: {', '.join(printers) or 'no printer on this site'}", param_hint="PRINTER")
+        there = ", ".join(printers) or "aucune imprimante sur ce site"
+        raise click.BadParameter(f"une imprimante du site : {there} — one of these", param_hint="PRINTER")
     return printers[name]
 
 
@@ -141,13 +155,17 @@ def contract(
 
     span, asked = quarter_of(quarter), amount_of(invoice_total)
     if span is None:
-        raise click.BadParameter("a quarter is written 2026-Q4", param_hint="--quarter")
+        raise click.BadParameter(
+            "écrivez le trimestre comme 2026-Q4 — a quarter is written 2026-Q4", param_hint="--quarter"
+        )
     if invoice_total and asked is None:
-        raise click.BadParameter("an amount is written 1234,50", param_hint="--invoice-total")
+        raise click.BadParameter(
+            "écrivez le montant comme 1234,50 — an amount is written 1234,50", param_hint="--invoice-total"
+        )
     given = {"mono": invoice_mono, "colour": invoice_colour}
     invoice = {colour: clicks for colour, clicks in given.items() if clicks is not None} | _invoiced(functions)
     told: list[_Quarter] = []
-    with _ledger(where) as ledger:
+    with _ledger(where, reading=True) as ledger:
         for name in [only] if only else list(where.site().printers):
             found, terms = quarter_stands(ledger, name, *span), terms_of(_printer(where, name))
             lines = contract_lines(*found, terms, invoice) if found else ()
@@ -170,7 +188,10 @@ def _invoiced(texts: Iterable[str]) -> dict[str, int]:
     for text in texts:
         name, _, clicks = text.partition("=")
         if name not in FUNCTIONS or not (clicks.isascii() and clicks.isdecimal()):
-            raise click.BadParameter(f"write LINE=CLICKS; lines: {', '.join(FUNCTIONS)}", param_hint="--invoice")
+            lines = ", ".join(FUNCTIONS)
+            raise click.BadParameter(
+                f"écrivez LIGNE=CLICS, par exemple scan=12 ; lignes : {lines} — lines", param_hint="--invoice"
+            )
         found[name] = int(clicks)
     return found
 
@@ -209,8 +230,15 @@ def codes(where: Where, name: str, file: Path, was_reset: bool) -> None:
     """Import the counters of user codes from FILE, a copier's CSV: all of it, or nothing and every fault."""
     from agent.memory.handcount import plan_codes
     from agent.rules.codes import code_name, code_owner, fallen, read_codes
+    from agent.stories.copier import BY_HAND
 
     config, data = _printer(where, name), file.read_bytes()
+    if config.copies not in BY_HAND:  # each would be counted twice
+        fail(
+            f"les copies de {name} sont déjà comptées (copies = {config.copies!r}) : rien n'a été importé"
+            " — counted already, nothing was imported",
+            EXIT_REFUSED,
+        )
     read = read_codes(data, config.code_columns)
     _refuse(file, read.faults, "corrigez le fichier et recommencez")
     zone = ZoneInfo(where.site().site.timezone)
@@ -251,23 +279,27 @@ def _refuse(file: Path, faults: Iterable[LineFault], remedy: str) -> None:
 def give_code(where: Where, name: str, code: str, whose: str) -> None:
     """Say whose the user code CODE of PRINTER is: a member's or a shared account's (none: nobody's)."""
     from agent.memory.roster import RosterError
-    from agent.rules.codes import code_name
+    from agent.rules.codes import LONGEST, code_name
     from agent.rules.facts import MemberId
 
     _printer(where, name)
+    if not 0 < len(code.strip()) <= LONGEST or not code.isprintable():
+        raise click.BadParameter(
+            f"1 à {LONGEST} signes, comme sur le copieur — 1 to {LONGEST} signs", param_hint="CODE"
+        )
     with _roster(where) as (_, roster, _now):
         try:
-            roster.payers.give_code(roster.alias(code_name(name, code)).id, MemberId(whose), actor="cli")
+            roster.payers.give_code(roster.alias(code_name(name, code.strip())).id, MemberId(whose), actor="cli")
         except RosterError as error:
             fail(f"{error.fr} — {error.en}", EXIT_REFUSED)
 
 
 @paper.command("releve")
 @click.argument("name", metavar="PRINTER")
-@click.option("--mono", type=click.IntRange(0), required=True, help="Total black and white on the panel.")
-@click.option("--colour", type=click.IntRange(0), default=0, help="Total colour on the panel.")
-@click.option("--copies-mono", type=click.IntRange(0), help="Copies in black and white, where the panel shows them.")
-@click.option("--copies-colour", type=click.IntRange(0), default=0)
+@click.option("--mono", type=SIDES, required=True, help="Total black and white on the panel.")
+@click.option("--colour", type=SIDES, default=0, help="Total colour on the panel.")
+@click.option("--copies-mono", type=SIDES, help="Copies in black and white, where the panel shows them.")
+@click.option("--copies-colour", type=SIDES, default=0)
 @click.option("--sure", is_flag=True, help="The numbers are right, though they fell or leapt.")
 @click.pass_obj
 def releve(
@@ -285,10 +317,13 @@ def releve(
         read, facts = plan_panel(ledger, name, typed, "cli")
         rest = sum(fact.mono + fact.colour for fact, _ in facts if isinstance(fact, CopiesCounted))
         if not sure and (why := doubt(read, rest)):
-            fail(f"{why}: {rest} copies ; rien n'est noté. Si c'est juste, ajoutez --sure — not written", EXIT_REFUSED)
+            says = DOUBTS[why].format(rest=rest, counted=read.counted)
+            fail(
+                f"{says} ; rien n'est noté. Corrigez, ou ajoutez --sure si l'écran dit cela — not written", EXIT_REFUSED
+            )
         for fact, key in facts:
             ledger.append_now(fact, now(), key)
-    click.echo(f"{read.why}: {rest} copies non attribuées, {read.counted} comptées par la maison")
+    click.echo(f"{NOTED[read.why]} : {rest} copies non attribuées, {read.counted} comptées par la maison")
 
 
 @click.command()
@@ -303,7 +338,7 @@ def copies(where: Where, month: str | None, as_json: bool) -> None:
     span(month)
     wanted = month or f"{SystemClock().now().utc.astimezone(zone):%Y-%m}"
     sums: dict[tuple[str, str], list[int]] = {}
-    with _ledger(where) as ledger:
+    with _ledger(where, reading=True) as ledger:
         rows: dict[str, tuple[str, str, int, int]] = {}
         for entry in ledger.entries(CopiesCounted, CopiesAttributed):
             fact = entry.fact
@@ -321,22 +356,24 @@ def copies(where: Where, month: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"month": wanted, "copies": table}, indent=1))
         return
-    click.echo(wanted)
+    click.echo(wanted if any(row["mono"] or row["colour"] for row in table) else f"{wanted} : aucune copie — no copy")
     for row in table:
+        if not row["mono"] and not row["colour"]:
+            continue  # a starting point of a code
         who = row["member"] or "non attribuées"
         click.echo(f"  {row['device']:<12} {who:<16} {row['mono']:>7} n&b {row['colour']:>7} couleur")
 
 
 @contextlib.contextmanager
-def _ledger(where: Where) -> Iterator[Ledger]:
-    """Open the ledger; one that cannot be read ends the command."""
+def _ledger(where: Where, *, reading: bool = False) -> Iterator[Ledger]:
+    """Open the ledger; one that cannot be read ends the command, and so does none where it is only read."""
     from agent.memory.ledger import Ledger, LedgerError
 
     try:
-        with Ledger.open(where.ledger_file) as ledger:
+        with Ledger.open(where.written_ledger() if reading else where.ledger_file) as ledger:
             yield ledger
     except LedgerError as error:
-        fail(str(error), EXIT_IO)
+        no_ledger(error)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from agent.cli.where import EXIT_IO, EXIT_REFUSED, Where, fail
+from agent.cli.where import EXIT_REFUSED, Where, fail, no_ledger
 
 if TYPE_CHECKING:
     from agent.memory.roster import RosterStore
@@ -38,7 +38,7 @@ def opened_roster(where: Where) -> Iterator[RosterStore]:
     except RosterError as error:
         fail(f"{error.fr} — {error.en}", EXIT_REFUSED)
     except LedgerError as error:
-        fail(str(error), EXIT_IO)
+        no_ledger(error)
 
 
 def formula_of(where: Where, text: str) -> FormulaId:
@@ -50,7 +50,7 @@ def formula_of(where: Where, text: str) -> FormulaId:
     labels = {FormulaId(name): config.label for name, config in where.site().formulas.items()}
     found = formula_words(labels).get(fold_text(text))
     if found is None:
-        raise click.BadParameter(f"one of: {', '.join(labels)}", param_hint="--formula")
+        raise click.BadParameter(f"une formule parmi : {', '.join(labels)} — one of these", param_hint="--formula")
     return found
 
 
@@ -62,7 +62,9 @@ def day_of(text: str | None) -> date | None:
         return None
     day = read_day(text)
     if day is None:
-        raise click.BadParameter(f"not a day: {text!r}; write 22/11/2026 or 2026-11-22")
+        raise click.BadParameter(
+            f"écrivez le jour comme 22/11/2026 — not a day: {text!r}; write 22/11/2026 or 2026-11-22"
+        )
     return day
 
 
@@ -160,7 +162,10 @@ def _number(text: str) -> CardNumber:
 
     number = card_number(text)
     if number is None:
-        raise click.BadParameter("a card number is hexadecimal, as the reader sends it", param_hint="NUMBER")
+        raise click.BadParameter(
+            "le numéro que le lecteur envoie, en hexadécimal — a card number is hexadecimal, as the reader sends it",
+            param_hint="NUMBER",
+        )
     return number
 
 

@@ -29,6 +29,12 @@ class Where:
         """Return where the ledger is."""
         return self.places.state / "ledger.db"
 
+    def written_ledger(self) -> Path:
+        """Return where the ledger is, for whoever only reads; where there is none they make none, and end."""
+        if not os.path.exists(self.ledger_file):  # noqa: PTH110  (False also where one may not look)
+            no_ledger(f"no ledger at {self.ledger_file}")
+        return self.ledger_file
+
     def site(self) -> Site:
         """Read the site file; end with exit code 78 and every fault if it is wrong."""
         from agent.sitefile import read_site
@@ -51,6 +57,11 @@ def find(site: str | None, state: str | None, run: str | None) -> Where:
     )
     run = run or os.environ.get("RUNTIME_DIRECTORY") or (str(DEMO_FOLDER / "run") if of_demo else "/run/gardien")
     return Where(Path(named or INSTALLED), Places(Path(state), Path(run)))
+
+
+def no_ledger(error: object) -> NoReturn:
+    """End because the ledger cannot be read or written; `error` is its own sentence."""
+    fail(f"registre : ni lu ni écrit ; voyez le dossier (--state), vos droits (root) et le disque — {error}", EXIT_IO)
 
 
 def fail(sentence: str, code: int) -> NoReturn:

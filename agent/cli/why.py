@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from agent.cli.where import EXIT_IO, EXIT_REFUSED, EXIT_USAGE, Where, fail
+from agent.cli.where import EXIT_REFUSED, EXIT_USAGE, Where, fail, no_ledger
 
 CLOCK_HELP = "What the door is to know of the time. Default: what it knows now, if TIME is now; else synchronised."
 
@@ -69,7 +69,7 @@ def why(
             days = [one.at.date() for one in found if one.seq is None and one.rule in {"opening-hours", "visitor"}]
             unknown = unknown_holidays(site, store.calendar.agenda(), days, words(lang))
     except LedgerError as error:
-        fail(str(error), EXIT_IO)
+        no_ledger(error)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], default=str, ensure_ascii=False))
     else:
@@ -129,7 +129,7 @@ def calendar(where: Where, days: int, lang: str, *, as_json: bool) -> None:
             agenda = store.calendar.agenda()
             found = tuple(coming(site, store.roster(), today, days, agenda, words(lang)))
     except LedgerError as error:
-        fail(str(error), EXIT_IO)
+        no_ledger(error)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], default=str, ensure_ascii=False))
         return

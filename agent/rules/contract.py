@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import MAXYEAR, date
 from decimal import Decimal
 
 from agent.rules.paper import MetersRead, PanelRead
@@ -163,7 +163,7 @@ def amount_of(text: str) -> Decimal | None:
 def quarter_of(text: str) -> tuple[date, date] | None:
     """Return the first day of "2026-Q4" and of the quarter after; None if it is none."""
     found = QUARTER.fullmatch(text)
-    if found is None or int(found[1]) < 2000:
+    if found is None or not 2000 <= int(found[1]) < MAXYEAR:
         return None
     year, month = int(found[1]), int(found[2]) * 3 - 2
     return date(year, month, 1), date(year + (month == 10), (month + 2) % 12 + 1, 1)

@@ -102,7 +102,7 @@ def test_the_balance_is_said_and_is_the_same_after_thirteen_months(home: Path) -
     after = gardien(home, "paper", "balance", "--month", "2026-11")
     assert after.exit_code == 0
     assert after.output == before.output
-    assert gardien(home, "jobs").output == ""
+    assert gardien(home, "jobs").output == "aucune impression — no print\n"
 
 
 def test_the_jobs_stand_as_they_were_settled(home: Path) -> None:
@@ -114,7 +114,7 @@ def test_the_jobs_stand_as_they_were_settled(home: Path) -> None:
     ]
     lines = gardien(home, "jobs", "-n", "1").output
     assert lines == "2026-11-03 11:00  copieur  m1  3 faces dont 0 couleur, 3 feuilles  completed  device\n"
-    assert gardien(home, "jobs", "--month", "2026-12").output == ""
+    assert gardien(home, "jobs", "--month", "2026-12").output == "aucune impression — no print\n"
     assert gardien(home, "jobs", "--month", "november").exit_code == 2
 
 
