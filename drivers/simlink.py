@@ -37,7 +37,7 @@ DEADLINE_S = 1.0  # a lost probe's fate is known after this, or after the interv
 BURST_S, BURST_TURNS = 0.5, 5  # between the rounds of a burst, and how often echoes leave in one
 CLOSE_TURNS = 2  # ... and how often what is asked closely
 ARP_S, HOP_S, LINE_S = 0.0004, 0.009, 0.018  # round trips
-BLOAT_S = 0.6  # a full modem queue
+BLOAT_S, SWING, SWING_S = 0.6, 0.3, 7.1  # a full modem queue; it shrinks by so much, and grows again, in that time
 MAC, HOP = "02:00:00:00:00:01", "100.64.0.254"
 RATE_BIT_S = 17e6
 FAULTS = {"cut", "box", "unplug", "refuse", "isp", "portal", "dns", "saturate", "silence", "hole"}
@@ -191,7 +191,8 @@ class SimProber:
             return Outcome.WRONG, None, None, "10.9.9.9"
         if "portal" in faults and kind is ProbeKind.CANARY:
             return Outcome.WRONG, None, None, "302 http://portail.example/"
-        bloat_s = BLOAT_S if "saturate" in faults else 0.0
+        swing = self._clock.now().mono_s % SWING_S / SWING_S
+        bloat_s = BLOAT_S * (1 - SWING * swing) if "saturate" in faults else 0.0
         return Outcome.REPLIED, bloat_s + (HOP_S if kind is ProbeKind.HOP else line.delay_s), None, ""
 
     def _reading(self) -> WireReading:

@@ -249,7 +249,7 @@ class LinkWatch:
 
     def _take_path(self, reply: ProbeReply) -> None:
         self._reach.take(reply)
-        if reply.kind is not ProbeKind.ARP:
+        if reply.kind is not ProbeKind.ARP and reply.target not in self._reach.mute:
             self._quality.take(reply)
         if reply.kind is ProbeKind.ECHO and reply.outcome is not Outcome.LATE:
             self._recent.append((left_s(reply), reply.target, reply.rtt_s))
@@ -272,7 +272,7 @@ class LinkWatch:
     def _forget(self) -> None:
         self._reach.forget()
         self._usable.forget()
-        self._quality.void()
+        self._quality.begin()
         self._recent.clear()
         self._word = None
 
@@ -330,7 +330,7 @@ class LinkWatch:
             self._usable.forget()
             self._flapping = self._often_down(at)
             self._recent = deque((each for each in self._recent if each[0] >= steady.mono_s), RECENT)  # as it is now
-        self._quality.void()
+        self._quality.begin()
         health, cause = self._working(at)
         return self._change(health, cause, steady if health in WORKS else at, self._evidence())
 
@@ -362,6 +362,7 @@ class LinkWatch:
             return None if cause is self.cause else self._change(Health.DOWN, cause, at, self._evidence())
         if cause is not Cause.CABLE:
             self._downs.append(at.mono_s)
+        self._reach.down()
         begins = at if self.health in OUT else self._reach.good or self._word or at
         return self._change(Health.DOWN, cause, begins, self._evidence())
 

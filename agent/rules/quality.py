@@ -33,7 +33,10 @@ ALONE_SHARE, OTHERS_SHARE = 0.2, 0.05
 SLOW_OF, SLOW_SEEN = 5, 6  # of the last 6 answers 5 are slow; well again when less than half of the last 12 are
 CALM_SEEN = 12
 FALL, RISE, RISE_SLOW = 0.9, 0.01, 0.0002  # of the usual round trip towards the present one; while it is slow
-UNSTEADY_S, HUGE_S = 0.010, 0.150
+UNSTEADY_S, HUGE_S, STILL_S = 0.010, 0.150, 0.002  # a queue moves, a very long one a little; a longer way does not
+SWAY, SWAYS = 0.05, 4.0  # an answer's share in the usual sway; a queue moves by more than so many of it
+SHORT_SEEN = 30  # slow answers in a row that are too soon for a queue from us
+PROMPT_SEEN = 4  # prompt answers in a row of the first router, while all targets are slow
 QUEUE_BITS = 256 * 1024 * 8.0  # a usual queue towards us
 DOWN_BIT_S = 8e6  # where the contract is not said
 FULL_LOSES = 0.2  # of what is sent, at least: a full line, as long as it is full
@@ -45,10 +48,13 @@ class _Usual:
     rtt_s: float
     slow: bool = False
     excess_s: float = 0.0
+    sway_s: float = 0.0  # how much longer than usual answers take that are not slow
 
     def take(self, rtt_s: float, least_s: float) -> None:
         self.excess_s = rtt_s - self.rtt_s
         self.slow = self.excess_s > least_s + self.rtt_s
+        if not self.slow:
+            self.sway_s += SWAY * (min(abs(self.excess_s), least_s) - self.sway_s)
         share = FALL if rtt_s < self.rtt_s else RISE_SLOW if self.slow else RISE
         self.rtt_s += share * (rtt_s - self.rtt_s)
 
@@ -91,6 +97,8 @@ class Quality:
     _timed_s: dict[str, float] = field(default_factory=dict)  # when the last probe was sent whose time counted
     _hop_run: int = 0  # answers in a row of the first router
     _hop_lost: bool = False  # its last loss counted
+    _hop_prompt: int = 0  # its answers in a row that were not slow
+    _short: int = 0  # slow answers in a row that a queue towards us may cause
     _losers: set[str] = field(default_factory=set)  # the targets that lost since the sum was nought
     _state: tuple[Health, Cause] = (Health.UP, Cause.NONE)
 
@@ -129,6 +137,9 @@ class Quality:
         if reply.kind is ProbeKind.ECHO:
             self._slow.append((reply.target, usual.excess_s if usual.slow else 0.0))
             self._calm = 0 if usual.slow else self._calm + 1
+            self._short = 0 if usual.excess_s > self._longest_s else self._short + usual.slow
+        else:
+            self._hop_prompt = 0 if usual.slow else self._hop_prompt + 1
 
     def _take_fate(self, reply: ProbeReply) -> None:
         fates = self._fates.setdefault(reply.target, deque(maxlen=SEEN))
@@ -181,6 +192,12 @@ class Quality:
         self.loss, self._lossy, self._run = 0.0, False, 0
         self._losers.clear()
 
+    def begin(self) -> None:
+        """Judge anew a line that comes back: what was slow or full before says nothing about it."""
+        self.void()
+        self._slow.clear()
+        self._calm, self._short, self._state = CALM_SEEN, 0, (Health.UP, Cause.NONE)
+
     @property
     def alone(self) -> tuple[str, ...]:
         """Return the targets that lose a lot while all the others lose next to nothing."""
@@ -216,8 +233,11 @@ class Quality:
         return ", ".join(said)
 
     def judge(self) -> tuple[Health, Cause]:
-        """Return UP, SATURATED or DEGRADED, and why."""
-        self._state = self._judge()
+        """Return UP, SATURATED or DEGRADED, and why. What a full line lost says nothing about it once it is not."""
+        was, self._state = self._state, self._judge()
+        if was[0] is Health.SATURATED is not self._state[0]:
+            self.void()
+            self._state = self._judge()
         return self._state
 
     def _judge(self) -> tuple[Health, Cause]:
@@ -232,8 +252,6 @@ class Quality:
         return (Health.DEGRADED, Cause.DELAY) if slow else (Health.UP, Cause.NONE)
 
     def _saturated(self, full: Cause | None) -> tuple[Health, Cause]:
-        if full is None and self._state[0] is Health.SATURATED:
-            return self._state  # a queue that drains does not change its direction
         return Health.SATURATED, full or self._direction()
 
     def _slow_now(self) -> bool:
@@ -245,7 +263,7 @@ class Quality:
         if sum(excess > 0 for _, excess in last) >= SLOW_OF and (len(slow) > 1 or len(targets) == 1):
             return True
         was = self._state[0] is Health.SATURATED or self._state[1] is Cause.DELAY
-        return was and 2 * sum(excess > 0 for _, excess in seen) >= len(seen)
+        return was and bool(seen) and 2 * sum(excess > 0 for _, excess in seen) >= len(seen)
 
     def _excesses(self) -> list[float]:
         return [excess for _, excess in self._slow if excess > 0]
@@ -253,12 +271,15 @@ class Quality:
     def _queued(self) -> bool:
         """Tell a full queue from a longer way: the first router is slow too, and the delay is unsteady or very long."""
         if self._state[0] is Health.SATURATED:
-            return True
+            return self._hop_prompt < PROMPT_SEEN
         hops = [usual for name, usual in self._usual.items() if name.startswith(ProbeKind.HOP)]
         if hops and not any(usual.slow for usual in hops):
             return False
-        excesses = self._excesses()
-        return max(excesses) - min(excesses) >= UNSTEADY_S or median(excesses) >= HUGE_S
+        excesses = sorted(self._excesses())
+        moves_s = excesses[-2] - excesses[1]  # one that came early or late is none
+        sways = [usual.sway_s for name, usual in self._usual.items() if name.startswith(ProbeKind.ECHO)]
+        least_s = UNSTEADY_S if median(excesses) < HUGE_S else STILL_S
+        return moves_s >= max(least_s, SWAYS * median(sways))
 
     def _full_by_counters(self) -> Cause | None:
         policy, load = self.policy, self._load
@@ -269,5 +290,14 @@ class Quality:
         return None
 
     def _direction(self) -> Cause:
-        longest_s = QUEUE_BITS / (self.policy.down_bit_s or DOWN_BIT_S)
-        return Cause.UPLOAD if max(self._excesses()) > longest_s else Cause.DOWNLOAD
+        """Return which way is full by the size of the delay. A queue that drains does not change its direction."""
+        long = sum(excess_s > self._longest_s for excess_s in self._excesses())
+        if self._state[0] is not Health.SATURATED:
+            return Cause.UPLOAD if long else Cause.DOWNLOAD
+        if long >= SLOW_OF:
+            return Cause.UPLOAD
+        return Cause.DOWNLOAD if self._short >= SHORT_SEEN else self._state[1]
+
+    @property
+    def _longest_s(self) -> float:
+        return QUEUE_BITS / (self.policy.down_bit_s or DOWN_BIT_S)

@@ -68,6 +68,7 @@ class Reach:
         self.box = _Witness(deque(maxlen=LAST))
         self.hop = _Witness(deque(maxlen=LAST))
         self.good: Moment | None = None  # of the last echo that came back
+        self._came_s = float("-inf")  # when the last echo that came back was sent
         self.run_from_s: float | None = None  # when the first echo of the present silence was sent
         self._run_to_s = 0.0
         self._dark = False  # the box missed an ARP, or echoes of two moments in a row were lost, and none came back
@@ -86,6 +87,8 @@ class Reach:
         replied = reply.outcome in {Outcome.REPLIED, Outcome.LATE}
         if reply.kind is ProbeKind.ARP:
             self.box.take(reply, replied=replied)
+            if self.box_silent():
+                self._refused.clear()  # whoever refused did so before
             self._darken(left_s(reply), dark=not replied)
             self._gateways.add(reply.target)
             self._beyond = self._beyond if replied else 0
@@ -121,6 +124,7 @@ class Reach:
         target = self.targets.setdefault(reply.target, _Target())
         self.echoes.append(True)
         self.good = reply.at
+        self._came_s = max(self._came_s, left_s(reply))
         self._beyond = 0
         target.silent = 0
         target.good_from = target.good_from if target.good else reply.at
@@ -150,8 +154,10 @@ class Reach:
         target.silent_from_s = target.silent_from_s if target.silent else sent_s
         target.silent_to_s = sent_s
         target.silent += 1
-        target.run += 1
         target.good = 0
+        if sent_s < self._came_s and reply.error is None:
+            return  # what left after it came back: no silence began there
+        target.run += 1
         self._beyond += bool(self.box.fates and self.box.fates[-1])
         if self.run_from_s is None:
             self.run_from_s = self._run_to_s = sent_s
@@ -185,8 +191,13 @@ class Reach:
             fates.clear()
         self._beyond = 0
         self._dark, self._dark_to_s = False, float("-inf")
-        self.good = None
+        self.good, self._came_s = None, float("-inf")
         self._end_run()
+
+    def down(self) -> None:
+        """Count answers anew: what was answered before it went down is no recovery."""
+        for target in self.targets.values():
+            target.good = 0
 
     # --- what it says --------------------------------------------------------------------------------------
 
@@ -247,7 +258,7 @@ class Reach:
         if self.box_silent():
             return Cause.BOX
         refusers = set(self._refused.values()) - {""}
-        if refusers:
+        if refusers and not (refusers <= self._gateways and self._hop_lives(LAST)):  # the line came back since
             return Cause.LINE if refusers <= self._gateways else Cause.ISP
         if present is not Cause.NONE and self._beyond < self.policy.silent_echoes:
             return present

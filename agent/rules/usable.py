@@ -84,6 +84,7 @@ class Usable:
     _canary: _Asked = field(default_factory=_Asked)
     _full: _Asked = field(default_factory=_Asked)
     says: str = ""  # the last wrong word: an address, a status
+    _broken_by: Cause = Cause.DNS_DEAD  # what broke names last
     _calm: bool = True  # nothing failed that was asked last: asked at every fate of the line, known at few
     silent: bool = False  # something was not answered so often that it depends on the line's loss what that means
 
@@ -138,8 +139,16 @@ class Usable:
         asked = self._counted()
         stays = present is Health.DNS_BROKEN and all(one.answered < REPEATED for one in asked)
         if asked and (stays or all(one.broken(share) for one in asked)):
-            return Health.DNS_BROKEN, Cause.DNS_LYING if any(one.wrong for one in asked) else Cause.DNS_DEAD
+            return Health.DNS_BROKEN, self._breaks(asked, share)
         return (Health.DEGRADED, Cause.HOLE) if self._full.broken(share) else (Health.UP, Cause.NONE)
+
+    def _breaks(self, asked: list[_Asked], share: float) -> Cause:
+        """Return what breaks names: the last word, or the silence since. A first right answer changes no cause."""
+        if any(one.wrong and not one.mute(share) for one in asked):
+            self._broken_by = Cause.DNS_LYING
+        elif any(one.broken(share) for one in asked):
+            self._broken_by = Cause.DNS_DEAD
+        return self._broken_by
 
     def _counted(self) -> list[_Asked]:
         return [asked for name, asked in self._resolvers.items() if name == (self.resolver or name)]

@@ -301,7 +301,9 @@ def test_a_line_that_begins_to_be_full_is_called_so_once():
 
 def test_a_steady_delay_is_a_longer_way_and_a_huge_one_a_queue():
     assert full(sound(), *[100] * 6).judge() == SLOW
-    assert full(sound(), *[151] * 6).judge() == DOWNLOAD
+    assert full(sound(), *[300] * 6).judge() == SLOW
+    assert full(sound(), 152, 155, 152, 155, 152, 155).judge() == DOWNLOAD
+    assert full(sound(), 100, 103, 100, 103, 100, 103).judge() == SLOW
     assert full(sound(), 100, 300, 100, 300, 100, 300, hop=False).judge() == SLOW  # the first router is prompt
     unknown = heard(Quality(LinkPolicy()), *[30] * 36)
     assert full(unknown, 100, 120, 140, 160, 180, 200, hop=False).judge() == DOWNLOAD  # no first router that would tell
@@ -317,12 +319,59 @@ def test_a_queue_that_drains_does_not_change_its_direction_and_stays_full_till_i
     assert quality.judge() == FINE
 
 
-def test_a_full_line_is_not_called_lossy_and_a_lossy_one_that_is_calm_is():
+def test_what_a_full_line_lost_says_nothing_about_it_afterwards():
     quality = full(sound(), 300, 500, 600, 700, 750, 800)
     heard(quality, None, 600, None, 600, None)
     assert quality.judge() == UPLOAD
-    heard(quality, *[30] * 24)
+    for _ in range(24):
+        heard(quality, 30)
+        assert quality.judge() in (UPLOAD, FINE)
+    assert (quality.judge(), quality.loss) == (FINE, 0.0)
+    heard(quality, None, 30, None, 30, None)
     assert quality.judge() == LOSSY
+
+
+def test_what_moves_no_more_than_the_line_always_did_is_a_longer_way():
+    swaying = Quality(LinkPolicy(delay_s=0.08))
+    for _ in range(40):
+        heard(swaying, 80, 90, 100)
+    first_router(swaying, *[50] * 12)
+    assert full(swaying, 300, 310, 320, 300, 310, 320).judge() == SLOW
+    assert full(swaying, 300, 310, 320, 300, 310, 320).judge() == SLOW
+    full(swaying, 200, 260, 320, 380, 440, 500)
+    assert swaying.judge()[0] is Health.SATURATED
+
+
+def test_a_queue_whose_first_router_is_prompt_again_is_none():
+    quality = full(sound(), 300, 500, 600, 700, 750, 800)
+    assert quality.judge() == UPLOAD
+    for turn in range(4):
+        assert quality.judge() == UPLOAD, turn
+        first_router(quality, 10)
+        heard(quality, 330, 330, 330)
+    assert quality.judge() == SLOW
+
+
+def test_a_direction_is_corrected_by_what_no_queue_takes_and_by_ten_seconds_of_less():
+    quality = full(sound(), 100, 110, 120, 130, 140, 150)
+    assert quality.judge() == DOWNLOAD
+    full(quality, *[500] * 4)
+    assert quality.judge() == DOWNLOAD
+    full(quality, 500)
+    assert quality.judge() == UPLOAD  # five of twelve take longer than 0.26 s
+    full(quality, *[100, 120] * 14, 100)
+    assert quality.judge() == UPLOAD
+    full(quality, 120)
+    assert quality.judge() == DOWNLOAD
+
+
+def test_a_line_that_comes_back_is_judged_anew():
+    quality = full(sound(), 300, 500, 600, 700, 750, 800)
+    assert quality.judge() == UPLOAD
+    quality.begin()
+    assert (quality.judge(), quality.evidence()) == (FINE, "")
+    full(quality, 300)
+    assert quality.judge() == FINE
 
 
 def loaded(quality, down_bit_s, up_bit_s, seconds=2, window_s=1.0):

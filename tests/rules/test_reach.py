@@ -472,3 +472,56 @@ def test_a_target_of_a_reply_that_is_not_in_the_site_file_joins():
     echoes(reach, LOST, 2, 3, 4, 5, 6, targets=(B, A))
     assert set(reach.targets) == {A, B}
     assert reach.silent()
+
+
+# --- one fault after the other -------------------------------------------------------------------------------
+
+
+def test_what_left_before_an_echo_that_came_back_begins_no_silence():
+    """A lost echo is told late, and a SYN that left meanwhile would be a word of a line that is cut only then."""
+    reach = reached()
+    echoes(reach, REPLIED, 2)
+    reach.take(echo(A, LOST, 3, sent=1))
+    reach.spoke(reply(ProbeKind.SYN, A, REPLIED, 2.1, sent=1.5))
+    assert (reach.run_from_s, reach.suspects()) == (None, False)
+    echoes(reach, LOST, 3, 4, 5)
+    assert reach.silent()
+
+
+def test_a_line_that_was_refused_and_whose_first_router_answers_again_is_the_providers():
+    reach = reached()
+    hop(reach, REPLIED, 0)
+    echoes(reach, REPLIED, 0)
+    arp(reach, REPLIED, 1)
+    echoes(reach, REFUSED, 1, by=BOX)
+    assert reach.where(NONE) is LINE
+    for second in range(2, 11):
+        assert reach.where(LINE) is LINE
+        arp(reach, REPLIED, second)
+        hop(reach, REPLIED if second > 2 else LOST, second)
+        echoes(reach, LOST, second)
+    assert reach.where(LINE) is ISP
+
+
+def test_what_was_refused_before_the_box_died_is_forgotten_when_it_lives_again():
+    reach = reached()
+    hop(reach, REPLIED, 0)
+    echoes(reach, REPLIED, 0)
+    echoes(reach, REFUSED, 1, by=BOX)
+    for second in (2, 3):
+        arp(reach, LOST, second)
+        echoes(reach, LOST, second)
+    assert reach.where(LINE) is Cause.BOX
+    arp(reach, REPLIED, 4)
+    assert reach.where(Cause.BOX) is Cause.BOX
+
+
+def test_what_was_answered_before_it_went_down_is_no_recovery():
+    reach = reached()
+    echoes(reach, REPLIED, *range(10))
+    assert reach.recovered_from() is not None
+    reach.down()
+    echoes(reach, REPLIED, 10, 11)
+    assert reach.recovered_from() is None
+    echoes(reach, REPLIED, 12)
+    assert reach.recovered_from() == at(10.3)

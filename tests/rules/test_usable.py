@@ -225,3 +225,23 @@ def test_what_is_forgotten_says_nothing():
     usable.forget()
     assert judged(usable, Health.DNS_BROKEN) == FINE
     assert (usable.says, usable.portal(Health.UP, silent=True)) == ("", False)
+
+
+LYING = Health.DNS_BROKEN, Cause.DNS_LYING
+
+
+def test_a_first_right_answer_changes_no_cause_and_a_silence_does():
+    usable = Usable(OWN)
+    dns(usable, WRONG, WRONG)
+    assert judged(usable) == LYING
+    dns(usable, REPLIED)
+    assert judged(usable, Health.DNS_BROKEN) == LYING
+    dns(usable, REPLIED)
+    assert judged(usable, Health.DNS_BROKEN) == FINE
+    dns(usable, WRONG, WRONG)
+    dns(usable, *[LOST] * 7)
+    assert judged(usable, Health.DNS_BROKEN) == LYING
+    dns(usable, *[LOST] * 8)
+    assert judged(usable, Health.DNS_BROKEN) == DEAD
+    dns(usable, WRONG)
+    assert judged(usable, Health.DNS_BROKEN) == LYING
