@@ -118,6 +118,8 @@ class SpoolJob:
     host: str = ""  # job-originating-host-name: the address it came from
     authenticated: bool = False  # its queue takes no job without the password of `user`
     account: str = ""  # job-account-id (PWG 5100.7): what the client says is to pay, any text
+    copies: int = 1  # as asked for
+    format: str = "application/pdf"  # of its document, as the spooler has it; "": nobody tells
 
 
 class Spooler(Protocol):

@@ -148,6 +148,7 @@ class SimBuilding:
             device_uri=f"sim:{device}",
             host="192.0.2.7",
             account=verb.account,
+            copies=verb.copies,
         )
         while len(self._spooled) > KEPT_JOBS:
             del self._spooled[min(self._spooled)]

@@ -21,6 +21,8 @@ ATTRIBUTES = [
     "job-originating-host-name",
     "job-uuid",
     "job-account-id",
+    "copies",
+    "document-format",
     WHOLE,
     "job-media-sheets-completed",
 ]
@@ -60,6 +62,8 @@ def spool_job(
         host=str(attributes.get("job-originating-host-name", "")),
         authenticated=authenticated,
         account=str(attributes.get("job-account-id") or ""),
+        copies=number(attributes.get("copies")) or 1,
+        format=str(attributes.get("document-format") or ""),
     )
 
 

@@ -10,6 +10,10 @@ what the others leave of the movement; where that leaves one number it is certai
 copies: there only a whole that is claimed to the side is certain. What a record told before it was lost did come out,
 whatever else is not known. Pure.
 
+A spooler's word bounds only what it has read. What it passes on as it came (raster, a language of the printer's own) it
+claims to be one side, for each copy and each time it sends it, however long it is. So its word is a bound where it says
+more than that, of a kind of document that it has to read to print it.
+
 A document bounds what it can have come to with all that may come beside it: its banners, and the blank back of the last
 sheet of each copy of each document, and of each banner, which some machines count as a side and others do not. Who
 asked for one side has none; what was lost without saying how it was printed may have all of them.
@@ -34,6 +38,7 @@ from agent.rules.pages import (
 from agent.rules.sheets import large, sheets_of
 from drivers.contract import DeviceJob, JobState, SpoolJob
 
+READ = ("application/pdf", "text/", "image/jpeg", "image/png", "image/gif", "image/tiff")  # by CUPS's filters, always
 UNREAD = 500  # sides: more than anybody prints in one job at a place like ours, where nobody at all can say
 
 
@@ -55,6 +60,7 @@ class Claim:
     apart: bool = True  # the device tells prints from copies: what its print counters moved is prints
     seen: int = 0  # sides its record told while it printed, before that was lost: it cannot be fewer
     sized: bool = False  # `large` was told
+    read: bool = True  # `most` is a bound; False: the word of a spooler that may have passed a document on unread
 
     @property
     def sure(self) -> bool:
@@ -84,7 +90,7 @@ class Claim:
 
     def row(self, mono: int, colour: int, high: int, evidence: Evidence, shared: Shared | None = None) -> AttemptKnown:
         """Return the fact: at least `mono` + `colour` sides, at most `high`, of a movement `shared` with others."""
-        free, why_free = free_of(self.errand, mono + colour, self.state, lost=not self.recorded)
+        free, why_free = free_of(self.errand, mono + colour, self.state, both=self.two_sided, lost=not self.recorded)
         return AttemptKnown(
             device=self.device,
             serial=self.serial,
@@ -151,6 +157,16 @@ def _backs(job: DeviceJob, errand: Errand) -> int:
     return 0 if job.two_sided is False else errand.backs
 
 
+def _one_sided(errand: Errand) -> bool:
+    """Return True if one side was asked for: a banner would have a blank back else."""
+    return errand.banners > errand.backs and errand.forecast is not None
+
+
+def _read(job: SpoolJob, runs: int) -> bool:
+    """Return True if the spooler, which sent the job so many times, has read its document."""
+    return job.format.startswith(READ) and job.claimed_sides > max(1, job.copies) * runs
+
+
 def unrecorded(
     device: str,
     serial: str,
@@ -160,12 +176,13 @@ def unrecorded(
     *,
     turn: str = "",
     times: int = 1,
+    runs: int = 1,
     seen: tuple[DeviceJob, ...] = (),
 ) -> Claim:
     """Return the claim of a spooled job that ended but left no record at the device (it lost its memory, say).
 
-    `turn` tells attempts of one job apart, where more than one was lost; `times` is how many this claim stands for, and
-    `seen` are their records as they were last seen printing.
+    `turn` tells attempts of one job apart, where more than one was lost; `times` is how many this claim stands for,
+    `runs` how often the spooler sent the job at all, and `seen` are their records as they were last seen printing.
     A spooler adds its attempts up by itself; one that claims nothing knows nothing. If no record told otherwise, it may
     have been two-sided. A bound that was seen passed is none.
     """
@@ -186,11 +203,12 @@ def unrecorded(
         whose=whose,
         most=most,
         state=job.state,
-        two_sided=not told or any(one.two_sided is not False for one in seen),
+        two_sided=not _one_sided(errand) and (not told or any(one.two_sided is not False for one in seen)),
         errand=known,
         large=told and all(large(one.media) for one in seen),
         seen=sides,
         sized=told and all(one.media for one in seen) and len({large(one.media) for one in seen}) == 1,
+        read=errand.forecast is not None or _read(job, runs),
     )
 
 
@@ -217,20 +235,23 @@ def settle(
     a whole document it passed on unread): none is certain, and only what was counted in a document bounds it. Where
     the device does not tell copies apart, some of it may be copies: only what is claimed to the side is certain, each
     a whole document that ended well, with or without its banner. Nothing is then left of the movement for anybody else.
+    Where several share it, the word of a spooler that may have passed a document on unread bounds none of them.
     `name` is the movement's own in the books of `epoch`, so that what is still open can be settled with its neighbours.
     """
     moved = mono + colour
     if mono < 0 or colour < 0 or moved == 0:
         return tuple(claim.row(0, 0, 0, Evidence.COUNTER) for claim in claims if claim.recorded)
     said = [claim.said for claim in claims if claim.said is not None]
-    exact = len(said) == len(claims) and sum(said) == moved
-    most = said if exact else [claim.most for claim in claims]
+    words = len(claims) == 1 or all(claim.read for claim in claims)
+    exact = len(said) == len(claims) and sum(said) == moved and words
     seen = _within([claim.seen for claim in claims], moved)
-    highs = [moved if one is None else one for one in most]
+    highs = said if exact else [moved if claim.most is None else claim.most for claim in claims]
     short = sum(highs) < moved
     vague = short or not (exact or all(claim.apart for claim in claims))
     if short:
         highs = [claim.most if claim.most is not None and claim.sure else moved for claim in claims]
+    elif not words:
+        highs = [moved if claim.most is None or not claim.read else claim.most for claim in claims]
     bounds = narrow(_from(seen, highs), moved)
     if len(claims) > 1 and mono and colour:
         bounds = tuple((0, high) for _, high in bounds)
@@ -279,8 +300,9 @@ def believe(claims: tuple[Claim, ...], *, counted: bool = False) -> tuple[Attemp
     """Count claims that no counters can settle: as the document has it, or between what was seen and what is claimed.
 
     The device's own word that it completed a document whose sides were counted is taken. A record that does not say,
-    and of which nobody claims anything, is not counted: its spooled job is. A spooler that claims a single side, or
-    fewer than were seen, may not have read the document (it claims one for whatever it passes on): that is no bound.
+    and of which nobody claims anything, is not counted: its spooled job is. A spooler that claims no more than one side
+    for each copy it sent, or fewer than were seen, may not have read the document (it claims one for whatever it passes
+    on): that is no bound, and the row says so (UNTOLD).
     `counted`: the machine had counters when it printed, and may have counted blank backs.
     """
     rows = []
@@ -290,9 +312,11 @@ def believe(claims: tuple[Claim, ...], *, counted: bool = False) -> tuple[Attemp
             high = told + claim.errand.banners
             if counted or not claim.recorded:
                 high = claim.seen + UNREAD if claim.most is None else claim.most
-            rows.append(claim.row(claim.least, 0, high, Evidence.FORECAST))
+            proof = Evidence.UNTOLD if claim.most is None else Evidence.FORECAST
+            rows.append(claim.row(claim.least, 0, high, proof))
         elif not claim.recorded:
             most = claim.most or 0
-            high = most if most > max(1, claim.seen) else claim.seen + UNREAD
-            rows.append(claim.row(claim.seen, 0, high, Evidence.CLAIMED))
+            bound = claim.read and most > max(1, claim.seen)
+            high = most if bound else max(most, claim.seen) + UNREAD
+            rows.append(claim.row(claim.seen, 0, high, Evidence.CLAIMED if bound else Evidence.UNTOLD))
     return tuple(rows)

@@ -33,6 +33,7 @@ class Evidence(StrEnum):
     COUNTER = "counter"  # the difference of the device's counters
     FORECAST = "forecast"  # counted from the document
     CLAIMED = "claimed"  # the spooler's word alone
+    UNTOLD = "untold"  # nobody's word bounds it: `high` is what one job may be at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Free(StrEnum):
 
     NOT = ""
     SYSTEM = "system"  # printed again because something of ours died: the whole attempt
-    BANNER = "banner"  # the sheet that says whose job it is
+    BANNER = "banner"  # the sheet that says whose job it is, with its blank back
 
 
 def paid(mono: int, colour: int, free: int) -> dict[str, int]:
@@ -199,7 +200,8 @@ def count(job: DeviceJob, whose: Owner, errand: Errand = PLAIN, *, a3_clicks: in
         return None
     colour = min(job.sides, job.sides_colour or 0)
     fewest = sheets_of(job.sides, job.copies, two_sided=bool(job.two_sided), state=job.state)
-    free, why_free = free_of(errand, job.sides, job.state)
+    may_be_both = errand.backs >= errand.banners if job.two_sided is None else job.two_sided
+    free, why_free = free_of(errand, job.sides, job.state, both=may_be_both, sheets=job.sheets)
     big = large(job.media)
     return AttemptKnown(
         device=job.device,
@@ -228,15 +230,22 @@ def count(job: DeviceJob, whose: Owner, errand: Errand = PLAIN, *, a3_clicks: in
     )
 
 
-def free_of(errand: Errand, sides: int, state: str, *, lost: bool = False) -> tuple[int, Free]:
-    """Return how many sides are free, and why. `lost`: no record of the device says how it ended.
+def free_of(
+    errand: Errand, sides: int, state: str, *, both: bool, sheets: int | None = None, lost: bool = False
+) -> tuple[int, Free]:
+    """Return how many sides are free, and why: banners, each with its blank back where the machine counts that.
 
-    A machine may leave banners out: of a whole document they are what came beyond it. Of what broke off they came
-    first; and what is lost may have broken off, whatever the spooler believes.
+    `both`: it may have been printed on both sides; `sheets`: as the device tells them. `lost`: no record of the device
+    says how it ended. A machine may leave banners out: of a whole document they are what came beyond it. Of what broke
+    off they came first; and what is lost may have broken off, whatever the spooler believes. Fewer sides than its
+    sheets have: blank backs are not counted (of what broke off, the last sheet may be half printed). Where nobody
+    tells, the back is free too: in the member's favour.
     """
     if errand.system:
         return sides, Free.SYSTEM
+    backed = both and (sheets is None or sides >= 2 * sheets - (state != JobState.COMPLETED))
     beyond = 0 if errand.forecast is None else sides - errand.forecast
-    whole = errand.forecast is not None and state == JobState.COMPLETED and beyond >= int(lost)
-    banners = min(errand.banners, beyond if whole else sides)
-    return banners, Free.BANNER if banners else Free.NOT
+    broke_off = state != JobState.COMPLETED or beyond < int(lost) or (lost and both)
+    whole = errand.forecast is not None and not broke_off
+    free = min((1 + backed) * errand.banners, beyond if whole else sides)
+    return free, Free.BANNER if free else Free.NOT

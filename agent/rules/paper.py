@@ -178,7 +178,10 @@ class PanelRead(Fact):
 
 @dataclass(frozen=True, slots=True)
 class MetersRead(Fact):
-    """What a device's meters told at the first look of a day, by function, colour and size: see contract.METERS."""
+    """What a device's meters told, by function, colour and size: see contract.METERS.
+
+    At the first look of a day; and at the last one of a machine that was taken away, or of counters that were reset.
+    """
 
     kind: ClassVar[str] = "meters-read"
 

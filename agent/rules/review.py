@@ -139,9 +139,10 @@ def _sheets(fact: PagesCounted, sides: int) -> int:
 def _free(fact: PagesCounted, sides: int) -> int:
     """Return how many of the sides nobody pays: by the same rule as when they were counted."""
     system = isinstance(fact, AttemptCounted) and fact.why_free is Free.SYSTEM
-    banners, told = (fact.banners, fact.told) if isinstance(fact, AttemptKnown) else (0, None)
-    errand = Errand(system=system, banners=banners, forecast=told)
-    return free_of(errand, sides, fact.state, lost=is_lost(fact.attempt))[0]
+    known = fact if isinstance(fact, AttemptKnown) else None
+    errand = Errand(system=system) if known is None else Errand("", system, known.banners, known.told)
+    both = known is not None and known.two_sided
+    return free_of(errand, sides, fact.state, both=both, lost=is_lost(fact.attempt))[0]
 
 
 def _in_colour(group: str, sides: int, said: int) -> int:

@@ -123,7 +123,7 @@ def past_used(day: date, fact: PastAttributed) -> tuple[Usage, ...]:
 
 def _open_sides(between: int, state: str, evidence: Evidence) -> int:
     """Return how many sides are to be verified: more than none of what broke off, or was only claimed."""
-    doubtful = state == JobState.ABORTED or evidence in {Evidence.FORECAST, Evidence.CLAIMED}
+    doubtful = state == JobState.ABORTED or evidence in {Evidence.FORECAST, Evidence.CLAIMED, Evidence.UNTOLD}
     return max(between, 1 if doubtful else 0)
 
 

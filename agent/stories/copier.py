@@ -27,7 +27,7 @@ from agent.rules.bypass import Bypass
 from agent.rules.claims import Claim, unrecorded, unsaid
 from agent.rules.facts import CardKey, Fact
 from agent.rules.identity import Level
-from agent.rules.metering import Hearing, Metering, meters_of
+from agent.rules.metering import Hearing, Metering
 from agent.rules.pages import AttemptCounted, AttemptKnown, PagesCounted, attempt
 from agent.rules.paper import (
     BooksClosed,
@@ -36,7 +36,6 @@ from agent.rules.paper import (
     CopiesCounted,
     CopyVisitEnded,
     CopyVisitStarted,
-    MetersRead,
     PrintedPast,
     PrintsUnmatched,
     holder,
@@ -45,6 +44,7 @@ from agent.rules.spool import Stand
 from agent.rules.witness import Lost, Witness
 from agent.stories.desk import Desk
 from agent.stories.failures import Failures
+from agent.stories.meters import Meters
 from agent.stories.owners import Names, Owners, Whose, alias_of
 from agent.stories.portrait import Portrait
 from agent.stories.strangers import Strangers
@@ -61,7 +61,6 @@ from drivers.contract import (
     Moment,
     Printer,
     SpoolJob,
-    Trust,
 )
 from drivers.copying import CopyControl
 
@@ -122,7 +121,7 @@ class Clerk:
         self._claims: tuple[Claim, ...] = ()
         self._metering = Metering()
         self._awaited: dict[str, float] = {}  # records whose note may yet come, and since when
-        self._meters_day: tuple[str, date] | None = None  # when the meters were last written down, and whose
+        self._meters = Meters(device, ledger, policy.zone)
         self.books = Books(device, policy.visit_idle_s, a3_clicks=policy.a3_clicks, zone=policy.zone)
         newest = clock.now().utc
         self._strays = 0  # prints nothing explained, in sides, ever
@@ -136,9 +135,6 @@ class Clerk:
             if isinstance(entry.fact, AttemptCounted) and entry.fact.spooled:
                 spooled.append(entry.fact.spooled)
             newest = entry.at.utc if self.books.epoch else newest
-        for entry in ledger.entries(MetersRead):
-            if isinstance(entry.fact, MetersRead) and entry.fact.device == device:
-                self._meters_day = (entry.fact.serial, entry.fact.day)
         self._witness = Witness(newest.timestamp(), spooled)
 
     def _today(self) -> date:
@@ -151,7 +147,7 @@ class Clerk:
 
         `split` says of what is seen whether copies are booked up to here although the device is busy.
         """
-        raw, spooled = seen or await self._printer.read(), self._desk.spooled
+        raw, spooled, before = seen or await self._printer.read(), self._desk.spooled, self.books.booked
         self._bypass.look(raw)
         self._bypass.spool(spooled, self._desk.notebook, raw.at.mono_s)
         news, hearing = (raw.jobs, spooled) != self._judged, self._turnstile.hearing(self._even_s)
@@ -168,7 +164,8 @@ class Clerk:
         here = split is not None and split(reading)
         hold = self._desk.printing or self._metering.pending or bool(self._awaited)
         claims = () if self._metering.pending else self._claims  # nothing is settled by what still waits itself
-        for fact in self.books.judge(reading, claims, hold=hold, split=here):
+        judged = self.books.judge(reading, claims, hold=hold, split=here)
+        for fact in judged:
             if isinstance(fact, PrintsUnmatched) and not self._claims:
                 fact = await self._strangers.unseen(fact, raw, self.books)  # noqa: PLW2901
             await self._write(reading.at, self._turnstile.doubted(fact, raw))
@@ -181,7 +178,9 @@ class Clerk:
         self._even_s = raw.at.mono_s if told else self._even_s
         if told and (news or not calm):
             self._witness.balanced(spooled, self._desk.notebook)
-        await self._read_meters(raw)
+        fell = any(getattr(fact, "why", "") == "fell" for fact in judged)
+        for read, key in self._meters.look(raw, before, fell=fell):
+            await self._note(read, raw.at, key)
         self._portrait.look(raw, self._desk, self.books)
         if split is None:
             await self.turn()
@@ -192,15 +191,6 @@ class Clerk:
     async def turn(self) -> None:
         """Let whoever is badged in copy, and nobody else, where the copier can be told."""
         await self._turnstile.mind(visit=self.books.visit is not None, rest_s=self.rest_s())
-
-    async def _read_meters(self, raw: DeviceReading) -> None:
-        """Write down what the meters say, once a day: the lessor's contract is read from these."""
-        day = raw.at.utc.astimezone(self._policy.zone).date()
-        if raw.at.trust is Trust.UNKNOWN or self._meters_day == (raw.serial, day) or not (rows := meters_of(raw)):
-            return
-        self._meters_day = (raw.serial, day)
-        key = f"{self.books.device}/{raw.serial}/{day}"
-        await self._note(MetersRead(self.books.device, raw.serial, day, rows), raw.at, key)
 
     def _metered(self, raw: DeviceReading, *, now: bool, hearing: Hearing) -> DeviceReading:
         """Return the look with the counters that the books are kept by."""
@@ -286,8 +276,10 @@ class Clerk:
         for lost in missing:
             job = lost.job
             errand, times = whose.errand_of_lost(lost), max(1, len(lost.notes))
-            owner = whose.of_spooled(job)
-            claims.append(unrecorded(device, serial, job, owner, errand, turn=lost.turn, times=times, seen=lost.seen))
+            owner, runs = whose.of_spooled(job), max(1, len(self._desk.notebook.noted(job)))
+            claims.append(
+                unrecorded(device, serial, job, owner, errand, turn=lost.turn, times=times, runs=runs, seen=lost.seen)
+            )
             self._lost[claims[-1].attempt] = lost
         return [claim for claim in claims if not self.books.has(claim.attempt)]
 

@@ -190,6 +190,7 @@ class SpoolKeeper:
             claimed_sides=line.sides,
             claimed_sheets=0,
             device_uri="",
+            format="",
         )
 
     async def _judge(self, seen: Listing) -> None:

@@ -38,6 +38,7 @@ async def a_job_is_listed_under_its_user_until_after_its_end(subject: Subject) -
     assert (job.job, job.user, job.queue, job.state) == (number, "alice", subject.queue, JobState.COMPLETED)
     assert job.created_s > 0
     assert job.claimed_sides >= 0
+    assert (job.copies, job.format) == (1, "application/pdf")
     assert [one.job for one in await subject.spooler.jobs(1)] == [number]
 
 

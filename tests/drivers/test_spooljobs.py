@@ -6,7 +6,8 @@ import pytest
 
 from drivers.contract import JobState
 from drivers.releaser import _held
-from drivers.spooljobs import state_of
+from drivers.spooljobs import spool_job, state_of
+from tests.rules.test_pages import SPOOLED
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,16 @@ def test_what_lays_pages_out_anew(asked, recast):
 )
 def test_what_is_printed_without_colour(asked, mono):
     assert _held(7, asked, frozenset()).monochrome is mono
+
+
+@pytest.mark.parametrize(
+    ("told", "copies", "kind"),
+    [
+        ({}, 1, ""),
+        ({"copies": 3, "document-format": "image/urf"}, 3, "image/urf"),
+        ({"copies": "3", "document-format": None}, 1, ""),
+    ],
+)
+def test_how_often_it_was_asked_for_and_of_what_kind_it_is(told, copies, kind):
+    job = spool_job(SPOOLED.at, 7, "ipp://c", told, authenticated=False)
+    assert (job.copies, job.format) == (copies, kind)

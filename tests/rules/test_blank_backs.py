@@ -8,6 +8,7 @@ some do not, and one that was not told prints on both sides if it likes.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,12 +17,16 @@ from agent.rules.claims import Claim, believe, settle, unrecorded, unsaid
 from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.forecast import forecast
 from agent.rules.identity import Level
-from agent.rules.pages import count
+from agent.rules.pages import Errand, count
 from agent.rules.release import JobForeseen, JobForetold, JobLetOut, JobReleased, Slate
+from agent.rules.review import Doubts
+from agent.rules.settlement import SidesSettled, Why
+from agent.rules.usage import usages
 from drivers.contract import JobState
 from drivers.holding import HeldJob, Leaves
 from tests.rules.test_pages import ALICE, JOB, SPOOLED
 
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 BADGED = (AliasId("a1"), MemberId("m042"), FormulaId("subscriber"), Level.BADGE)
 
 
@@ -63,6 +68,14 @@ class Sent:
         faces = [face for sheet in self.faces(machine)[:sheets] for face in sheet]
         return len(faces) if machine.counts_blanks else sum(faces)
 
+    def free(self, machine: Machine, sheets: int | None = None) -> int:
+        """Return the sides of banners that the machine counts, of its first `sheets` (None: all)."""
+        found = self.faces(machine) or [[]]
+        first, last = (banner and machine.prints_banners for banner in self.job.banners)
+        banners = [found[0]] * first + [found[-1]] * (last and sheets in {None, len(found)})
+        faces = [face for sheet in banners if sheets != 0 for face in sheet]
+        return len(faces) if machine.counts_blanks else sum(faces)
+
     def claim(self, number: int, *, by_badge: bool, old: bool = False) -> Claim:
         """Return what is claimed of it when its record is lost."""
         told = forecast(self.job, [Leaves(pages, frozenset()) for pages in self.pages])
@@ -76,6 +89,11 @@ class Sent:
             fact = JobForetold(*about) if old else JobForeseen(*about, told.backs)
         errand = Slate().after([fact]).errand(number, 1000)
         return unrecorded("copieur", "S1", replace(SPOOLED, job=number), ALICE, errand)
+
+
+def unbooked(sent: Sent) -> Errand:
+    """Return what was known of a job while its record is there."""
+    return sent.claim(3, by_badge=True).errand
 
 
 machines = st.builds(Machine, st.booleans(), st.booleans(), st.booleans())
@@ -140,3 +158,47 @@ def test_nothing_is_less_certain_where_the_record_is_there_or_one_side_was_asked
     if sent.job.one_sided:
         (row,) = believe((claim,))
         assert row.high == sent.counted(Machine(counts_blanks=True, prints_banners=True, both_sides=False))
+
+
+@given(sents(), machines, st.booleans(), st.booleans())
+def test_a_banner_and_its_blank_back_are_free_and_nothing_else_is(sent, machine, tells_sheets, tells_sides):
+    both = sent.job.two_sided or (not sent.job.one_sided and machine.both_sides)
+    sides, sheets = sent.counted(machine), len(sent.faces(machine))
+    record = replace(JOB, sides=sides, sheets=sheets if tells_sheets else None, sides_colour=0)
+    row = count(replace(record, two_sided=both if tells_sides else None), ALICE, unbooked(sent))
+    assert row is not None
+    truth, banners = sent.free(machine), sum(sent.job.banners)
+    if machine.prints_banners or not (machine.counts_blanks and both):
+        assert row.free == truth
+    assert truth <= row.free <= 2 * banners  # a machine that leaves banners out and counts blanks: the member's favour
+    paid = [one for one in usages(row, NOON) if one.member]
+    assert sum(one.quantity for one in paid) == sides - row.free
+
+
+@given(sents(), machines, st.integers(0, 40), st.booleans())
+def test_of_what_broke_off_no_banner_is_paid_nor_its_blank_back(sent, machine, broke_off, tells_sheets):
+    both = sent.job.two_sided or (not sent.job.one_sided and machine.both_sides)
+    broke_off = min(broke_off, len(sent.faces(machine)))
+    record = replace(JOB, state=JobState.CANCELED, sides=sent.counted(machine, broke_off), two_sided=both)
+    row = count(replace(record, sheets=broke_off if tells_sheets else None), ALICE, unbooked(sent))
+    assert row is not None
+    truth = sent.free(machine, broke_off)
+    assert truth <= row.free <= 2 * sum(sent.job.banners)
+    if machine.counts_blanks and machine.prints_banners and sent.job.banners == (True, False):
+        assert row.free == truth
+
+
+@given(sents(), machines, st.integers(1, 9))
+def test_a_banner_and_its_blank_back_are_free_too_when_it_is_settled_later(sent, machine, others):
+    truth = sent.counted(machine)
+    lost = replace(sent.claim(3, by_badge=True), apart=False)  # copies on a bare total leave it open
+    rows = [row for row in settle((lost,), truth + others, 0) if row.low < row.high]
+    for row in rows:
+        doubts = Doubts().after([(row, NOON)])
+        said, *_ = doubts.settle(row.attempt, truth, 0, Why.PAPER, "a1")
+        assert isinstance(said, SidesSettled)
+        assert sent.free(machine) <= said.free <= 2 * sum(sent.job.banners)
+        if sent.job.one_sided and machine.prints_banners:
+            assert said.free == sent.free(machine)
+        after = doubts.after([(said, NOON)]).by_attempt[row.attempt].counted
+        assert sum(one.quantity for one in usages(after, NOON) if one.member) == truth - said.free

@@ -175,7 +175,7 @@ def test_whole_documents_with_some_banners_are_open_by_their_banners_alone():
 def test_a_document_that_was_seen_passed_bounds_nothing():
     passed = unrecorded("copieur", "S1", SPOOLED, ALICE, Errand(forecast=5), seen=(seen(12),))
     assert (passed.most, passed.sure) == (None, True)
-    assert [(row.low, row.high, row.evidence) for row in believe((passed,))] == [(12, 512, Evidence.FORECAST)]
+    assert [(row.low, row.high, row.evidence) for row in believe((passed,))] == [(12, 512, Evidence.UNTOLD)]
     assert [(row.low, row.high) for row in settle((passed,), 14, 0)] == [(14, 14)]
     assert [(row.low, row.high) for row in settle((replace(passed, apart=False),), 14, 0)] == [(12, 14)]
 
@@ -254,6 +254,53 @@ def test_a_claim_is_bounded_by_its_document_with_banners_and_blank_backs_or_by_t
     assert (both.most, both.sure, both.errand.spooled) == (16, True, "copieur/3/1000")
     shared = LOST.row(1, 0, 4, Evidence.COUNTER, Shared(2, "copieur/2/0/mono", 9))
     assert (shared.epoch, shared.group, shared.moved) == (2, "copieur/2/0/mono", 9)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "how", "runs", "read"),
+    [
+        (20, {}, 1, True),
+        (1, {}, 1, False),
+        (3, {"copies": 3}, 1, False),  # one for each copy of a document that it passed on
+        (4, {"copies": 3}, 1, True),
+        (6, {"copies": 3}, 2, False),  # and for each time it sent it
+        (7, {"copies": 3}, 2, True),
+        (20, {"format": "image/pwg-raster"}, 1, False),  # what the machine told it of its progress, and then no more
+        (20, {"format": ""}, 1, False),  # nobody tells: by its page log alone
+    ],
+)
+def test_a_spoolers_word_bounds_only_a_document_that_it_has_read(claimed, how, runs, read):
+    lost = unrecorded("c", "S1", replace(SPOOLED, claimed_sides=claimed, **how), ALICE, runs=runs)
+    (row,) = believe((lost,))
+    told = (0, claimed, Evidence.CLAIMED) if read else (0, claimed + 500, Evidence.UNTOLD)
+    assert (lost.read, (row.low, row.high, row.evidence)) == (read, told)
+    counted = unrecorded("c", "S1", replace(SPOOLED, claimed_sides=claimed, **how), ALICE, Errand(forecast=15))
+    assert [(row.low, row.high, row.evidence) for row in believe((counted,))] == [(0, 15, Evidence.FORECAST)]
+    assert [(row.low, row.high) for row in settle((lost,), claimed, 0)] == [(claimed, claimed)]  # the counters saw it
+
+
+def test_what_may_have_been_passed_on_unread_is_bounded_by_what_the_counters_moved():
+    unread = unrecorded("c", "S1", replace(SPOOLED, job=4, claimed_sides=3, copies=3), ALICE)
+    assert [(row.low, row.high) for row in settle((unread, LOST), 23, 0)] == [(3, 23), (0, 20)]  # 15 and 8, say
+    assert [(row.low, row.high) for row in settle((unread, LOST), 15, 0)] == [(0, 15), (0, 15)]
+    assert [(row.low, row.high) for row in settle((unread,), 15, 0)] == [(0, 15)]  # or somebody else printed too
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 30), st.integers(1, 3), st.booleans(), st.integers(0, 90)), min_size=1),
+    st.integers(0, 20),
+    st.booleans(),
+)
+def test_whatever_passed_unread_the_interval_holds_the_truth(jobs, others, counters):
+    claims, truth = [], {}
+    for number, (pages, copies, read, out) in enumerate(jobs):
+        spooled = replace(SPOOLED, job=number, claimed_sides=pages * copies if read else copies, copies=copies)
+        claims.append(unrecorded("c", "S1", spooled, ALICE))
+        truth[claims[-1].attempt] = min(out, pages * copies)
+    moved = sum(truth.values()) + others
+    rows = settle(tuple(claims), moved, 0) if counters and not others else believe(tuple(claims))
+    for row in rows:
+        assert row.low <= truth[row.attempt] <= row.high
 
 
 def test_what_is_said_of_a_whole_attempt():

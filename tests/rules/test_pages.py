@@ -191,6 +191,33 @@ def test_a_banner_is_what_came_out_beyond_the_document():
     assert (row.sides_mono, row.low, row.high, row.free) == (13, 13, 15, 0)
 
 
+@pytest.mark.parametrize(
+    ("sides", "sheets", "both", "state", "free"),
+    [
+        (8, 4, True, "completed", 2),  # a banner and five pages, each with its blank back
+        (8, None, True, "completed", 2),
+        (6, 4, True, "completed", 1),  # blank backs are not counted
+        (6, None, True, "completed", 1),
+        (6, 6, False, "completed", 1),
+        (6, 6, None, "completed", 1),
+        (8, 4, None, "completed", 2),  # nobody says how, but its sheets are full
+        (5, 4, True, "completed", 0),  # the banner was left out
+        (4, 2, True, "canceled", 2),
+        (5, 3, True, "canceled", 2),  # the last sheet may be half printed
+        (4, 3, True, "canceled", 1),
+        (4, 4, True, "canceled", 1),
+        (1, 1, True, "canceled", 1),
+        (4, None, True, "canceled", 2),  # in the member's favour
+        (4, None, False, "canceled", 1),
+    ],
+)
+def test_a_banner_is_free_with_its_blank_back_where_the_machine_counts_that(sides, sheets, both, state, free):
+    record = replace(JOB, sides=sides, sheets=sheets, two_sided=both, copies=1, state=JobState(state))
+    row = count(record, ALICE, Errand(banners=1, forecast=5, backs=2))
+    assert row is not None
+    assert row.free == free
+
+
 def test_of_what_is_lost_or_broke_off_unsaid_the_banner_came_out_first():
     known = Errand(banners=1, forecast=5)
     short = [row.free for sides in (0, 1, 4, 5, 6) for row in rows(sides, known)]

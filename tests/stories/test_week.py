@@ -28,8 +28,11 @@ POORER = {
     "a total, nobody counted the documents": Place("total", odd_claims=True),
     "a bare total, nobody counted the documents": Place("bare"),
     "a bare total, documents counted": Place("bare", counted=1.0, banners=0.3, two_sided=0.4),
-    "a bare total that counts blank backs, documents counted": Place("bare", counted=1.0, two_sided=0.4, blanks=True),
+    "a bare total that counts blank backs, documents counted": Place(
+        "bare", counted=1.0, banners=0.3, two_sided=0.4, blanks=True
+    ),
     "no counters, documents counted": Place("none", counted=1.0, banners=0.3, two_sided=0.4),
+    "all counters, blank backs count, banners": Place(counted=0.7, banners=0.7, two_sided=0.7, blanks=True),
     "all counters, A3 clicks twice, half of the documents counted": Place(
         counted=0.5, banners=0.5, a3=0.2, clicks=2, two_sided=0.5, sheets=False, odd_claims=True
     ),
@@ -67,7 +70,7 @@ def test_a_sample_of_the_week(tmp_path, seed):
     judge(played(tmp_path, seed, 120))
 
 
-@pytest.mark.parametrize(("name", "seed"), list(zip(list(POORER)[1:], (2, 1, 2, 3, 4), strict=True)))
+@pytest.mark.parametrize(("name", "seed"), list(zip(list(POORER)[1:], (2, 1, 2, 3, 5, 4), strict=True)))
 def test_a_sample_of_the_week_at_a_machine_that_tells_less(tmp_path, name, seed):
     judge_poorer(played(tmp_path, seed, 200, POORER[name]), POORER[name])
 

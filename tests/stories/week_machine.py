@@ -76,7 +76,7 @@ class Place:
     clicks: int = 1  # of the counters for a side of A3
     two_sided: float = 0.0
     sheets: bool = True  # its records tell sheets
-    blanks: bool = False  # it counts the blank back of a copy's last sheet as a side
+    blanks: bool = False  # it counts the blank back of a copy's last sheet, and of a banner, as a side
     odd_claims: bool = False  # the spooler claims one side for a document it did not read, or nothing
 
 
@@ -91,18 +91,24 @@ class Work:
     two_sided: bool = False
     large: bool = False
     banner: bool = False
+    backed: bool = False  # the banner's blank back is counted too
+
+    @property
+    def banners(self) -> int:
+        """Return the sides of its banner."""
+        return self.banner + (self.banner and self.backed)
 
     @property
     def whole(self) -> int:
-        return self.sides * self.copies + self.banner
+        return self.sides * self.copies + self.banners
 
     def sheets(self, out: int) -> int:
         """Return how many sheets `out` sides are: the banner's, then copy by copy."""
-        banner = min(out, int(self.banner))
+        banner = min(out, self.banners)
         copies, rest = divmod(out - banner, max(1, self.sides))
         if not self.two_sided:
             return out
-        return banner + copies * -(-self.sides // 2) + -(-rest // 2)
+        return min(banner, 1) + copies * -(-self.sides // 2) + -(-rest // 2)
 
 
 @dataclass
@@ -184,7 +190,7 @@ class Machine:
         """Have `out` sides of the job on paper by now."""
         work, job, now = self.work, self.jobs[-1], self.counters
         paper, clicks = self.truth[attempt(job)], self.place.clicks if work.large else 1
-        banners = min(out, int(work.banner))
+        banners = min(out, work.banners)
         coloured = out - banners if work.colour else 0
         more_colour = coloured - paper.colour
         more_mono = out - paper.sides - more_colour
