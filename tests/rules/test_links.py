@@ -489,3 +489,15 @@ def test_names_that_went_down_with_the_old_box_are_no_broken_dns():
     site.expect()
     dns(14.3, 12.8, target=OWN, mark="-")
     site.expect("dns_broken dns_dead")
+
+
+def test_a_target_that_has_no_vote_has_none_on_losses_either():
+    """A dead target and one loss of another now and then are no lossy line; both that lose are."""
+    site = Site()
+    site.see(*["++++"] * 20, *["+-++"] * 4)
+    assert site.watch.mute_targets == (TARGETS[0],)
+    for _ in range(6):
+        site.see(*["+-++"] * 60, "+--+")
+    site.expect("up none")
+    site.see("+--+", "+-+-", "+-++", "+--+")
+    site.expect("degraded loss")
