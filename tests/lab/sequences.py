@@ -275,7 +275,8 @@ def judged(line, begun):
             fine = word in may or word == "up none" or (word in before and after_s <= ENDS_S)
             if fine or (lossy and word == "degraded loss" and after_s <= LOSS_S):
                 continue
-            out = word.split()[0] in OUT and word.split()[0] not in {each.split()[0] for each in may}
+            healths = {each.split()[0] for each in (may | before if after_s <= ENDS_S else may)}
+            out = word.split()[0] in OUT - healths  # a cause that is wrong while it still comes back is a wrong word
             wrong.append(("falsely out" if out else "wrong word", number, word, round(after_s, 1)))
         within_s = LOSS_S if lossy else ENDS_S
         if number and to_s - from_s > within_s:
