@@ -74,6 +74,7 @@ class Reach:
         self._dark = False  # the box missed an ARP, or echoes of two moments in a row were lost, and none came back
         self._dark_to_s = float("-inf")  # what left before it, or just then, left in the dark
         self._beyond = 0  # echoes lost in a row while the box answered
+        self._boxless_s = float("-inf")  # when the last ARP that was lost was sent
         self._refused: dict[str, str] = {}  # since the last answer: target -> the router that refused it
         self._refusals = 0
         self._gateways: set[str] = set()
@@ -87,6 +88,8 @@ class Reach:
         replied = reply.outcome in {Outcome.REPLIED, Outcome.LATE}
         if reply.kind is ProbeKind.ARP:
             self.box.take(reply, replied=replied)
+            if not replied:
+                self._boxless_s = left_s(reply)
             if self.box_silent():
                 self._refused.clear()  # whoever refused did so before
             self._darken(left_s(reply), dark=not replied)
@@ -158,7 +161,7 @@ class Reach:
         if sent_s < self._came_s and reply.error is None:
             return  # what left after it came back: no silence began there
         target.run += 1
-        self._beyond += bool(self.box.fates and self.box.fates[-1])
+        self._beyond += bool(self.box.fates and self.box.fates[-1] and sent_s >= self._boxless_s)
         if self.run_from_s is None:
             self.run_from_s = self._run_to_s = sent_s
         self._run_to_s = max(sent_s, self._run_to_s)

@@ -525,3 +525,17 @@ def test_what_was_answered_before_it_went_down_is_no_recovery():
     assert reach.recovered_from() is None
     echoes(reach, REPLIED, 12)
     assert reach.recovered_from() == at(10.3)
+
+
+def test_what_was_lost_with_the_box_says_nothing_of_the_line_behind_it():
+    """On a satellite line an echo's loss is known two seconds later, when the box may answer again."""
+    reach = reached()
+    hop(reach, REPLIED, 0)
+    for second in (1, 2, 3):
+        arp(reach, LOST, second)
+        hop(reach, LOST, second)
+    arp(reach, REPLIED, 4)
+    echoes(reach, LOST, 1, 2, 2.5)
+    assert reach.where(Cause.BOX) is Cause.BOX
+    echoes(reach, LOST, 4, 5, 6)
+    assert reach.where(Cause.BOX) is LINE
