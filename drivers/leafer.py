@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
+from threading import Event, Thread
 from typing import IO
 
 CHROMA = 24  # of 255: how far apart the channels of a coloured pixel are
@@ -31,6 +33,7 @@ MEMORY = 512 * 1024 * 1024  # bytes of address space, each process; resident is 
 CPU_S = 60
 MOST_PAGES = 5000
 MOST_PIXELS = 20_000_000  # of one rendered page: a poster at DPI
+LOST = re.compile(rb"decod|memory|JBIG2|JPX|DCT|CCITT|image|stream", re.IGNORECASE)  # pdftoppm, of what it left out
 RASTER_LINE = 1 << 20  # bytes of one line: more than A0 at 600 dpi in four colours
 
 
@@ -120,12 +123,36 @@ def _look_pdf(file: Path) -> None:
     say(pages=pages)
     if pages > MOST_PAGES:
         raise Unreadable("too-large")
-    colour = _rendered(["pdftoppm", "-r", str(DPI), "-cropbox", str(file)], None)
-    found = list(colour)
-    if len(found) == pages:  # a renderer that gave up in between does not tell which page it left out
+    found, whole = _drawn(["pdftoppm", "-r", str(DPI), "-cropbox", str(file)])
+    if whole and len(found) == pages:  # a renderer that gave up in between does not tell which page it left out
         say(colour=[page for page, coloured in enumerate(found, 1) if coloured])
     else:
         raise Unreadable("broken")
+
+
+def _drawn(command: list[str]) -> tuple[list[bool], bool]:
+    """Return for each page whether it has colour, and whether all was drawn.
+
+    Where poppler cannot unpack a picture (too large, broken) it leaves it out, complains, and ends as if all were well.
+    """
+    lost = Event()
+    reading, writing = os.pipe()
+    ear = Thread(target=_hear, args=(reading, lost), daemon=True)
+    ear.start()
+    try:
+        found = list(_rendered(command, None, writing))
+    finally:
+        os.close(writing)
+    ear.join()
+    return found, not lost.is_set()
+
+
+def _hear(reading: int, lost: Event) -> None:
+    """Read a renderer's complaints to their end, however many, and keep none."""
+    with open(reading, "rb") as complaints:
+        while line := complaints.readline(4096):
+            if LOST.search(line):
+                lost.set()
 
 
 def postscript_pages(document: BufferedReader, start: int) -> Iterator[bool]:
@@ -135,14 +162,16 @@ def postscript_pages(document: BufferedReader, start: int) -> Iterator[bool]:
     return _rendered(["gs", *options, "-sOutputFile=%stdout", "-sstdout=%stderr", "-"], document)
 
 
-def _rendered(command: list[str], source: BufferedReader | None) -> Iterator[bool]:
+def _rendered(
+    command: list[str], source: BufferedReader | None, complaints: int = subprocess.DEVNULL
+) -> Iterator[bool]:
     """Yield for each page that a renderer draws whether it has colour. Raises Unreadable when it fails."""
     try:
         renderer = subprocess.Popen(
             command,
             stdin=subprocess.PIPE if source else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=complaints,
         )
     except OSError:
         raise Unreadable("format") from None

@@ -6,14 +6,18 @@ import asyncio
 import subprocess
 import sys
 import time
+from io import BytesIO
 from pathlib import Path
 
 import pikepdf
 import pytest
+from PIL import Image
 
 from drivers.holding import Leaves
 from drivers.leafing import leaf
 from tests.drivers.corpus import PARTS, Labelled, pdf
+
+PDF = "application/pdf"
 
 
 def look(folder: Path, data: bytes, kind: str, look_s: float = 30.0) -> Leaves:
@@ -46,6 +50,46 @@ from drivers.leafing import leaf
 seen = asyncio.run(leaf(pathlib.Path(sys.argv[1]), "application/pdf"))
 print(seen.pages, len(seen.colour), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
+
+
+def scan(data: bytes, kind: str, side: int, *, before: str = "") -> bytes:
+    """Return a page that is one picture as it stands, not unpacked by anybody."""
+    made = pikepdf.Pdf.new()
+    page = made.add_blank_page(page_size=(595, 842))
+    picture = pikepdf.Stream(made, data)
+    picture.Type, picture.Subtype = pikepdf.Name.XObject, pikepdf.Name.Image
+    picture.Width = picture.Height = side
+    picture.Filter = pikepdf.Name(f"/{kind}")
+    if kind == "JBIG2Decode":
+        picture.ColorSpace, picture.BitsPerComponent = pikepdf.Name.DeviceGray, 1
+    page.Contents = made.make_stream(f"{before} q 500 0 0 700 40 40 cm /I Do Q".encode())
+    page.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(I=picture))
+    file = BytesIO()
+    made.save(file, stream_decode_level=pikepdf.StreamDecodeLevel.none, compress_streams=False)
+    return file.getvalue()
+
+
+def jpeg2000(side: int) -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (side, side), (200, 20, 20)).save(file, "JPEG2000")
+    return file.getvalue()
+
+
+def test_a_picture_that_the_renderer_leaves_out_is_not_taken_for_black_and_white(tmp_path: Path) -> None:
+    red = jpeg2000(400)
+    assert look(tmp_path, scan(red, "JPXDecode", 400), PDF) == Leaves(1, frozenset({1}))
+    for one in (
+        scan(red[:300], "JPXDecode", 400),
+        scan(b"\0\0\0\0\x30\0\1\0\0\0\x13" + bytes(40), "JBIG2Decode", 800),
+        scan(red, "JPXDecode", 400).replace(b"[ 0 0 595 842 ]", b"[ 0 0 595000000 842000000 ]"),
+    ):
+        assert look(tmp_path, one, PDF) == Leaves(1, None, "broken")
+
+
+def test_a_word_that_no_renderer_knows_costs_nothing(tmp_path: Path) -> None:
+    assert look(tmp_path, pdf(["1 0 0 rg 50 50 300 300 re f foo bar"] * 2), PDF).colour == frozenset({1, 2})
+    many = pdf(["foo " * 200_000])  # complaints without end are heard and forgotten
+    assert look(tmp_path, many, PDF) == Leaves(1, frozenset())
 
 
 def test_large_posters_are_read_in_a_stream(tmp_path: Path) -> None:
