@@ -43,6 +43,9 @@ def test_codes_and_copies(tmp_path: Path) -> None:
     done = call(home, "paper", "codes", "copieur", str(home / "b.csv"), "--reset")
     assert "code 7 : compteur remis à zéro" in done.output
     assert "2 codes, 21 copies\n21 copies non attribuées : à donner sous « Impressions »" in done.output
+    (home / "c.csv").write_text("Code;Noir;Couleur\n42;120;6\n7;3;0\n55;30;0\n", encoding="utf-8")
+    done = call(home, "paper", "codes", "copieur", str(home / "c.csv"))
+    assert "code 55 : nouveau, à 30 faces : point de départ, à personne" in done.output
     refused = call(home, "paper", "codes", "copieur", str(home / "bad.csv"))
     assert refused.exit_code == 1
     assert "bad.csv:2:" in refused.output

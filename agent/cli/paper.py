@@ -259,6 +259,12 @@ def codes(where: Where, name: str, file: Path, was_reset: bool) -> None:
     for one in plan.judged:
         if one.why == "fell":
             click.echo(f"code {one.row.code} : compteur remis à zéro, nouveau point de départ — counter was reset")
+    new = [one.row for one in plan.judged if one.why == "first"]
+    for row in new if len(new) < len(read.rows) else ():
+        seen = f"{row.mono + row.colour} faces"
+        click.echo(
+            f"code {row.code} : nouveau, à {seen} : point de départ, à personne — new, where it stands is nobody's"
+        )
     click.echo(f"{len(read.rows)} codes, {plan.sides} copies")
     if plan.nobodys:
         click.echo(f"{plan.nobodys} copies non attribuées : à donner sous « Impressions » — nobody's")

@@ -90,23 +90,43 @@ def read_codes(data: bytes, columns: tuple[str, ...] = ()) -> CodeFile:
         code = _cell(cells, places["code"])
         if fold_text(code) in TOTALS:
             continue
-        if len(cells) <= max(places.values()):
-            faults.append(
-                LineFault(line, "la ligne est coupée : exportez le fichier à nouveau", "the line is cut short")
-            )
+        wrong = _cells_wrong(cells, len(titles), places)
+        if wrong:
+            faults.append(LineFault(line, *wrong))
             continue
         found = [_count(line, cells, places, column, faults) for column in ("mono", "colour")]
-        folded = fold_user(code_name("", code))
-        if not code:
-            faults.append(LineFault(line, "le code manque : remplissez-le ou ôtez la ligne", "the code is missing"))
-        elif len(code) > LONGEST:
-            short = f"{code[:LONGEST]}…"
-            faults.append(LineFault(line, f"le code {short} est trop long", f"the code {short} is too long"))
-        elif folded in known:
-            faults.append(LineFault(line, f"le code {code} y est deux fois", f"the code {code} is there twice"))
-        known.add(folded)
+        wrong = _code_wrong(code, known)
+        if wrong:
+            faults.append(LineFault(line, *wrong))
         rows.append(CodeRow(line, code, *found))
+    if not rows and not faults:
+        return _nothing(head, "aucun code sous les titres : exportez le fichier à nouveau", "no code below the titles")
     return CodeFile((), tuple(faults)) if faults else CodeFile(tuple(rows))
+
+
+def _cells_wrong(cells: list[str], titles: int, places: Mapping[str, int]) -> tuple[str, str] | None:
+    """Return what is wrong with how a line is cut into cells, in French and English."""
+    if len(cells) <= max(places.values()):
+        return "la ligne est coupée : exportez le fichier à nouveau", "the line is cut short"
+    if any(cells[titles:]):  # "1,234" where the comma separates
+        fr = "la ligne a plus de cases que de titres : un nombre écrit avec le séparateur ? exportez à nouveau"
+        return fr, "more cells than titles: is a number written with the separator?"
+    return None
+
+
+def _code_wrong(code: str, known: set[str]) -> tuple[str, str] | None:
+    """Return what is wrong with a code; add it to the `known` ones."""
+    folded = fold_user(code_name("", code))
+    twice = folded in known
+    known.add(folded)
+    if not code:
+        return "le code manque : remplissez-le ou ôtez la ligne", "the code is missing"
+    if not code.isprintable():
+        return "le code porte des signes illisibles : corrigez-le", "the code has unprintable signs"
+    if len(code) > LONGEST:
+        short = f"{code[:LONGEST]}…"
+        return f"le code {short} est trop long", f"the code {short} is too long"
+    return (f"le code {code} y est deux fois", f"the code {code} is there twice") if twice else None
 
 
 def code_name(device: str, code: str) -> str:
@@ -116,10 +136,10 @@ def code_name(device: str, code: str) -> str:
 
 def _table(text: str, columns: tuple[str, ...]) -> list[tuple[int, list[str]]]:
     """Return the lines from the titles on, each with its number; all of them where no line has the titles."""
-    lines = text.splitlines(keepends=True)
+    lines, wanted = text.splitlines(keepends=True), set(TITLES) if len(columns) > 2 else {"code", "mono"}
     for above, head in enumerate(lines[:PREAMBLE]):
         titles = cells_of(head) if '"' not in head or not head.count('"') % 2 else []
-        if titles and not _places(*titles[0], columns)[1]:
+        if titles and _places(*titles[0], columns)[0].keys() >= wanted:
             return [(line + above, cells) for line, cells in cells_of("".join(lines[above:]))]
     return cells_of(text)
 
@@ -142,6 +162,10 @@ def _places(line: int, titles: list[str], columns: tuple[str, ...]) -> tuple[dic
     for column, words in TITLES.items():
         wanted = (fold_text(named[column]),) if column in named else () if columns else words
         found = [place for word in wanted for place, title in enumerate(folded) if title == word]
+        if found and sum(title == folded[found[0]] for title in folded) > 1:
+            name = titles[found[0]]
+            fr = f"la colonne « {name} » y est deux fois : ôtez celle qui ne compte pas les copies"
+            faults.append(LineFault(line, fr, f"the column {name!r} is there twice: remove the one that is not copies"))
         if found:
             places[column] = found[0]
         elif column != "colour" or column in named:

@@ -96,6 +96,27 @@ def test_a_file_that_is_wrong_says_where_and_gives_nothing(data, columns, says):
 
 
 @pytest.mark.parametrize(
+    ("text", "line", "fr"),
+    [
+        ("Code,Noir,Couleur\n42,1,234,5\n", 2, "plus de cases que de titres"),
+        ("Rapport\nCode;Noir;Noir\n42;1;900\n", 2, "la colonne « Noir » y est deux fois"),
+        ("Code;Noir\n4\x1b[31m2;5\n", 2, "signes illisibles"),
+        ("Code;Noir\n4\u202e2;5\n", 2, "signes illisibles"),
+        ("Code;Noir\n\n", 1, "aucun code sous les titres"),
+        ("Code;Noir\nTotal;5\n", 1, "aucun code sous les titres"),
+    ],
+)
+def test_a_file_that_could_be_read_in_two_ways_is_not_read(text, line, fr):
+    read = read_codes(text.encode())
+    assert read.rows == ()
+    assert [(fault.line, fr in fault.fr) for fault in read.faults] == [(line, True)]
+
+
+def test_empty_cells_beyond_the_titles_are_nothing():
+    assert [row.mono for row in read_codes(b"Code;Noir\n42;5;;\n").rows] == [5]
+
+
+@pytest.mark.parametrize(
     ("known", "counters", "cumulative", "why", "moved"),
     [
         (None, (1200, 30), True, "first", (0, 0)),
