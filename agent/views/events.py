@@ -127,7 +127,7 @@ def _(fact: EntryDecided, words: Words, labels: Labels) -> str:
 def _(fact: DoorChanged | EntryUnused, words: Words, labels: Labels) -> str:
     del labels
     if isinstance(fact, EntryUnused):
-        return words("event.entry_unused", reader=fact.reader)
+        return words("event.entry_unused")
     return words(f"event.door_{fact.now}")
 
 

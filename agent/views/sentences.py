@@ -197,11 +197,14 @@ class Saying:
         return self.words("restart.late", time=self.time(at), n=passed)
 
     def tiles(self) -> tuple[SaidCard, ...]:
-        """Say what members come for, for a screen on the wall: no last card, no counter, nobody."""
+        """Say what members come for, for a screen on the wall: no last card, no counter, nobody.
+
+        The box comes where something is the matter with it: the verdict above counts that too.
+        """
         found = []
         for card in self.cards():
-            if card.area is not Area.BOX:
-                shown = card.incidents if card.area is not Area.DOOR else ()
+            if card.area is not Area.BOX or card.incidents:
+                shown = card.incidents if card.area in {Area.INTERNET, Area.PAPER} else ()
                 found.append(replace(card, incidents=shown, lines=()))
         return tuple(found)
 
@@ -344,7 +347,9 @@ class Saying:
         supplies = [said_supply(one, self.words) for one in device.supplies]
         supplies += [said_tray(one, self.words) for one in device.trays]
         name = capital(self._labels.device(device.name))
-        return SaidLine(device.level, name, self.words(f"device.{device.state}"), _joined(*soft), tuple(supplies))
+        ailing = device.level is Level.DOWN and device.state == "idle"  # it waits for paper, or for a hand
+        state = self.words("device.help" if ailing else f"device.{device.state}")
+        return SaidLine(device.level, name, state, _joined(*soft), tuple(supplies))
 
     def _door(self, door: DoorLine) -> list[SaidLine]:
         leaf = self.words(f"door.{door.leaf}" if door.contact else "door.no_contact")

@@ -195,6 +195,17 @@ def test_the_plot_says_how_it_answered(home: House) -> None:
     browse(home, story)
 
 
+def test_the_plot_says_of_which_day_its_worst_moment_was(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        await hand.claim()
+        kept(home, row(200, 34_000, 141_000), row(1, 4_240, 70_000))
+        text = said(await hand.open("/internet"))
+        assert "au pire 141 ms (95 % des réponses), hier à 19:50." in text
+        assert "hier, 19:00 34 ms 141 ms" in text
+
+    browse(home, story)
+
+
 def test_a_file_that_is_no_database_is_no_reason_to_hide_the_rest(home: House) -> None:
     async def story(hand: Hand) -> None:
         await hand.claim()

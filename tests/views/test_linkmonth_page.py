@@ -71,6 +71,7 @@ def test_a_month_says_all_that_its_provider_is_to_answer_for(home: House) -> Non
         text = said(await hand.open("/internet/rapport?month=2026-11"))
         assert "Du dimanche 1er novembre 2026 au mardi 24 novembre 2026 . Établi le" in text
         assert "Le mois n'est pas fini" in text
+        assert said(await hand.open("/internet/rapport")) == text  # an address without a month is this month's
         assert "ADSL, 17 Mbit/s descendants au contrat, 0,8 Mbit/s montants" in text
         assert "4G, 200 Go par mois au plus" in text
         # 23 days and 12 h 32 min 07 s, less an hour unmeasured and two minutes of a restart; out: 3 h 27 min 02 s

@@ -317,6 +317,9 @@ def test_a_visitor_card_is_made_lent_and_comes_back(home: House, monkeypatch: py
         home.clock.pass_s(5 * 3600)  # 17:32 and some
         page = await hand.open(at)
         assert "À rendre depuis 17:30" in page.text
+        home.clock.pass_s(6.6 * 3600)  # the next day
+        assert "À rendre depuis mardi 24 novembre, 17:30" in (await hand.open(at)).text
+        home.clock.pass_s(-6.6 * 3600)
         page = await hand.send(page.form(f"{at}/7/rendre"))
         assert "le nom du visiteur est effacé" in page.text
         page = await hand.send(page.form(f"{at}/7/perdue"))

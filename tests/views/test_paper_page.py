@@ -365,7 +365,7 @@ def test_what_was_printed_past_the_box_is_told_with_what_prevents_it_until_someb
         printed(10, "SN1/8/u8")
         page = await hand.open("/")
         assert "Le copieur : 12 faces imprimées sans passer par le boîtier" in page.text
-        assert "réservez le copieur à l'adresse du boîtier" in page.text
+        assert "choisir l'imprimante du lieu, pas le copieur lui-même" in page.text
         page = await hand.open("/impressions")
         assert "Le copieur : 12 faces depuis " in page.text
         assert "« Filtre adresse IP » (entrée)" in page.text
@@ -417,7 +417,7 @@ def test_a_print_past_the_box_is_given_to_a_member_an_account_or_the_place_and_b
         assert page.text.count(said) == 2  # as nobody's, and among today's
         assert "sous le nom « ada-pc »" in page.text
         assert "Et toujours pour « ada-pc »" not in page.text
-        assert "la machine le dit" in page.text
+        assert "compté par l'appareil" in page.text
         assert sums(home) == (45, 7, 17)
         for member, name in (("m013", "Zoé Faure"), (feast, "Fête"), ("h:", "la maison")):
             form = giving(page, paper) if member == "m013" else await changing(hand, page, paper)

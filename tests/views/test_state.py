@@ -119,6 +119,17 @@ def test_the_terminal_also_misses_the_pages_service() -> None:
     assert [one.key for one in state.incidents] == ["silent-box"]
 
 
+def test_a_device_that_waits_for_paper_is_not_called_ready() -> None:
+    waits = LiveDevice("idle", ("media-empty-error",), (), counter=10_183)
+    state = state_of(SITE, pictures(NOW, devices={"copieur": waits}), Today(), NOW, asking="web")
+    paper = next(card for card in Saying(SITE, state, "fr").cards() if card.area is Area.PAPER)
+    assert paper.level is Level.DOWN
+    assert [(line.level, line.words) for line in paper.lines] == [(Level.DOWN, "à dépanner")]
+    low = LiveDevice("idle", ("toner-low-report",), (), counter=10_183)
+    state = state_of(SITE, pictures(NOW, devices={"copieur": low}), Today(), NOW, asking="web")
+    assert Saying(SITE, state, "fr").cards()[1].lines[0].words == "prêt"
+
+
 def test_the_clock_is_to_be_watched_until_it_is_verified() -> None:
     state = state_of(SITE, pictures(NOW), Today(), replace(NOW, trust=Trust.RESTORED), asking="web")
     assert (state.level, state.incidents[0].key) == (Level.WATCH, "clock-untrusted")

@@ -77,6 +77,17 @@ def test_a_second_visit_of_the_day_is_added_before_it_is_rounded(home: House) ->
     assert statement(home) == [("m013", "visit", 30, "1.25")]  # 16 minutes: two quarters of an hour, not 2 x 1
 
 
+def test_an_arrival_of_yesterday_evening_is_told_with_its_day(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        later(home, 20)  # 08:32
+        await hand.enter()
+        choose = next(one for one in (await hand.open("/visites")).forms if "at" in one.asks)
+        page = await hand.send(choose, member="m042", at="22:50")
+        assert "Anne Petit est là depuis mardi 24 novembre, 22:50." in page.text
+
+    act(home, story)
+
+
 def test_a_past_arrival_and_refusals_in_words(home: House) -> None:
     async def story(hand: Hand) -> None:
         page = await hand.open("/visites")

@@ -72,6 +72,17 @@ def test_the_wall_says_what_members_come_for_and_the_hours(home: House) -> None:
     browse(home, story)
 
 
+def test_the_wall_shows_every_part_its_verdict_counts(home: House) -> None:
+    async def story(hand: Hand) -> None:
+        assert "Boîtier" not in (await hand.open("/ecran")).text
+        home.paint(scenes(home.clock.now())["ledger"])
+        page = await hand.open("/ecran")
+        assert "1 panne : Le registre ne s'écrit plus" in page.text.replace("\u00a0", " ")
+        assert "Boîtier Panne" in page.text
+
+    browse(home, story)
+
+
 def test_the_walls_stream_holds_what_the_wall_holds(home: House) -> None:
     async def story(hand: Hand) -> None:
         await hand.claim()

@@ -344,7 +344,7 @@ class _Teller:
             "internet.felt",
             usual=self.ms(sums.usual_ms),
             worst=self.ms(sums.worst_ms),
-            time=f"{datetime.fromtimestamp(sums.worst_s, self.now.tzinfo):%H:%M}",
+            when=self.within_a_day(datetime.fromtimestamp(sums.worst_s, self.now.tzinfo), "at"),
             lost=sums.lost,
             sent=sums.sent,
         )
@@ -360,7 +360,15 @@ class _Teller:
     def hour(self, at: datetime, rows: Sequence[LinkSample]) -> Hour:
         sums = figures(rows)
         usual, worst = ("–" if ms is None else f"{self.ms(ms)}\u00a0ms" for ms in (sums.usual_ms, sums.worst_ms))
-        return Hour(f"{at:%H:%M}", usual, worst, f"{self.t.number(sums.lost)} / {self.t.number(sums.sent)}")
+        label = self.within_a_day(at, "hour")
+        return Hour(label, usual, worst, f"{self.t.number(sums.lost)} / {self.t.number(sums.sent)}")
+
+    def within_a_day(self, at: datetime, how: str) -> str:
+        """Say when, in the last 24 hours; `how`: "at" in a sentence, "hour" alone."""
+        time = f"{at:%H:%M}"
+        if at.date() != self.now.date():
+            return self.t("internet.at_yesterday" if how == "at" else "internet.hour_yesterday", time=time)
+        return self.t("internet.at", time=time) if how == "at" else time
 
     def ms(self, ms: float) -> str:
         return self.comma(f"{ms:.0f}" if ms >= 9.5 else f"{ms:.1f}")

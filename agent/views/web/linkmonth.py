@@ -113,7 +113,7 @@ def months_of(past: Past, now: datetime) -> list[str]:
 @needs(Role.ANIMATOR)
 async def show(request: web.Request) -> web.StreamResponse:
     """Show a month as a sheet that prints."""
-    month = request.query.get("month", "")
+    month = request.query.get("month", f"{local_now(request):%Y-%m}")
     now, months = _months(request, month)
     t = words_of(request)
     teller = _Teller(t, now)

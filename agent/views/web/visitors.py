@@ -16,7 +16,7 @@ from agent.memory.visitors import PoolCard
 from agent.rules.facts import CardKey, MemberId
 from agent.rules.hours import WeeklyHours
 from agent.views.web.cards import begin_wait
-from agent.views.web.gate import CLOCK, GATE, ROSTER, Role, account_of, audit, back, form, needs, page
+from agent.views.web.gate import CLOCK, GATE, ROSTER, Role, account_of, audit, back, form, needs, page, words_of
 from agent.views.web.members import Wrong, changed, sentence, today
 
 HOME = "/membres/visiteurs"
@@ -43,7 +43,7 @@ def closing_of(request: web.Request) -> datetime | None:
 
 
 def _page(request: web.Request, given: dict[str, str] | None = None, wrong: str = "") -> web.Response:
-    now, zone = request.app[CLOCK].now().utc, request.app[GATE].zone
+    now = request.app[CLOCK].now().utc
     cards = request.app[ROSTER].visitors.cards()
     names = request.app[ROSTER].names()
     closing = closing_of(request)
@@ -56,11 +56,17 @@ def _page(request: web.Request, given: dict[str, str] | None = None, wrong: str 
         rows=rows,
         hosts=sorted(names.items(), key=lambda item: item[1].casefold()),
         closing=f"{closing:%H:%M}" if closing else "",
-        until={card.number: f"{card.until.astimezone(zone):%H:%M}" for card in cards if card.until is not None},
+        until={card.number: _until(request, card.until) for card in cards if card.until is not None},
         next_number=max((card.number for card in cards), default=0) + 1,
         given=given or {},
         wrong=wrong,
     )
+
+
+def _until(request: web.Request, until: datetime) -> str:
+    """Write until when a card is lent, with the day where it is not today's: it was never brought back."""
+    local = until.astimezone(request.app[GATE].zone)
+    return f"{local:%H:%M}" if local.date() == today(request) else f"{words_of(request).day(local)}, {local:%H:%M}"
 
 
 def _state(card: PoolCard, now: datetime) -> str:

@@ -252,7 +252,10 @@ async def arrive(request: web.Request) -> web.StreamResponse:
     name = _name(request, fields.get("member", ""))
     answer = await asked(request, "web", "visit-start", _said(fields))
     if answer.done:
-        return back(request, "/visites", "visites.arrived", name=name, time=answer.value)
+        lister = _Lister(request, words_of(request), local_now(request), people(request), _hours(request))
+        came = [one for one in _visits(request).by_id.values() if one.member == fields["member"] and one.ended is None]
+        time = lister.time(came[0].started) if came else answer.value
+        return back(request, "/visites", "visites.arrived", name=name, time=time)
     return back(request, "/visites", REFUSED.get(answer.code, "visites.not_written"))
 
 
