@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -161,6 +161,79 @@ def test_a_contract_by_function(tmp_path: Path) -> None:
     ]
     for wrong in ("scan", "scan=x", "copies=3", "scan=-1"):
         assert call(home, "paper", "contract", *quarter, "--invoice", wrong).exit_code == 2
+
+
+def test_a_quarter_in_which_the_copier_was_swapped(tmp_path: Path) -> None:
+    home = site(tmp_path, "panel")
+    with (home / "site.toml").open("a", encoding="utf-8") as file:
+        file.write("package_price = 180.00\nmono_price = 0.01\ncolour_price = 0.05\n")
+    now, first = SystemClock().now(), date(2025, 10, 1)
+    read = (
+        ("S1", first, 1000, 100),
+        ("S1", date(2025, 11, 12), 1500, 120),
+        ("S2", date(2025, 11, 12), 12, 3),
+        ("S2", date(2026, 1, 1), 212, 33),
+    )
+    with Ledger.open(home / "state" / "ledger.db") as ledger:
+        for number, (serial, day, mono, colour) in enumerate(read):
+            rows = (("total", mono + colour), ("total-colour", colour))
+            ledger.append_now(MetersRead("copieur", serial, day, rows), now, f"copieur/{number}")
+    asked = ("paper", "contract", "--quarter", "2025-Q4", "--invoice-mono", "720", "--invoice-total", "190")
+    done = call(home, *asked)
+    said = done.output.replace("\u00a0", " ").replace("\u202f", " ").splitlines()
+    assert said == [
+        "copieur: ",
+        "  Du mercredi 1er octobre 2025 au jeudi 1er janvier 2026.",
+        "  S1 : lu du mercredi 1er octobre 2025 au mercredi 12 novembre 2025.",
+        "  S1 · Noir et blanc : 500 clics, le compteur est passé de 1 000 à 1 500.",
+        "  S1 · Couleur : 20 clics, le compteur est passé de 100 à 120.",
+        "  S2 : lu du mercredi 12 novembre 2025 au jeudi 1er janvier 2026.",
+        "  S2 · Noir et blanc : 200 clics, le compteur est passé de 12 à 212.",
+        "  S2 · Couleur : 30 clics, le compteur est passé de 3 à 33.",
+        (
+            "  Copieur changé : dernier relevé de S1 le mercredi 12 novembre 2025, premier de S2 le mercredi 12"
+            " novembre 2025. Ce que le premier a encore compté n'est pas connu ; le second en avait 12 en noir et 3"
+            " en couleur, faits ici"
+            " ou ailleurs. Rien de cela n'est compté : demandez les compteurs du bon d'échange."
+        ),
+        (
+            "  Noir et blanc : au moins 700 clics en tout. Forfait de 100, 600 clics au-delà. 600 × 0,01 € = 6,00 € HT."
+            " La facture dit 720 : 20 clics de plus, peut-être ceux que personne n'a lus ; comparez avec"
+            " le bon d'échange."
+            " Soit +0,20 € HT."
+        ),
+        "  Couleur : au moins 50 clics en tout. 50 × 0,05 € = 2,50 € HT. La facture n'est pas saisie.",
+        (
+            "  Le trimestre doit coûter au moins 188,50 € HT. Dont forfait : 180,00 €. La facture demande 190,00 € :"
+            " 1,50 € de plus, peut-être pour ce que personne n'a lu."
+        ),
+    ]
+    assert done.exit_code == 1
+    (told,) = json.loads(call(home, *asked, "--json").output)
+    assert [one["serial"] for one in told["machines"]] == ["S1", "S2"]
+    assert [line["ours"] for one in told["machines"] for line in one["lines"]] == [500, 20, 200, 30]
+    assert [(line["ours"], line["least"], line["start"]) for line in told["lines"]] == [
+        (700, True, None),
+        (50, True, None),
+    ]
+    assert told["gaps"] == [
+        {
+            "why": "swapped",
+            "old": {"serial": "S1", "last_read": "2025-11-12", "more": None},
+            "new": {"serial": "S2", "first_read": "2025-11-12", "mono": 12, "colour": 3},
+        }
+    ]
+    assert call(home, *asked, "--csv").output.splitlines()[1:] == [
+        "copieur (S1);noir et blanc;1000;1500;500;;500;;;;;;;",
+        "copieur (S1);couleur;100;120;20;;20;;;;;;;",
+        "copieur (S2);noir et blanc;12;212;200;;200;;;;;;;",
+        "copieur (S2);couleur;3;33;30;;30;;;;;;;",
+        "copieur;non lu entre S1 et S2;;;;;;;;;;;;",
+        "copieur;noir et blanc;;;700;;700;100;600;0,01;6,00;720;20;0,20",
+        "copieur;couleur;;;50;;50;0;50;0,05;2,50;;;",
+        "copieur;forfait;;;;;;;;;180,00;;;",
+        "copieur;total HT;;;;;;;;;188,50;190;;1,50",
+    ]
 
 
 def test_rest_is_harmless_where_there_is_no_connector(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -24,11 +23,12 @@ if TYPE_CHECKING:
     from agent.config import PrinterConfig
     from agent.memory.ledger import Ledger
     from agent.memory.roster import RosterStore
-    from agent.rules.contract import Bill, ContractLine, Stand
+    from agent.rules.contract import Bill
     from agent.rules.memberlist import LineFault
+    from agent.rules.stretches import Laid, Quarter
     from drivers.contract import Moment
 
-    _Quarter = tuple[str, tuple[Stand, Stand] | None, tuple[ContractLine, ...], Bill | None]
+    _Told = tuple[str, Quarter | None, Laid, Bill | None]
 
 SIDES = click.IntRange(0, 999_999_999)  # no copier gets that old
 DOUBTS = {
@@ -149,9 +149,10 @@ def contract(
     as_csv: bool,
 ) -> None:
     """Lay our reading of a quarter beside the lessor's invoice. Exit code 1 where they differ."""
-    from agent.memory.handcount import quarter_stands
-    from agent.rules.contract import amount_of, bill, contract_lines, quarter_of
-    from agent.views.lessor import contract_csv, terms_of
+    from agent.memory.handcount import quarter_of_device
+    from agent.rules.contract import amount_of, bill, quarter_of
+    from agent.rules.stretches import Laid, lay
+    from agent.views.lessor import contract_csv, contract_json, terms_of
 
     span, asked = quarter_of(quarter), amount_of(invoice_total)
     if span is None:
@@ -164,19 +165,19 @@ def contract(
         )
     given = {"mono": invoice_mono, "colour": invoice_colour}
     invoice = {colour: clicks for colour, clicks in given.items() if clicks is not None} | _invoiced(functions)
-    told: list[_Quarter] = []
+    told: list[_Told] = []
     with _ledger(where, reading=True) as ledger:
         for name in [only] if only else list(where.site().printers):
-            found, terms = quarter_stands(ledger, name, *span), terms_of(_printer(where, name))
-            lines = contract_lines(*found, terms, invoice) if found else ()
-            told.append((name, found, lines, bill(lines, terms, asked) if found else None))
+            found, terms = quarter_of_device(ledger, name, *span), terms_of(_printer(where, name))
+            laid = lay(found, terms, invoice) if found else Laid(())
+            told.append((name, found, laid, bill(laid.whole, terms, asked) if found else None))
     if as_json:
-        click.echo(json.dumps([_contract_json(*one) for one in told], ensure_ascii=False, indent=1, default=str))
+        click.echo(json.dumps([contract_json(*one) for one in told], ensure_ascii=False, indent=1, default=str))
     elif as_csv:
-        click.echo(contract_csv((name, lines, cost) for name, _, lines, cost in told), nl=False)
+        click.echo(contract_csv(told), nl=False)
     else:
         _say_contract(where, told)
-    if any(any(line.difference for line in lines) or (cost and cost.difference) for _, _, lines, cost in told):
+    if any(any(line.difference for line in laid.whole) or (cost and cost.difference) for _, _, laid, cost in told):
         sys.exit(EXIT_REFUSED)
 
 
@@ -196,29 +197,15 @@ def _invoiced(texts: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def _say_contract(where: Where, told: Iterable[_Quarter]) -> None:
-    from agent.views.lessor import bill_sentence, contract_sentence
+def _say_contract(where: Where, told: Iterable[_Told]) -> None:
+    from agent.views.lessor import quarter_sentences
     from agent.views.words import words
 
     t = words(where.site().site.language)
-    for name, found, lines, cost in told:
+    for name, found, laid, cost in told:
         click.echo(f"{name}: " + (t("counters.no_stands") if found is None else ""))
-        for line in lines:
-            click.echo(f"  {contract_sentence(t, line)}")
-        if cost is not None:
-            click.echo(f"  {bill_sentence(t, cost)}")
-
-
-def _contract_json(
-    name: str, found: tuple[Stand, Stand] | None, lines: tuple[ContractLine, ...], cost: Bill | None
-) -> dict[str, object]:
-    between = None if found is None else [found[0].day.isoformat(), found[1].day.isoformat()]
-    rows = [
-        {**asdict(line), "beyond": line.beyond, "difference": line.difference, "due": line.due, "dearer": line.dearer}
-        for line in lines
-    ]
-    whole = None if cost is None else {**asdict(cost), "difference": cost.difference}
-    return {"printer": name, "between": between, "lines": rows, "bill": whole}
+        for sentence in () if found is None else quarter_sentences(t, found, laid, cost):
+            click.echo(f"  {sentence}")
 
 
 @paper.command("codes")

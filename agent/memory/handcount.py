@@ -8,17 +8,18 @@ so a crash in the middle is mended by doing it again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import sha256
 
 from agent.memory.ledger import Ledger
 from agent.rules.codes import CodeFile, Judged, Known, judge_code
-from agent.rules.contract import Stand, bounds, stand_of
+from agent.rules.contract import Stand, stand_of
 from agent.rules.facts import AliasId, Fact
-from agent.rules.pages import Owner, PagesCounted
+from agent.rules.pages import AttemptCounted, Owner, PagesCounted
 from agent.rules.panel import Counted, Typed, judge_panel
-from agent.rules.paper import CopiesByHand, CopiesCounted, MetersRead, PanelRead, PrintsUnmatched
+from agent.rules.paper import CopiesByHand, CopiesCounted, CopiesMetered, MetersRead, PanelRead, PrintsUnmatched
+from agent.rules.stretches import Quarter, read_quarter
 
 Keyed = tuple[Fact, str]
 
@@ -97,9 +98,25 @@ def plan_codes(
     return CodesPlan(tuple(judged), tuple(facts))
 
 
-def quarter_stands(ledger: Ledger, device: str, first: date, after: date) -> tuple[Stand, Stand] | None:
-    """Return between which stands of a device a quarter is read; None where there are not two. Raises LedgerError."""
-    return bounds(_stands(ledger, device), first, after)
+def quarter_of_device(ledger: Ledger, device: str, first: date, after: date) -> Quarter | None:
+    """Return what a quarter of a device is read from; None where it was not read twice. Raises LedgerError."""
+    found = read_quarter(_stands(ledger, device), first, after)
+    if found is None or len(found.stretches) == 1:
+        return found
+    return replace(found, a3_clicks=_a3_clicks(ledger, device))
+
+
+def _a3_clicks(ledger: Ledger, device: str) -> dict[str, int]:
+    """Return by serial number how far a machine's counters moved for a side of A3, as its books were kept."""
+    found = {}
+    for entry in ledger.entries(AttemptCounted, CopiesMetered):
+        fact = entry.fact
+        if isinstance(fact, AttemptCounted) and fact.device == device and fact.large:
+            found[fact.serial] = fact.clicks
+        elif isinstance(fact, CopiesMetered) and fact.device == device and (big := fact.large_mono + fact.large_colour):
+            more = fact.clicks_mono + fact.clicks_colour - fact.mono - fact.colour
+            found[fact.serial] = 1 + more // big
+    return found
 
 
 def _stands(ledger: Ledger, device: str) -> Iterable[Stand]:

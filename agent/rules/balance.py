@@ -28,8 +28,12 @@ from agent.rules.paper import (
     PrintsUnmatched,
 )
 from agent.rules.past import PastAttributed
+from agent.rules.settlement import PrintSettled
 
-GIVING: tuple[type[Fact], ...] = (CopiesCounted, PrintedPast, CopiesAttributed, PastAttributed)
+GIVING: tuple[type[Fact], ...] = (
+    *(CopiesCounted, PrintedPast, CopiesAttributed, PastAttributed),
+    *(PagesCounted, PrintSettled),
+)
 KINDS: tuple[type[Fact], ...] = (BooksOpened, BooksClosed, PagesCounted, CopiesCounted, PrintsUnmatched)
 
 
@@ -173,11 +177,14 @@ def _copied(fact: CopiesCounted) -> int:
 class Given:
     """Folds what of the unattributed account was given to somebody since. Feed it the facts of GIVING, in order.
 
-    It stays booked where it was counted. Copies that no counter saw are in no books.
+    It stays booked where it was counted: also what an uncertain print was said to be, which the counters had seen as
+    nobody's. Copies that no counter saw are in no books.
     """
 
     _rows: dict[str, tuple[date, str, int, int]] = field(default_factory=dict)  # day, device, epoch, clicks
     _given: set[str] = field(default_factory=set)
+    _open: dict[str, tuple[date, PagesCounted]] = field(default_factory=dict)  # attempt -> day, as it was counted
+    _settled: dict[str, tuple[date, str, int, int]] = field(default_factory=dict)  # as `_rows`, of prints
 
     def add(self, key: str, fact: Fact, day: date) -> None:
         """Take in one fact with its key, written on `day`."""
@@ -186,6 +193,12 @@ class Given:
                 pass
             case CopiesCounted() if not fact.member:
                 self._rows[f"copy:{key}"] = (day, fact.device, fact.epoch, _copied(fact))
+            case PagesCounted() if fact.low < fact.high:
+                self._open[fact.attempt] = (day, fact)
+            case PrintSettled() if fact.metered and fact.attempt in self._open:
+                counted_on, row = self._open[fact.attempt]
+                more = fact.sides_mono + fact.sides_colour - row.sides_mono - row.sides_colour
+                self._settled[fact.attempt] = (counted_on, fact.device, fact.epoch, more * clicks_of(row))
             case PrintedPast():
                 self._rows[f"past:{key}"] = (day, fact.device, fact.epoch, fact.mono + fact.colour)
             case CopiesAttributed() | PastAttributed() if fact.member:
@@ -198,8 +211,9 @@ class Given:
     def between(self, first: date, beyond: date) -> dict[tuple[str, int], int]:
         """Return by device and epoch the clicks given of what was counted from `first` until before `beyond`."""
         sums: dict[tuple[str, int], int] = {}
-        for name, (day, device, epoch, clicks) in self._rows.items():
-            if name in self._given and first <= day < beyond:
+        rows = [row for name, row in self._rows.items() if name in self._given]
+        for day, device, epoch, clicks in (*rows, *self._settled.values()):
+            if first <= day < beyond:
                 sums[device, epoch] = sums.get((device, epoch), 0) + clicks
         return sums
 

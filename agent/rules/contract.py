@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import MAXYEAR, date
 from decimal import Decimal
 
@@ -62,6 +62,12 @@ class Terms:
         whole = [colour for colour in COLOURS if not self.split(colour)]
         return (*whole, *(name for name in FUNCTIONS if name in self.functions))
 
+    def pack(self, what: str) -> Pack:
+        """Return what it says of a line; nothing of one that it does not have."""
+        packs = {"mono": Pack(self.mono_included, self.mono_price)}
+        packs |= {"colour": Pack(self.colour_included, self.colour_price), **self.functions}
+        return packs.get(what, Pack())
+
 
 @dataclass(frozen=True, slots=True)
 class Stand:
@@ -81,8 +87,8 @@ class ContractLine:
     """One line of a quarter, in clicks."""
 
     what: str  # "mono" | "colour" | one of FUNCTIONS | a colour and REST
-    start: int
-    end: int
+    start: int | None  # None: of several machines, or of counters that were reset
+    end: int | None
     large: int | None  # A3 sides of these; None where nobody tells
     ours: int
     included: int
@@ -91,6 +97,7 @@ class ContractLine:
     blind: bool = False  # A3 clicks otherwise for the lessor than on the device, and nobody tells how many there were
     price: Decimal | None = None  # of a click beyond
     told: bool = True  # False: the device does not count it apart, and nothing is known of it
+    least: bool = False  # machines were swapped or counters reset: nobody read all of it, and it may be more
 
     @property
     def beyond(self) -> int:
@@ -116,13 +123,15 @@ class ContractLine:
 
     @property
     def verdict(self) -> str:
-        """Return the word of its sentence: "untold", "rest", "open", "same", "more" or "less"."""
+        """Return the word of its sentence: "untold", "rest", "open", "same", "more", "gap" or "less"."""
         if not self.told:
             return "untold"
         if self.what.endswith(REST):
             return "rest"
         if self.difference is None:
             return "open"
+        if self.difference > 0 and self.least:
+            return "gap"
         return "same" if not self.difference else "more" if self.difference > 0 else "less"
 
 
@@ -133,6 +142,7 @@ class Bill:
     package: Decimal
     ours: Decimal | None  # None: something beyond the package has no price
     invoiced: Decimal | None  # None: not given
+    least: bool = False  # nobody read all of it: it may cost more
 
     @property
     def difference(self) -> Decimal | None:
@@ -146,10 +156,11 @@ def bill(lines: Iterable[ContractLine], terms: Terms, invoiced: Decimal | None) 
     if not terms.package_price and all(price is None for price in prices):
         return None
     ours: Decimal | None = cents(terms.package_price)
+    lines = tuple(lines)
     for line in lines:
         if line.verdict != "rest" and (line.beyond or not line.told):
             ours = None if ours is None or line.due is None else ours + line.due
-    return Bill(cents(terms.package_price), ours, invoiced)
+    return Bill(cents(terms.package_price), ours, invoiced, least=any(line.least for line in lines))
 
 
 def amount_of(text: str) -> Decimal | None:
@@ -207,39 +218,32 @@ def _of_panel(fact: PanelRead) -> dict[str, int]:
     return {"copy-mono": fact.copies_mono, "copy-colour": fact.copies_colour, **prints}
 
 
-def bounds(stands: Iterable[Stand], first: date, after: date) -> tuple[Stand, Stand] | None:
-    """Return the stands a quarter is read between: those nearest to its first day and to the day after its last.
+def contract_lines(
+    start: Stand, end: Stand, terms: Terms, invoice: Mapping[str, int], *, stale: bool = False
+) -> tuple[ContractLine, ...]:
+    """Return the lines of one count; `invoice` has the clicks by line, where they are known.
 
-    Whoever reads a panel comes a day late as often as a day early, and a quarter begins where the one before ended.
-    None with fewer than two, or when the machine was swapped or reset in between.
+    `stale`: the sizes at the end are those of an earlier reading.
     """
-    ordered = sorted(stands, key=lambda one: one.day)
-    if not ordered:
-        return None
-    start, end = (min(ordered, key=lambda one: (abs((one.day - bound).days), one.day)) for bound in (first, after))
-    if end.day <= start.day or end.day <= first or start.day >= after:
-        return None
-    swapped = start.serial != end.serial and bool(start.serial and end.serial)  # a panel tells no serial number
-    fell = end.mono < start.mono or end.colour < start.colour
-    return None if swapped or fell else (start, end)
-
-
-def contract_lines(start: Stand, end: Stand, terms: Terms, invoice: Mapping[str, int]) -> tuple[ContractLine, ...]:
-    """Return the lines of a quarter; `invoice` has the clicks by line, where they are known."""
     whole = {
         "mono": ((start.mono, end.mono), _moved(start.mono_large, end.mono_large)),
         "colour": ((start.colour, end.colour), _moved(start.colour_large, end.colour_large)),
     }
-    packs = {"mono": Pack(terms.mono_included, terms.mono_price)}
-    packs |= {"colour": Pack(terms.colour_included, terms.colour_price), **terms.functions}
     found = []
     for what in terms.lines:
         if what in COLOURS:
             large = f"{what}-large" in terms.functions
-            found.append(_line(what, *whole[what], terms, packs[what], invoice, apart=large))
+            found.append(_line(what, *whole[what], terms, terms.pack(what), invoice, apart=large))
         else:
-            found.append(_function(what, start, end, terms, packs[what], invoice))
-    return (*found, *_rests(found, {colour: moved for colour, (moved, _) in whole.items()}, terms))
+            found.append(_function(what, start, end, terms, terms.pack(what), invoice))
+    lines = (*found, *_rests(found, {colour: moved for colour, (moved, _) in whole.items()}, terms))
+    return tuple(replace(line, blind=line.blind or (stale and _a3_matters(line.what, terms))) for line in lines)
+
+
+def _a3_matters(what: str, terms: Terms) -> bool:
+    """Tell whether how many A3 sides there were changes the clicks of a line."""
+    clicks = 0 if f"{what.rpartition('-')[2]}-large" in terms.functions else terms.a3_clicks
+    return what.rpartition("-")[2] in COLOURS and clicks != terms.device_a3_clicks
 
 
 def _function(
@@ -265,7 +269,7 @@ def _function(
 
 def _rests(lines: Iterable[ContractLine], whole: Mapping[str, tuple[int, int]], terms: Terms) -> Iterator[ContractLine]:
     """Yield, where prints and copies are apart, what the device counted besides: fax, test pages, reports."""
-    moved = {line.what: line.end - line.start for line in lines if line.told}
+    moved = {line.what: (line.end or 0) - (line.start or 0) for line in lines if line.told}
     for colour, (start, end) in whole.items():
         apart = (moved.get(f"print-{colour}"), moved.get(f"copy-{colour}"))
         known = [clicks for clicks in apart if clicks is not None]

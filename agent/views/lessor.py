@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
+from dataclasses import asdict
 from decimal import Decimal
 
 from agent.config import PrinterConfig
 from agent.rules.contract import Bill, ContractLine, Pack, Terms
+from agent.rules.stretches import Gap, Laid, Quarter
 from agent.views.exports import guarded
 from agent.views.words import Words, money
 
@@ -50,14 +52,44 @@ def terms_of(config: PrinterConfig) -> Terms:
     )
 
 
-def contract_sentence(t: Words, line: ContractLine) -> str:
-    """Say one line of a contract."""
+def quarter_sentences(t: Words, quarter: Quarter, laid: Laid, cost: Bill | None) -> tuple[str, ...]:
+    """Say a quarter: of each machine where there was more than one, what nobody read, and the lines of the contract."""
+    first, last = quarter.between
+    said = [t("counters.between", first=t.day_of(first), last=t.day_of(last))]
+    for one, lines in laid.machines:
+        name, days = _machine(t, one.serial), {"first": t.day_of(one.start.day), "last": t.day_of(one.end.day)}
+        said.append(t("counters.machine", name=name, **days))
+        said += [t("counters.of", name=name, says=contract_sentence(t, line, alone=True)) for line in lines]
+    said += [gap_sentence(t, gap) for gap in quarter.gaps]
+    said += [contract_sentence(t, line) for line in laid.whole]
+    return (*said, *(() if cost is None else (bill_sentence(t, cost),)))
+
+
+def gap_sentence(t: Words, gap: Gap) -> str:
+    """Say what nobody read between two counts."""
+    days = {"last": t.day_of(gap.last.day), "first": t.day_of(gap.first.day)}
+    counts = {"mono": gap.mono, "colour": gap.colour}
+    if gap.reset:
+        return t("counters.gap_reset", **days, **counts)
+    names = {"old": _machine(t, gap.last.serial), "new": _machine(t, gap.first.serial)}
+    return t("counters.gap_swapped", **names, **days, **counts)
+
+
+def _machine(t: Words, serial: str) -> str:
+    return serial or t("counters.unnamed")
+
+
+def contract_sentence(t: Words, line: ContractLine, *, alone: bool = False) -> str:
+    """Say one line of a contract. `alone`: of one machine of several, which has no invoice of its own."""
     what = t(f"counters.{line.what}")
     if line.verdict == "untold":
         return t("counters.untold", what=what)
     if line.verdict == "rest":
         return t("counters.rest", what=what, ours=line.ours)
-    read = t("counters.read", what=what, ours=line.ours, start=line.start, end=line.end)
+    if line.start is None or line.end is None:
+        read = t("counters.least" if line.least else "counters.summed", what=what, ours=line.ours)
+    else:
+        read = t("counters.read", what=what, ours=line.ours, start=line.start, end=line.end)
     sides = t("counters.sides", sides=line.sides) if line.sides is not None and line.sides != line.ours else ""
     blind = t("counters.blind") if line.blind else ""
     pack = t("counters.package", included=line.included, beyond=line.beyond) if line.included else ""
@@ -65,6 +97,8 @@ def contract_sentence(t: Words, line: ContractLine) -> str:
     if line.due:
         assert line.price is not None
         cost = t("counters.cost", n=line.beyond, price=_price(line.price, t), due=money(line.due, EURO, t))
+    if alone:
+        return " ".join(filter(None, (read, sides, blind)))
     more = t(f"counters.invoice_{line.verdict}", invoiced=line.invoiced or 0, n=abs(line.difference or 0))
     dearer = t("counters.dearer", amount=_signed(line.dearer, t)) if line.dearer else ""
     return " ".join(filter(None, (read, sides, blind, pack, cost, more, dearer)))
@@ -75,10 +109,11 @@ def bill_sentence(t: Words, bill: Bill) -> str:
     if bill.ours is None:
         return t("counters.bill_unpriced")
     package = t("counters.bill_package", package=money(bill.package, EURO, t)) if bill.package else ""
-    ours = t("counters.bill", ours=money(bill.ours, EURO, t))
+    ours = t("counters.bill_least" if bill.least else "counters.bill", ours=money(bill.ours, EURO, t))
     if bill.invoiced is None or bill.difference is None:
         return " ".join(filter(None, (ours, package)))
-    verdict = "same" if not bill.difference else "more" if bill.difference > 0 else "less"
+    more = "gap" if bill.least else "more"
+    verdict = "same" if not bill.difference else more if bill.difference > 0 else "less"
     asked = t(
         f"counters.bill_{verdict}",
         invoiced=money(bill.invoiced, EURO, t),
@@ -87,15 +122,23 @@ def bill_sentence(t: Words, bill: Bill) -> str:
     return " ".join(filter(None, (ours, package, asked)))
 
 
-def contract_csv(told: Iterable[tuple[str, tuple[ContractLine, ...], Bill | None]]) -> str:
-    """Return the quarter of several devices as a file: one row a line, then the package and the whole."""
+def contract_csv(told: Iterable[tuple[str, Quarter | None, Laid, Bill | None]]) -> str:
+    """Return the quarter of several devices as a file: one row a line, then the package and the whole.
+
+    Before them the lines of each machine, where there was more than one, and what nobody read between two.
+    """
     text = io.StringIO(newline="")
     rows = csv.writer(text, delimiter=";", lineterminator="\r\n")
     rows.writerow(HEADERS)
-    for name, lines, bill in told:
-        for one in lines:
-            counted = (one.start, one.end, _or(one.sides), _or(one.large), one.ours)
-            shown = (*(counted if one.told else ("",) * 5), one.included, one.beyond if one.told else "")
+    for name, quarter, laid, bill in told:
+        for machine, lines in laid.machines:
+            called = guarded(f"{name} ({machine.serial})" if machine.serial else name)
+            rows.writerows((called, LINES[one.what], *_counted(one), *("",) * 7) for one in lines)
+        for gap in () if quarter is None else quarter.gaps:
+            ends = (gap.last.serial or "?", gap.first.serial or "?")
+            rows.writerow((guarded(name), f"non lu entre {ends[0]} et {ends[1]}", *("",) * 12))
+        for one in laid.whole:
+            shown = (*_counted(one), one.included, one.beyond if one.told else "")
             asked = (_or(one.invoiced), _or(one.difference), _comma(one.dearer))
             rows.writerow((guarded(name), LINES[one.what], *shown, _comma(one.price), _comma(one.due), *asked))
         if bill is not None:
@@ -113,6 +156,37 @@ def contract_csv(told: Iterable[tuple[str, tuple[ContractLine, ...], Bill | None
                 )
             )
     return text.getvalue()
+
+
+def contract_json(name: str, found: Quarter | None, laid: Laid, cost: Bill | None) -> dict[str, object]:
+    """Return the quarter of a device for a program."""
+    whole = None if cost is None else {**asdict(cost), "difference": cost.difference}
+    told = {"printer": name, "between": found and found.between, "lines": _lines_json(laid.whole), "bill": whole}
+    machines = [
+        {"serial": one.serial, "between": (one.start.day, one.end.day), "lines": _lines_json(lines)}
+        for one, lines in laid.machines
+    ]
+    gaps = [
+        {
+            "why": "reset" if gap.reset else "swapped",
+            "old": {"serial": gap.last.serial, "last_read": gap.last.day, "more": None},  # nobody knows
+            "new": {"serial": gap.first.serial, "first_read": gap.first.day, "mono": gap.mono, "colour": gap.colour},
+        }
+        for gap in (found.gaps if found else ())
+    ]
+    return {**told, "machines": machines, "gaps": gaps}
+
+
+def _lines_json(lines: Iterable[ContractLine]) -> list[dict[str, object]]:
+    return [
+        {**asdict(line), "beyond": line.beyond, "difference": line.difference, "due": line.due, "dearer": line.dearer}
+        for line in lines
+    ]
+
+
+def _counted(line: ContractLine) -> tuple[int | str, ...]:
+    counted = (_or(line.start), _or(line.end), _or(line.sides), _or(line.large), line.ours)
+    return counted if line.told else ("",) * 5
 
 
 def _or(count: int | None) -> int | str:

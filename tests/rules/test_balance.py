@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 from agent.rules.attribution import CopiesAttributed
 from agent.rules.balance import Balances, Given, of_rows
@@ -21,6 +21,8 @@ from agent.rules.paper import (
     PrintsUnmatched,
 )
 from agent.rules.past import PastAttributed, attributed
+from agent.rules.review import Doubts
+from agent.rules.settlement import Why
 
 ANNE = Owner("a1", MemberId("anne"), FormulaId("subscriber"))  # type: ignore[arg-type]
 OPENED = BooksOpened("copieur", "S1", 1, 100, 20, 30, 5, "first")
@@ -141,3 +143,20 @@ def test_what_of_nobodys_paper_has_somebody_by_now_is_told_by_the_day_it_was_cou
     given.add("y", given_past(""), two)
     given.add("y", given_past("h:"), two)
     assert given.between(one, date.max) == {("copieur", 1): 8}
+
+
+def test_what_an_uncertain_print_was_said_to_be_is_told_beside_what_nobody_has():
+    given, one, two = Given(), date(2026, 11, 1), date(2026, 11, 2)
+    row = replace(printed(4, 10, clicks=2), attempt="a", epoch=3, evidence=Evidence.COUNTER)
+    certain = replace(row, attempt="b", high=4)
+    doubts = Doubts().after([(row, datetime(2026, 11, 1, tzinfo=UTC))])  # type: ignore[list-item]
+    (said,) = doubts.settle("a", 9, 0, Why.PAPER, "a1")
+    for fact in (row, certain, replace(said, attempt="b")):
+        given.add("k", fact, one)  # type: ignore[arg-type]
+    assert given.between(one, two) == {}
+    given.add("k", said, two)
+    assert given.between(one, two) == {("copieur", 3): 10}  # five sides of A3, two clicks each
+    given.add("k", replace(said, turn=2, sides_mono=2), two)
+    assert given.between(one, date.max) == {("copieur", 3): -4}
+    given.add("k", replace(said, metered=False, sides_mono=9), two)  # no counter saw it: it was never nobody's
+    assert given.between(one, date.max) == {("copieur", 3): -4}

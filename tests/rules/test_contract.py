@@ -15,7 +15,6 @@ from agent.rules.contract import (
     Terms,
     amount_of,
     bill,
-    bounds,
     contract_lines,
     quarter_at,
     quarter_of,
@@ -97,28 +96,6 @@ def test_where_counters_stood():
     panel, _ = judge_panel("c", Typed(OCT, 70, 30, 40, 10), None, Counted(), "a")
     apart = {"copy-mono": 40, "copy-colour": 10, "print-mono": 30, "print-colour": 20}
     assert stand_of(panel) == Stand(OCT, "", 70, 30, functions=apart)
-
-
-def test_between_which_stands_a_quarter_is_read():
-    late, mid = Stand(date(2026, 9, 20), "S1", 49_000, 8_000), Stand(date(2026, 11, 2), "S1", 51_000, 9_100)
-    assert bounds([END, START, late, mid], OCT, JAN) == (START, END)
-    assert bounds([late, mid], OCT, JAN) == (late, mid)
-    assert bounds([mid, END], OCT, JAN) == (mid, END)
-    assert bounds([mid], OCT, JAN) is None
-    assert bounds([START], OCT, JAN) is None
-    assert bounds([], OCT, JAN) is None
-    assert bounds([START, Stand(DEC, "S2", 60_000, 9_900)], OCT, JAN) is None  # another machine
-    assert bounds([START, Stand(DEC, "S1", 60_000, 12)], OCT, JAN) is None  # reset
-
-
-def test_a_panel_read_a_few_days_late_is_the_end_of_its_quarter_and_the_beginning_of_the_next():
-    days = (date(2026, 9, 1), date(2026, 10, 5), date(2026, 12, 2), date(2027, 1, 4), date(2027, 4, 2))
-    stands = [Stand(day, "", 1000 * number, 0) for number, day in enumerate(days)]
-    assert bounds(stands, OCT, JAN) == (stands[1], stands[3])
-    assert bounds(stands, JAN, date(2027, 4, 1)) == (stands[3], stands[4])
-    assert bounds(stands, date(2027, 4, 1), date(2027, 7, 1)) is None  # nothing of it yet
-    assert bounds(stands, date(2026, 4, 1), date(2026, 7, 1)) is None  # before all of them
-    assert bounds([replace(stands[1], serial="S1"), stands[3]], OCT, JAN) is not None  # a panel beside the meters
 
 
 PRICED = Terms(3_000, 500, 2, 1, Decimal("180.00"), Decimal("0.0065"), Decimal("0.0550"))

@@ -161,7 +161,8 @@ class Machine:
             case "split":
                 return now, None
             case "total":
-                return None, LifeCount(now.sides, now.print_colour + now.copy_colour)
+                colour = now.print_colour + now.copy_colour
+                return None, LifeCount(now.sides, colour, rows=(("total", now.sides), ("total-colour", colour)))
             case "bare":
                 return None, LifeCount(now.sides)
             case _:

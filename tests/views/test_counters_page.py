@@ -210,6 +210,25 @@ def test_the_invoice_stands_beside_our_reading(house_with):
         act(home, story)
 
 
+def test_a_quarter_with_a_reset_stands_beside_the_invoice_too(house_with):
+    with house_with(copies="panel", contract=ContractConfig()) as home:
+
+        async def story(hand: Hand) -> None:
+            page = await hand.open(f"{PATH}?quarter=2026-Q4")
+            for day, mono in (("2026-10-01", "10000"), ("2026-10-20", "10500"), ("2026-10-21", "40")):
+                page = await hand.send(page.form(f"{PATH}/releve"), mono=mono, colour="0", day=day, sure="1")
+            await hand.send(page.form(f"{PATH}/releve"), mono="140", colour="0", sure="1")
+            page = await hand.open(f"{PATH}?quarter=2026-Q4&mono=650")
+            assert "· Noir et blanc : 500 clics, le compteur est passé de 10 000 à 10 500." in page.text
+            assert "· Noir et blanc : 100 clics, le compteur est passé de 40 à 140." in page.text
+            assert (
+                "le nouveau compteur en avait déjà 40 en noir et 0 en couleur. Rien de cela n'est compté." in page.text
+            )
+            assert "Noir et blanc : au moins 600 clics en tout. La facture dit 650 : 50 clics de plus" in page.text
+
+        act(home, story)
+
+
 def test_a_contract_by_function_asks_for_each_line_of_its_invoice(house_with):
     terms = ContractConfig(functions={"copy-mono": FunctionConfig(0, Decimal("0.008")), "print-mono": FunctionConfig()})
     with house_with(copies="panel", contract=terms) as home:

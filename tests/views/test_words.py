@@ -101,8 +101,8 @@ FAMILIES: set[str] = {
     *(f"counters.way_{way}" for way in COPIES),
     *(f"counters.panel_{why}" for why in ("first", "counted", "fell", "short")),
     *(f"counters.doubt_{why}" for why in ("fell", "short", "leap")),
-    *(f"counters.invoice_{verdict}" for verdict in ("open", "same", "more", "less")),
-    *(f"counters.bill_{verdict}" for verdict in ("same", "more", "less")),
+    *(f"counters.invoice_{verdict}" for verdict in ("open", "same", "more", "gap", "less")),
+    *(f"counters.bill_{verdict}" for verdict in ("same", "more", "gap", "less")),
     *(f"counters.{line}" for line in (*COLOURS, *FUNCTIONS, *(colour + REST for colour in COLOURS))),
     *(f"certificate.{system}{part}" for system in ("android", "apple", "windows", "mac") for part in ("", "_how")),
 }

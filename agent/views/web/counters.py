@@ -15,7 +15,7 @@ from datetime import date
 
 from aiohttp import web
 
-from agent.memory.handcount import Keyed, last_panel, plan_codes, plan_panel, quarter_stands
+from agent.memory.handcount import Keyed, last_panel, plan_codes, plan_panel, quarter_of_device
 from agent.memory.ledger import LedgerError
 from agent.memory.roster import RosterError
 from agent.rules.codes import code_name, code_owner, fallen, read_codes
@@ -24,7 +24,6 @@ from agent.rules.contract import (
     FUNCTIONS,
     amount_of,
     bill,
-    contract_lines,
     quarter_at,
     quarter_of,
     quarters_to,
@@ -34,8 +33,9 @@ from agent.rules.memberlist import LineFault, read_day
 from agent.rules.pages import Owner
 from agent.rules.panel import NOT_SHOWN, Typed, doubt
 from agent.rules.paper import PanelRead
+from agent.rules.stretches import lay
 from agent.views.events import Labels
-from agent.views.lessor import bill_sentence, contract_sentence, terms_of
+from agent.views.lessor import quarter_sentences, terms_of
 from agent.views.web.asking import called, current, local_now, open_payers
 from agent.views.web.gate import (
     COMMIT_S,
@@ -320,12 +320,9 @@ def _odd(request: web.Request) -> list[str]:
 def _contract(request: web.Request, t: Words, name: str, quarter: str) -> tuple[str, ...]:
     span = quarter_of(quarter)
     assert span is not None
-    found = quarter_stands(request.app[LEDGER], name, *span)
+    found = quarter_of_device(request.app[LEDGER], name, *span)
     if found is None:
         return ()
     terms = terms_of(request.app[GATE].site.printers[name])
-    lines = contract_lines(*found, terms, _invoice(request))
-    cost = bill(lines, terms, amount_of(request.query.get("total", "")))
-    between = t("counters.between", first=t.day_of(found[0].day), last=t.day_of(found[1].day))
-    said = () if cost is None else (bill_sentence(t, cost),)
-    return (between, *(contract_sentence(t, line) for line in lines), *said)
+    laid = lay(found, terms, _invoice(request))
+    return quarter_sentences(t, found, laid, bill(laid.whole, terms, amount_of(request.query.get("total", ""))))
