@@ -32,18 +32,14 @@ from drivers.silentport import silent_port
 
 @contextlib.contextmanager
 def _bare_scapy() -> Iterator[None]:
-    """Let scapy import without tables of vendors and of HTML's signs, and without looking for folders of its own.
+    """Let scapy import without its tables of vendors, and without looking for folders of its own.
 
     Measured: 32 MiB resident instead of 55 to 70, and nothing is ever written to a home or working directory.
     """
-    tables: dict[str, dict[str, Any]] = {
-        "scapy.libs.manuf": {"DATA": ""},
-        "scapy.libs.bluetoothids": {"DATA": {}},
-        "html": {"escape": str},
-    }
-    for name, holds in tables.items():
+    tables = {"scapy.libs.manuf": "", "scapy.libs.bluetoothids": {}}
+    for name, data in tables.items():
         empty = ModuleType(name)
-        vars(empty).update(holds)
+        empty.DATA = data  # type: ignore[attr-defined]
         sys.modules.setdefault(name, empty)
     folders = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
     kept = {name: value for name in folders if (value := os.environ.get(name)) is not None}
@@ -51,8 +47,6 @@ def _bare_scapy() -> Iterator[None]:
     try:
         yield
     finally:
-        if vars(sys.modules["html"])["escape"] is str:  # whoever else wants it gets the true one
-            del sys.modules["html"]
         for name in folders:
             del os.environ[name]
         os.environ.update(kept)

@@ -126,11 +126,6 @@ def test_a_small_service_stays_small(service: str) -> None:
     assert {"agent.rules.contract", "agent.tape", "importlib.metadata"} & set(done.stdout.split()) == set()
 
 
-def test_scapy_leaves_others_the_true_library_of_html() -> None:
-    program = "import drivers.wire, html; assert html.unescape('&eacute;') == '\u00e9' and html.escape('<') == '&lt;'"
-    subprocess.run([sys.executable, "-c", program], timeout=60, check=True)
-
-
 def test_the_locks_name_no_registry_and_hash_everything() -> None:
     for lock in ("requirements.lock", "requirements-test.lock", "ansible/requirements.lock"):
         lines = [line for line in (REPO / lock).read_text(encoding="ascii").splitlines() if line and line[0] != "#"]
