@@ -36,6 +36,7 @@ OF_THE_ANIMATOR = (
     "/membre/m001",
     "/membre/m001/effacer",
     "/visites",
+    "/visites/ajouter",
     "/porte",
     "/porte/ouvrir",
     "/porte/laisser",

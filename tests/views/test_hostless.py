@@ -32,6 +32,7 @@ PAGES = (
     "/membres/comptes",
     "/membre/m001",
     "/visites",
+    "/visites/ajouter",
     "/porte",
     "/porte/reservations",
 )
