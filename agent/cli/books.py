@@ -69,10 +69,10 @@ def balance(where: Where, month: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.option("--month", metavar="MONTH", help="Of one month (2026-11); default: all that is still kept.")
-@click.option("-n", "count", type=click.IntRange(0), default=50, show_default=True, help="The newest; 0: all.")
+@click.option("-n", "count", type=click.IntRange(0), help="The newest; 0: all. Default: 50, or all of a month.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
-def jobs(where: Where, month: str | None, count: int, as_json: bool) -> None:
+def jobs(where: Where, month: str | None, count: int | None, as_json: bool) -> None:
     """List print attempts, past the box too: sides, sheets, who by account id, and who says so."""
     from dataclasses import asdict
 
@@ -87,13 +87,17 @@ def jobs(where: Where, month: str | None, count: int, as_json: bool) -> None:
             rows = [row for row in every if first <= row.day < beyond]
     except LedgerError as error:
         no_ledger(error)
-    rows = rows[-count:]
+    most = count if count is not None else 0 if month else 50
+    older = max(0, len(rows) - most) if most else 0
+    rows = rows[older:]
     if as_json:
         plain = [{**asdict(row), "day": str(row.day), "written": row.written.isoformat()} for row in rows]
         click.echo(json.dumps({"jobs": plain}, ensure_ascii=False))
         return
     if not rows:
         click.echo("aucune impression — no print")
+    if older:
+        click.echo(f"{older} plus anciennes ne sont pas montrées : -n 0 — older ones are not shown")
     for row in rows:
         between = f"{row.low}–{row.high}" if row.low < row.high else str(row.low)
         who = "(la maison)" if row.member == HOUSE else row.member or "(personne)"

@@ -18,7 +18,7 @@ from agent.rules.door import EntryDecided
 from agent.rules.facts import Fact, FormulaId, MemberId
 from agent.rules.members import Member, RosterChanged
 from agent.rules.months import Months, merge, regularise
-from agent.rules.pages import PagesCounted
+from agent.rules.pages import AttemptCounted, PagesCounted
 from agent.rules.paper import CopiesCounted, PrintedPast
 from agent.rules.past import NOBODY, PastAttributed, PastCounted, counted
 from agent.rules.presence import VisitCorrected, VisitEnded, VisitStarted
@@ -46,6 +46,7 @@ class PaperRow:
     colour: int
     low: int
     high: int
+    free: int = 0  # of the sides, nobody pays these: banners, and what was printed again because something of ours died
 
     @property
     def sides(self) -> int:
@@ -121,7 +122,9 @@ class OwnFold:
                 self._paper[name] = (_paper_row(fact, written), whose)
         elif isinstance(fact, PrintSettled) and name in self._paper:
             row, whose = self._paper[name]
-            said = replace(row, mono=fact.sides_mono, colour=fact.sides_colour, low=fact.low, high=fact.high)
+            said = replace(
+                row, mono=fact.sides_mono, colour=fact.sides_colour, low=fact.low, high=fact.high, free=fact.free
+            )
             self._paper[name] = (said, whose)
         elif isinstance(fact, Attributed) and name in self._paper:
             self._paper[name] = (self._paper[name][0], fact.member)
@@ -157,18 +160,22 @@ def _paper_row(fact: PAPER, at: datetime) -> PaperRow:
     if isinstance(fact, PrintedPast):
         fact = counted(fact)
     if isinstance(fact, PagesCounted | PastCounted):
-        return PaperRow(at, fact.device, "print", fact.sides_mono, fact.sides_colour, fact.low, fact.high)
+        free = fact.free if isinstance(fact, AttemptCounted) else 0
+        return PaperRow(at, fact.device, "print", fact.sides_mono, fact.sides_colour, fact.low, fact.high, free)
     sides = fact.mono + fact.colour
     return PaperRow(at, fact.device, "copy", fact.mono, fact.colour, sides, sides)
 
 
 def of_the_month(own: Own, now: datetime) -> Mapping[str, int]:
-    """Return the minutes, prints and copies of the month of `now` (aware, on the site's wall clock)."""
+    """Return the minutes, prints and copies of the month of `now` (aware, on the site's wall clock).
+
+    Without what is free: it is the site's own, in a statement too.
+    """
     month = f"{now:%Y-%m}"
     paper = [row for row in own.paper if f"{row.at:%Y-%m}" == month]
     ends = [(one.ended, one.minutes) for one in own.visits if one.ended is not None]
     return {
         "minutes": sum(minutes for at, minutes in ends if f"{at.astimezone(now.tzinfo):%Y-%m}" == month),
-        "prints": sum(row.sides for row in paper if row.kind == "print"),
+        "prints": sum(row.sides - row.free for row in paper if row.kind == "print"),
         "copies": sum(row.sides for row in paper if row.kind == "copy"),
     }

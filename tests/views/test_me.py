@@ -22,7 +22,7 @@ from agent.rules.attribution import PagesAttributed
 from agent.rules.door import EntryDecided
 from agent.rules.facts import AliasId, CardKey, Fact, FormulaId, MemberId
 from agent.rules.health import ServiceAbsent
-from agent.rules.pages import Evidence, PagesCounted
+from agent.rules.pages import Errand, Evidence, Owner, PagesCounted, count
 from agent.rules.paper import CopiesCounted, PrintedPast
 from agent.rules.past import attributed
 from agent.rules.presence import Reason, VisitCorrected, VisitEnded, VisitEvidence, VisitStarted
@@ -32,6 +32,7 @@ from agent.views.exports import absences_until, in_time, month_statement
 from agent.views.own import KINDS, Own, OwnFold, of_the_month
 from agent.views.web.me import CODE_LASTS
 from drivers.contract import CardNumber
+from tests.rules.test_pages import JOB
 from tests.views.hand import Hand, browse
 from tests.views.scenes import SITE, House, house
 
@@ -169,6 +170,22 @@ def test_a_month_begins_at_the_sites_midnight() -> None:
     own = Own((evening, replace(evening, ended=datetime(2026, 10, 31, 22, 30, tzinfo=UTC))), (), (), None)
     november = datetime(2026, 11, 24, 12, 0, tzinfo=ZoneInfo("Europe/Paris"))
     assert of_the_month(own, november)["minutes"] == 30
+
+
+def test_what_is_free_is_in_no_sum_that_a_member_reads_beside_a_price(home: House) -> None:
+    anne, _ = people(home)
+    row = count(replace(JOB, sides=8, sheets=4, copies=1), Owner(AliasId(""), anne, OCC), Errand(banners=1, forecast=5))
+    assert row is not None
+    write(home, utc(5, 9), row)
+    fold = OwnFold(anne, "2026-11")
+    for written, entry in in_time(home.ledger.entries(*KINDS), ZoneInfo("Europe/Paris")):
+        fold.add(written, entry)
+    tariff = read_tariff(Path(home.site.tariff))
+    own = fold.done(home.roster.roster().members[anne], tariff)
+    assert [(one.sides, one.free) for one in own.paper] == [(8, 2)]  # a banner and its blank back
+    assert of_the_month(own, datetime(2026, 11, 24, tzinfo=ZoneInfo("Europe/Paris")))["prints"] == 6
+    assert own.estimate is not None
+    assert sum(line.quantity for line in own.estimate.lines if "print" in line.item) == 6
 
 
 def test_the_estimate_is_the_statements_own(home: House) -> None:

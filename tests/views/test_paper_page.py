@@ -17,7 +17,8 @@ from agent.rules.facts import AliasId, FormulaId, MemberId
 from agent.rules.pages import Evidence, Owner, PagesCounted
 from agent.rules.paper import CopiesUnheard, PastMended, PrintedPast, PrintsUnmatched
 from agent.rules.past import PastAttributed, PastCounted
-from agent.rules.settlement import PrintSettled
+from agent.rules.review import Doubts
+from agent.rules.settlement import PrintSettled, Why
 from agent.sitefile import read_tariff
 from agent.views.events import Labels, tell
 from agent.views.exports import issue_statement, month_statement
@@ -351,6 +352,24 @@ def test_an_uncertain_print_is_settled_on_the_page_and_its_neighbour_by_the_coun
             ("m042", "print-mono", 37, 37, "0.00"),
             ("m042", "copy-mono", 3, 3, "0.00"),
         ]
+
+
+def test_a_print_of_today_stands_on_the_page_as_it_was_settled(home: House) -> None:
+    anne = Owner(AliasId("x1"), MemberId("m042"), FormulaId("subscriber"))
+    lost = Claim("copieur", "S1", "lost-1", anne, most=20, state="completed", apart=False)
+    (row,) = settle((lost,), 17, 0, 1, "copieur/1/7")
+    (said,) = Doubts().after([(row, home.clock.now().utc)]).settle("lost-1", 13, 0, Why.PAPER, "a1")
+    home.ledger.append_now(row, home.clock.now(), "lost-1")
+
+    async def story(hand: Hand) -> None:
+        page = await hand.open("/impressions")
+        assert "de 0 à 17 faces" in page.text
+        assert "13 faces imprimées" not in page.text
+        home.ledger.append_now(said, home.clock.now(), "lost-1/1")
+        page = await hand.open("/impressions")
+        assert "13 faces imprimées" in page.text
+
+    act(home, story)
 
 
 def test_what_was_printed_past_the_box_is_told_with_what_prevents_it_until_somebody_says_it_is_put_right(

@@ -136,7 +136,7 @@ async def show_paper(request: web.Request) -> web.StreamResponse:
         acting=False,
         past=strays,
         books=say.books(),
-        jobs=[job for entry in today if (job := teller.job(entry, slips)) is not None],
+        jobs=[job for entry in today if (job := teller.job(entry, slips, doubts)) is not None],
         unsure=[teller.unsure(one) for one in doubts.open()[:SLIPS]],
         unsure_count=len(doubts.open()),
         reasons=[why.value for why in BY_HAND],
@@ -158,9 +158,11 @@ class _Teller:
     names: Mapping[str, str]
     labels: Labels
 
-    def job(self, entry: Entry, slips: Slips) -> Job | None:
-        """Say one job of today; None for an attempt that put nothing on paper."""
+    def job(self, entry: Entry, slips: Slips, doubts: Doubts) -> Job | None:
+        """Say one job of today, as it stands by now; None for an attempt that put nothing on paper."""
         fact = entry.fact
+        if isinstance(fact, PagesCounted) and (doubt := doubts.by_attempt.get(fact.attempt)) is not None:
+            fact = doubt.counted
         name = slip_name(fact, entry.key)
         slip = slips.by_name.get(name)
         assert isinstance(fact, PagesCounted | CopiesCounted | PrintedPast)
