@@ -30,6 +30,7 @@ def _bytes(answer: Message, how: str) -> bytes:
         "empty": b"",
         "cut": whole[: len(whole) // 2],
         "loop": whole[:-1] + b"\x44\xff\xff",  # a name whose length is negative: some clients never come back
+        "groups": whole[:-1] + b"\x04" * 300_000 + whole[-1:],  # each costs whoever reads it a hundred times its byte
         "other-request": encode(replace(answer, request=answer.request + 7)),
         "request-zero": whole[:4] + bytes(4) + whole[8:],
         "no-state": encode(replace(answer, groups=tuple(_without_state(group) for group in answer.groups))),

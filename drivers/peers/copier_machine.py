@@ -147,7 +147,8 @@ class Machine:
         self._wake()
 
     def forget(self) -> None:
-        """Lose every job record; job-ids start over."""
+        """Lose every job record, and with it what is being printed; job-ids start over."""
+        self._drop()
         self.jobs, self.done, self._era = {}, {}, self._era + 1
         append(self._state / "records.jsonl", {"kind": "forgotten"})
         self._wake()
@@ -250,12 +251,22 @@ class Machine:
         self._wake()
 
     def swap(self, serial: str) -> None:
-        """Put another machine in its place: its own serial, nothing counted yet, no jobs."""
+        """Put another machine in its place: its own serial, nothing counted yet, no jobs; the sheet in hand is lost."""
+        self._drop()
         self.serial, self.uuid, self.jobs, self.done = serial, f"urn:uuid:{uuid.uuid4()}", {}, {}
         self.prints, self.copies, self._sheet = Tally(), Tally(), 0
         self._zero = Counters(0, 0, 0, 0, 0)
         append(self._state / "records.jsonl", {"kind": "machine", "serial": serial, "uuid": self.uuid})
         self._wake()
+
+    def _drop(self) -> None:
+        """Drop what is being done, at the sheet in hand, and be ready for other work."""
+        self._glass.clear()
+        self._stops.clear()
+        self.working = None
+        if self._task is not None:
+            self._task.cancel()
+            self._task = asyncio.create_task(self._work())
 
     def obstacles(self) -> tuple[str, ...]:
         """Return the printer-state-reasons that stop it (RFC 8011 section 5.4.12)."""

@@ -34,7 +34,7 @@ class Quirks:
 
 
 TELLS = ("all", "states", "nothing")
-GARBAGE = ("empty", "cut", "loop", "html", "other-request", "no-state", "request-zero", "hang")
+GARBAGE = ("empty", "cut", "loop", "html", "other-request", "no-state", "request-zero", "groups", "hang")
 
 
 @dataclass(frozen=True, slots=True)
