@@ -92,6 +92,7 @@ class Books:
         self._closed: tuple[date, int] | None = None  # the day and counter of the last closing or opening
         self._large: Sides | None = None  # where the device's A3 copies stood when all copies were booked
         self._opened: Moment | None = None
+        self._blind_s = 0.0  # Unix seconds: of what was sent before, these counters are no witness
         self._attempts: set[str] = set()
         self._prints = Sides()  # where the print counters stand by what is booked
         self._copies = Sides()
@@ -140,6 +141,7 @@ class Books:
 
     def _open(self, fact: BooksOpened, at: Moment) -> None:
         self.epoch, self.serial, self._metered, self._opened = fact.epoch, fact.serial, fact.metered, at
+        self._blind_s = at.utc.timestamp() if fact.why in {"swapped", "fell"} else 0.0
         self._prints = self._floor = Sides(fact.print_mono, fact.print_colour)
         self._copies = Sides(fact.copy_mono, fact.copy_colour)
         self._attempts.update(fact.closed)
@@ -328,6 +330,8 @@ class Books:
     def _printed(
         self, reading: DeviceReading, counters: Counters, claims: tuple[Claim, ...], *, hold: bool
     ) -> tuple[Fact, ...]:
+        if earlier := tuple(claim for claim in claims if claim.began_s < self._blind_s):
+            return believe(earlier, counted=True)
         stand = prints_of(counters)
         rest = stand - self._prints
         self.balanced = rest == Sides() and not claims

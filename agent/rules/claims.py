@@ -22,6 +22,7 @@ asked for one side has none; what was lost without saying how it was printed may
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 
 from agent.rules.columns import Sides, halved
 from agent.rules.pages import (
@@ -60,6 +61,7 @@ class Claim:
     apart: bool = True  # the device tells prints from copies: what its print counters moved is prints
     seen: int = 0  # sides its record told while it printed, before that was lost: it cannot be fewer
     sized: bool = False  # `large` was told
+    began_s: float = inf  # Unix seconds, by our clock: when it was sent, at the earliest
     read: bool = True  # `most` is a bound; False: the word of a spooler that may have passed a document on unread
 
     @property

@@ -276,10 +276,12 @@ class Clerk:
         for lost in missing:
             job = lost.job
             errand, times = whose.errand_of_lost(lost), max(1, len(lost.notes))
-            owner, runs = whose.of_spooled(job), max(1, len(self._desk.notebook.noted(job)))
-            claims.append(
-                unrecorded(device, serial, job, owner, errand, turn=lost.turn, times=times, runs=runs, seen=lost.seen)
+            owner, noted = whose.of_spooled(job), self._desk.notebook.noted(job)
+            runs, began_s = max(1, len(noted)), min((one.began_s for one in noted), default=job.created_s)
+            claim = unrecorded(
+                device, serial, job, owner, errand, turn=lost.turn, times=times, runs=runs, seen=lost.seen
             )
+            claims.append(replace(claim, began_s=began_s))
             self._lost[claims[-1].attempt] = lost
         return [claim for claim in claims if not self.books.has(claim.attempt)]
 

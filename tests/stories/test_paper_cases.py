@@ -11,7 +11,7 @@ import contextlib
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date
 from pathlib import Path
 
@@ -465,6 +465,41 @@ def test_44_what_was_lost_when_the_counters_fell_is_never_a_certain_nothing(tmp_
         await here.look()
         (row,) = here.facts(AttemptCounted)
         assert (row.low, row.high, row.evidence, row.member) == (0, 5, "claimed", here.alice)
+
+    played(tmp_path, story)
+
+
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize("how", [("swap", "GDN0002"), ("forget",)])
+def test_44_what_was_on_paper_when_the_machine_was_swapped_is_never_a_certain_nothing(tmp_path, how, seen):
+    """The new counters are looked at before the spooler, which waits for the old machine, gives the job up."""
+
+    async def story(here: Room) -> None:
+        now = SystemClock().now()
+        created = int(now.utc.timestamp())
+        job = SpoolJob(now, "copieur", 1, created, "alice", JobState.PROCESSING, "", 0, 0, here.copier.uri)
+        note = SpoolAttempt("1-0", "copieur", 1, created, "alice", now.utc.timestamp(), 1, None)
+        here.desk.lay((job,), (note,))
+        await here.copies(3)
+        await here.starts("alice", 60, 10)
+        if seen:
+            await here.clerk.look()
+        await here.copier.press(*how)
+        if how == ("forget",):
+            await here.copier.press("reset")
+        printed = here.physical() - 3
+        await here.look()
+        here.clerk.books = Books(DEVICE, 30.0)  # our service starts anew meanwhile
+        for entry in here.ledger.entries():
+            here.clerk.books.learn(entry.fact, entry.at)
+        lost = replace(job, state=JobState.ABORTED, claimed_sides=60)
+        here.desk.lay((lost,), (replace(note, code=1),))
+        await here.look()
+        (row,) = here.facts(AttemptCounted)
+        assert (row.member, row.state, row.evidence) == (here.alice, "aborted", "claimed")
+        assert (row.high, row.low <= printed < 60) == (60, True)
+        await here.prints("bob", 3)
+        assert here.rows()[1:] == [(3, 3, *DONE)]
 
     played(tmp_path, story)
 

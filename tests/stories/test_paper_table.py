@@ -129,6 +129,7 @@ INDEX: dict[int, tuple[tuple[str, str], ...]] = {
     44: (
         (CASES, "test_44_a_swap_a_reset_and_a_wrap_open_new_books_and_lose_no_row"),
         (CASES, "test_44_what_was_lost_when_the_counters_fell_is_never_a_certain_nothing"),
+        (CASES, "test_44_what_was_on_paper_when_the_machine_was_swapped_is_never_a_certain_nothing"),
         ("rules/test_metering.py", "test_a_counter_that_wraps_goes_on"),
         (COPIES, "test_a_swapped_device_opens_new_books"),
     ),
