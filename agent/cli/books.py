@@ -53,12 +53,14 @@ def balance(where: Where, month: str | None, as_json: bool) -> None:
         sys.exit(EXIT_REFUSED if wrong else 0)
     for stand in stands:
         theirs = since.get((stand.device, stand.epoch), 0)
+        printer = where.site().printers.get(stand.device)
         click.echo(
             f"{stand.device} ({stand.serial}, livre {stand.epoch}): {stand.opening} + {stand.prints} impressions"
             f" + {stand.copies} copies + {stand.unattributed} sans personne = {stand.counter}"
             + (f" ; il manque {stand.difference}" if stand.difference else "")
             + (f" ; {stand.open_sides} à vérifier" if stand.open_sides else "")
             + (f" ; {theirs} de ces « sans personne » attribués depuis" if theirs else "")
+            + (f" ; en clics, {printer.a3_clicks} pour une face A3" if printer and printer.a3_clicks > 1 else "")
         )
     for fault in found.faults:
         click.echo(f"  {fault}")

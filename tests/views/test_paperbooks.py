@@ -119,6 +119,13 @@ def test_the_jobs_stand_as_they_were_settled(home: Path) -> None:
     assert gardien(home, "jobs", "--month", "november").exit_code == 2
 
 
+def test_a_balance_says_that_it_is_in_clicks_where_these_are_not_sides(home: Path) -> None:
+    assert "clics" not in gardien(home, "paper", "balance").output
+    file = home / "site.toml"
+    file.write_text(file.read_text().replace("[printers.copieur]", "[printers.copieur]\na3_clicks = 2"))
+    assert "; en clics, 2 pour une face A3" in gardien(home, "paper", "balance").output
+
+
 def test_whoever_adds_up_a_month_is_shown_all_of_it(home: Path) -> None:
     with Ledger.open(home / "ledger.db") as ledger:
         for number in range(60):
