@@ -22,6 +22,7 @@ def judge_printers(site: Site) -> Iterator[Fault]:
     """Judge [spooler] and every [printers.NAME]."""
     if site.spooler is not None:
         yield from one_of(("spooler", "kind"), site.spooler.kind, ("cups", "sim"))
+    yield from _judge_addresses(site)
     queues: dict[str, str] = {}
     for name, printer in site.printers.items():
         path = ("printers", name)
@@ -49,6 +50,21 @@ def judge_printers(site: Site) -> Iterator[Fault]:
                 "des files mais pas de section [spooler] ; ajoutez-la",
                 "queues but no [spooler] section; add it",
             )
+
+
+def _judge_addresses(site: Site) -> Iterator[Fault]:
+    """Judge that no two names are one machine: each would book whatever it prints."""
+    places: dict[tuple[str, int, str], str] = {}
+    for name, printer in site.printers.items():
+        if printer.kind == "ipp" and _is_ipp(printer.uri):
+            parts = urlsplit(printer.uri)
+            place = (parts.hostname or "", parts.port or 631, parts.path.rstrip("/"))
+            if (other := places.setdefault(place, name)) != name:
+                yield Fault(
+                    ("printers", name, "uri"),
+                    f"la même adresse que printers.{other} : chaque impression serait comptée deux fois ; ôtez-en une",
+                    f"the same address as printers.{other}: every print would be counted twice; remove one",
+                )
 
 
 def _judge_billing(site: Site, name: str) -> Iterator[Fault]:

@@ -214,6 +214,10 @@ READER = DOOR + '[readers.r]\nkind = "serial"\nat = "door"\ndevice = "/dev/r"\n'
         ("printers.p.uri", '[printers.p]\nkind = "ipp"\nuri = "ipps://192.0.2.1/ipp"\n'),
         ("printers.p.uri", '[printers.p]\nkind = "ipp"\nuri = "ipp://["\n'),
         ("printers.p.uri", '[printers.p]\nkind = "ipp"\nuri = "ipp://h:99999/"\n'),
+        (
+            "printers.q.uri",
+            '[printers]\np={kind="ipp",uri="ipp://h/ipp"}\nq={kind="ipp",uri="ipp://H:631/ipp/"}',
+        ),
         ("printers.door", '[printers.door]\nkind = "sim"\n'),
         ("printers.p.copies", '[printers.p]\nkind = "sim"\ncopies = "pannel"\n'),
         ("printers.p.meters", '[printers.p]\nkind = "sim"\nsnmp = "public"\nmeters = "xerox"\n'),
