@@ -135,6 +135,7 @@ def test_sessions_are_shown_and_ended_and_end_by_themselves(home: House) -> None
         ends = [form for form in page.forms if form.action == "/compte/fin"]
         assert len(ends) == 2
         assert page.text.count("(cet appareil)") == 1
+        assert "Depuis mardi 24 novembre, 12:33, jusqu'à mercredi 25 novembre, 00:33" in page.text
         page = await hand.send(ends[1])
         assert "L'appareil est déconnecté." in page.text
         assert len([form for form in page.forms if form.action == "/compte/fin"]) == 1
