@@ -13,6 +13,7 @@ from drivers.contract import Counters, DeviceState, DriverError, LargeSides, Lif
 from drivers.ipp import Attributes
 
 _DIGITS = 11  # of an Integer32 and its sign
+_MOST = 64  # reasons, supplies or trays of one device: what is beyond is left out
 _SIGNS = 128  # of a serial number: what is beyond, or cannot be printed, is left out
 _STATES = dict(zip(range(3, 6), DeviceState, strict=True))  # RFC 8011 section 5.4.11
 
@@ -25,13 +26,22 @@ def state_of(printer: Attributes) -> DeviceState:
     return state
 
 
+def reasons_of(attributes: Attributes, name: str) -> tuple[str, ...]:
+    """Return the keywords that say why, as far as they can be printed; "none" is none."""
+    return tuple(_shown(reason) for reason in attributes.texts(name) if reason != "none")[:_MOST]
+
+
+def _shown(text: str) -> str:
+    return "".join(sign for sign in text[:_SIGNS] if sign.isprintable())
+
+
 def serial_of(printer: Attributes) -> str:
     """Return what tells this machine from another of its kind: the IEEE 1284 id's serial number, else the UUID."""
     pairs = (field.partition(":") for field in (printer.text("printer-device-id") or "").split(";"))
     device_id = {key.strip().upper(): value.strip() for key, _, value in pairs}
     known = (device_id.get(key, "") for key in ("SN", "SERN", "SERIALNUMBER"))
     told = next(filter(None, known), "") or (printer.text("printer-uuid") or "").removeprefix("urn:uuid:")
-    return "".join(sign for sign in told if sign.isprintable())[:_SIGNS]
+    return _shown(told)
 
 
 def media_of(record: Attributes) -> str:
@@ -103,7 +113,7 @@ def life_of(printer: Attributes) -> LifeCount | None:
 
 def trays_of(printer: Attributes) -> tuple[Tray, ...]:
     """Read printer-input-tray (PWG 5100.13 section 5.4.2), in the order of media-ready where both have as many."""
-    spelled = [octets for octets in printer.contents("printer-input-tray") if isinstance(octets, bytes)]
+    spelled = [octets for octets in printer.contents("printer-input-tray") if isinstance(octets, bytes)][:_MOST]
     media = printer.texts("media-ready")
     named = media if len(media) == len(spelled) else ("",) * len(spelled)
     return tuple(_tray(octets, name) for octets, name in zip(spelled, named, strict=True))
@@ -122,11 +132,11 @@ def _fields(octets: bytes) -> dict[str, str]:
 
 def supplies_of(printer: Attributes) -> tuple[Supply, ...]:
     """Read printer-supply (PWG 5100.13 section 5.6), else the older marker-* attributes."""
-    spelled = [octets for octets in printer.contents("printer-supply") if isinstance(octets, bytes)]
-    names = printer.texts("printer-supply-description")
+    spelled = [octets for octets in printer.contents("printer-supply") if isinstance(octets, bytes)][:_MOST]
+    names = printer.texts("printer-supply-description")[:_MOST]
     if spelled:
         return tuple(_supply(octets, name) for octets, name in itertools.zip_longest(spelled, names) if octets)
-    levels = [level for level in printer.contents("marker-levels") if isinstance(level, int)]
+    levels = [level for level in printer.contents("marker-levels") if isinstance(level, int)][:_MOST]
     found = zip(printer.texts("marker-names"), printer.texts("marker-colors"), levels, strict=False)
     return tuple(Supply(name, _colour(colour.lower()), _share(level, 100)) for name, colour, level in found)
 

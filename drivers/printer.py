@@ -41,6 +41,7 @@ from drivers.ippdevice import (
     counters_of,
     life_of,
     media_of,
+    reasons_of,
     serial_of,
     state_of,
     supplies_of,
@@ -162,7 +163,7 @@ class IppPrinter:
             device=self._device,
             serial=serial,
             state=state,
-            reasons=tuple(reason for reason in after.texts("printer-state-reasons") if reason != "none"),
+            reasons=reasons_of(after, "printer-state-reasons"),
             supplies=supplies_of(after),
             counters=counters,
             jobs=jobs,
@@ -193,7 +194,7 @@ class IppPrinter:
             copies=count_of(record, "copies") or 1,
             two_sided=None if sides is None else sides != "one-sided",
             media=media_of(record),
-            reasons=tuple(reason for reason in record.texts("job-state-reasons") if reason != "none"),
+            reasons=reasons_of(record, "job-state-reasons"),
         )
 
 
