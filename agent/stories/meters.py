@@ -36,9 +36,10 @@ class Meters:
     def look(self, raw: DeviceReading, before: Booked, *, fell: bool = False) -> Iterator[tuple[MetersRead, str]]:
         """Yield what a look adds. `before`: where the books stood when it began; `fell`: they saw a reset in it."""
         rows, day = dict(meters_of(raw)), raw.at.utc.astimezone(self._zone).date()
-        if raw.at.trust is Trust.UNKNOWN or not rows:
-            return
         last = self._last
+        nameless = last is not None and last.serial and not raw.serial  # it did not say this once: no other machine
+        if raw.at.trust is Trust.UNKNOWN or not rows or nameless:
+            return
         if last is not None and (fell or last.serial != raw.serial) and (closing := self._closing(last, before)):
             yield self._write(closing)
         if last is None or fell or (last.serial, last.day) != (raw.serial, day):

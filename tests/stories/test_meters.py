@@ -117,6 +117,21 @@ def test_one_that_comes_back_on_the_same_day(tmp_path):
     week.close()
 
 
+def test_one_that_does_not_say_its_number_once_is_no_other_machine(tmp_path):
+    async def story(week: Week) -> None:
+        await printed(week, 5)
+        await week.look()
+        for serial in ("", "S1", "", "S1"):
+            week.machine.serial = serial
+            await week.look()
+        week.clock.now_s += DAY_S
+        await week.look()
+
+    week = played(tmp_path, story)
+    assert told(week) == [("S1", 0, 6660), ("S1", 1, 6665)]
+    week.close()
+
+
 def test_a_machine_that_tells_totals_alone_ends_by_totals_alone(tmp_path):
     async def story(week: Week) -> None:
         await printed(week, 5)
