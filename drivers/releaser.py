@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from drivers.contract import DriverError
+from drivers.cupsqueues import Queue
 from drivers.holding import HeldJob, Leaves
 from drivers.leafing import leaf
 from drivers.spooljobs import queue_of
@@ -26,8 +27,8 @@ log = logging.getLogger(__name__)
 
 LARGEST = 256 * 1024 * 1024  # bytes of a job that is looked through
 DOCUMENTS = 20  # of one job that are looked through
-STOPPED = 5  # printer-state, RFC 8011 section 5.4.11
 PREFIX = "ipp://localhost/printers/"
+WAITS = "Vos travaux attendent votre badge au copieur"  # why a queue stands
 MONO = "monochrome"  # PWG 5100.13; CUPS drops the modes beside it, and "auto", and the device may print in colour
 GREY = {"gray", "grayscale", "grey", "black", "kgray", "fastgray", "mono", "monochrome"}  # what PPDs call it
 ATTRIBUTES = [
@@ -68,6 +69,9 @@ class Line(Protocol):
     async def ask(self, work: Callable[[Any], T]) -> T:
         """Do `work` with the connection. Raises DriverError."""
 
+    async def queues(self) -> Mapping[str, Queue]:
+        """Return all queues CUPS has. Raises DriverError."""
+
     async def asking(self, queues: frozenset[str]) -> frozenset[str]:
         """Return the queues that take no job without a password. Raises DriverError."""
 
@@ -88,7 +92,11 @@ class CupsReleaser:
 
     async def keep_stopped(self) -> tuple[str, ...]:
         """Stop the intake queues that somebody started: they would print for nobody. Raises DriverError."""
-        return await self._line.ask(lambda cups: _stop(cups, self._queues))
+        there = await self._line.queues()
+        running = tuple(name for name in sorted(self._queues & there.keys()) if not there[name].stopped)
+        for name in running:
+            await self._line.ask(lambda cups: cups.disablePrinter(name, reason=WAITS))  # noqa: B023  (awaited at once)
+        return running
 
     async def leaf(self, job: HeldJob) -> tuple[Leaves, ...]:
         """Look through a job's documents one after the other. Raises DriverError when CUPS does not hand them out."""
@@ -110,12 +118,23 @@ class CupsReleaser:
         """Move a job to a queue that prints, and start that queue if it stands. Raises DriverError."""
         await self._line.ask(lambda cups: cups.moveJob(job_id=job.job, job_printer_uri=PREFIX + queue))
         try:
-            started = await self._line.ask(lambda cups: _start(cups, queue))
+            started = await self._start(queue)
         except DriverError as error:  # the job is out; the next badge looks again
             return log.warning("nobody knows whether the queue %s prints: %s", queue, error)
         if started:
             log.warning("the queue %s was stopped and a badge let a job out to it: it is started again", queue)
         return None
+
+    async def _start(self, queue: str) -> bool:
+        """Start a queue that was stopped; True if it was.
+
+        CUPS stops one whose backend failed or is missing (backend(7)), and tells nobody: a badge would wait for ever.
+        """
+        there = await self._line.queues()
+        if queue not in there or not there[queue].stopped:
+            return False
+        await self._line.ask(lambda cups: cups.enablePrinter(queue))
+        return True
 
     async def discard(self, job: HeldJob) -> None:
         """Cancel a job. Raises DriverError."""
@@ -127,26 +146,6 @@ def _waiting(cups: Any) -> dict[int, Mapping[str, object]]:
         which_jobs="not-completed", my_jobs=False, requested_attributes=ATTRIBUTES
     )
     return found
-
-
-def _stop(cups: Any, queues: frozenset[str]) -> tuple[str, ...]:
-    printers: Mapping[str, Mapping[str, object]] = cups.getPrinters()
-    running = tuple(name for name in sorted(queues) if name in printers and printers[name]["printer-state"] != STOPPED)
-    for name in running:
-        cups.disablePrinter(name, reason="Vos travaux attendent votre badge au copieur")
-    return running
-
-
-def _start(cups: Any, queue: str) -> bool:
-    """Start a queue that was stopped; True if it was.
-
-    CUPS stops one whose backend failed or is missing (backend(7)), and tells nobody: a badge would wait for ever.
-    """
-    told: Mapping[str, object] = cups.getPrinterAttributes(queue, requested_attributes=["printer-state"])
-    if told["printer-state"] != STOPPED:
-        return False
-    cups.enablePrinter(queue)
-    return True
 
 
 def _document(cups: Any, job: HeldJob, number: int) -> Mapping[str, str]:

@@ -35,6 +35,7 @@ import cups
 
 from drivers.contract import Clock, DriverError, SpoolJob
 from drivers.cupsdconf import read_conf
+from drivers.cupsqueues import Queue, queues
 from drivers.pagelog import PageLog
 from drivers.printpath import PrintPath
 from drivers.spooling import PageLogLook, SpoolAttempt, SpoolSettings
@@ -130,7 +131,7 @@ class CupsSpooler:
 
     async def jobs(self, first_job: int) -> tuple[SpoolJob, ...]:
         """Return the jobs of our queues with id >= `first_job`, ascending. Raises DriverError."""
-        rows = await self._call(_Worker.device_uris)
+        there = await self.queues()
         asking = await self.asking(self._queues)
         found: list[SpoolJob] = []
         for _ in range(PAGES_LIMIT):
@@ -139,7 +140,7 @@ class CupsSpooler:
             at = self._clock.now()
             for job, attributes in sorted(page.items()):
                 if (name := queue_of(attributes)) in self._queues:
-                    uri = rows.get(name, "").removeprefix(SCHEME)
+                    uri = there[name].device_uri.removeprefix(SCHEME) if name in there else ""
                     found.append(spool_job(at, job, uri, attributes, authenticated=name in asking))
             if len(page) < PAGE:
                 return tuple(found)
@@ -165,8 +166,7 @@ class CupsSpooler:
     async def settings(self) -> SpoolSettings | None:
         """Return what CUPS runs by. Raises DriverError."""
         conf = await self._call(_Worker.configuration)
-        uris = await self._call(_Worker.device_uris)
-        ours = {name: uri for name, uri in uris.items() if name in self._queues}
+        ours = {name: of.device_uri for name, of in (await self.queues()).items() if name in self._queues}
         bell = self._notes is not None and self._notes.hangs
         log = self._page_log is not None and self._page_log.readable
         return SpoolSettings(conf, ours, bell, log, await self.asking(self._queues))
@@ -178,6 +178,10 @@ class CupsSpooler:
             self._asking = await self._call(lambda worker: worker.asking(queues))
             self._asked_s = now_s
         return self._asking
+
+    async def queues(self) -> Mapping[str, Queue]:
+        """Return all queues CUPS has. Raises DriverError."""
+        return await self._call(_Worker.queues)
 
     async def ask(self, work: Callable[[Any], T]) -> T:
         """Do one call with pycups's connection, for those who lead a line of their own. Raises DriverError."""
@@ -268,9 +272,9 @@ class _Worker:
         """Do any other call."""
         return work(self._connection)
 
-    def device_uris(self) -> dict[str, str]:
-        """Return where each queue prints to."""
-        return {name: str(of.get("device-uri", "")) for name, of in self._connection.getPrinters().items()}
+    def queues(self) -> Mapping[str, Queue]:
+        """Return all queues; pycups would leak (drivers.cupsqueues)."""
+        return queues(self._server, CALL_S)
 
     def configuration(self) -> str:
         """Return the text of cupsd.conf as CUPS itself hands it to its administrators; "" if it refuses us."""
@@ -282,12 +286,10 @@ class _Worker:
             file.seek(0)
             return file.read().decode("utf-8", "replace")
 
-    def asking(self, queues: frozenset[str]) -> frozenset[str]:
+    def asking(self, named: frozenset[str]) -> frozenset[str]:
         """Return the queues whose policy proves names (drivers.cupsdconf). One that is not there proves none."""
-        conf, there = read_conf(self.configuration()), queues & self._connection.getPrinters().keys()
-        wanted = ["printer-op-policy"]
-        told = {one: self._connection.getPrinterAttributes(one, requested_attributes=wanted) for one in there}
-        return frozenset(one for one, of in told.items() if conf.proves_names(str(of.get(wanted[0], ""))))
+        conf, there = read_conf(self.configuration()), self.queues()
+        return frozenset(one for one in named & there.keys() if conf.proves_names(there[one].policy))
 
     def page(self, first_job: int, attributes: list[str] = ATTRIBUTES) -> dict[int, Mapping[str, object]]:
         """Return at most PAGE jobs from `first_job` on, with the named attributes."""
