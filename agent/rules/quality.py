@@ -249,7 +249,7 @@ class Quality:
             return self._saturated(full)
         if self._lossy:
             return Health.DEGRADED, Cause.LOSS
-        return (Health.DEGRADED, Cause.DELAY) if slow else (Health.UP, Cause.NONE)
+        return (Health.DEGRADED, Cause.DELAY) if slow and self._longer() else (Health.UP, Cause.NONE)
 
     def _saturated(self, full: Cause | None) -> tuple[Health, Cause]:
         return Health.SATURATED, full or self._direction()
@@ -280,6 +280,11 @@ class Quality:
         sways = [usual.sway_s for name, usual in self._usual.items() if name.startswith(ProbeKind.ECHO)]
         least_s = UNSTEADY_S if median(excesses) < HUGE_S else STILL_S
         return moves_s >= max(least_s, SWAYS * median(sways))
+
+    def _longer(self) -> bool:
+        """Tell a longer way from a queue that has not moved yet: the first router is not slow, or much was seen."""
+        near = any(usual.slow for name, usual in self._usual.items() if name.startswith(ProbeKind.HOP))
+        return not near or self._state[1] is Cause.DELAY or len(self._excesses()) >= CALM_SEEN - 1
 
     def _full_by_counters(self) -> Cause | None:
         policy, load = self.policy, self._load

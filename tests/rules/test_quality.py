@@ -300,13 +300,19 @@ def test_a_line_that_begins_to_be_full_is_called_so_once():
 
 
 def test_a_steady_delay_is_a_longer_way_and_a_huge_one_a_queue():
-    assert full(sound(), *[100] * 6).judge() == SLOW
-    assert full(sound(), *[300] * 6).judge() == SLOW
+    assert full(sound(), *[100] * 12).judge() == SLOW
+    assert full(sound(), *[300] * 12).judge() == SLOW
     assert full(sound(), 152, 155, 152, 155, 152, 155).judge() == DOWNLOAD
-    assert full(sound(), 100, 103, 100, 103, 100, 103).judge() == SLOW
+    assert full(sound(), *[100, 103] * 6).judge() == SLOW
     assert full(sound(), 100, 300, 100, 300, 100, 300, hop=False).judge() == SLOW  # the first router is prompt
     unknown = heard(Quality(LinkPolicy()), *[30] * 36)
     assert full(unknown, 100, 120, 140, 160, 180, 200, hop=False).judge() == DOWNLOAD  # no first router that would tell
+
+
+def test_a_queue_that_did_not_move_at_first_is_not_taken_for_a_longer_way():
+    quality = full(sound(), *[70, 74] * 3)
+    assert quality.judge() == FINE
+    assert full(quality, 72, 80, 88, 70, 80, 88).judge() == DOWNLOAD
 
 
 def test_a_queue_that_drains_does_not_change_its_direction_and_stays_full_till_it_is_calm():
@@ -336,7 +342,7 @@ def test_what_moves_no_more_than_the_line_always_did_is_a_longer_way():
     for _ in range(40):
         heard(swaying, 80, 90, 100)
     first_router(swaying, *[50] * 12)
-    assert full(swaying, 300, 310, 320, 300, 310, 320).judge() == SLOW
+    assert full(swaying, 300, 310, 320, 300, 310, 320).judge() == FINE  # too soon to tell
     assert full(swaying, 300, 310, 320, 300, 310, 320).judge() == SLOW
     full(swaying, 200, 260, 320, 380, 440, 500)
     assert swaying.judge()[0] is Health.SATURATED
@@ -387,13 +393,13 @@ def loaded(quality, down_bit_s, up_bit_s, seconds=2, window_s=1.0):
 )
 def test_where_the_counters_see_everybody_they_say_which_way_is_full(down, up, verdict):
     quality = loaded(sound(down_bit_s=17e6, up_bit_s=1e6), down, up)
-    assert full(quality, *[100] * 6).judge() == verdict
+    assert full(quality, *[100] * 12).judge() == verdict
     assert quality.evidence().endswith(f"down {down / 1e6:.1f} up {up / 1e6:.1f} Mbit/s")
     assert loaded(sound(down_bit_s=17e6, up_bit_s=1e6), down, up).judge() == FINE  # full and prompt is no trouble
 
 
 def test_without_a_contract_the_counters_cannot_say_full():
-    assert full(loaded(sound(), 50e6, 50e6), *[100] * 6).judge() == SLOW
+    assert full(loaded(sound(), 50e6, 50e6), *[100] * 12).judge() == SLOW
 
 
 def test_the_counters_correct_a_direction_that_was_guessed():
@@ -414,7 +420,7 @@ def test_the_counters_correct_a_direction_that_was_guessed():
 def test_counters_that_are_away_began_anew_or_have_no_time_say_nothing(last):
     quality = loaded(sound(up_bit_s=1e6), 8e6, 1e6)
     quality.read(reading(9, **last))
-    assert full(quality, *[100] * 6).judge() == SLOW
+    assert full(quality, *[100] * 12).judge() == SLOW
     assert "Mbit/s" not in quality.evidence()
     quality.read(reading(10, received=1 << 41, sent=1 << 41))
     assert quality.judge()[0] in (Health.DEGRADED, Health.SATURATED)
