@@ -102,7 +102,9 @@ class Claim:
             formula=self.whose.formula,
             sides_mono=mono,
             sides_colour=colour,
-            sheets=sheets_of(mono + colour, self.copies, two_sided=self.two_sided, state=self.state),
+            sheets=sheets_of(
+                mono + colour, self.copies, two_sided=self.two_sided, state=self.state, banners=self.errand.banners
+            ),
             low=mono + colour,
             high=high,
             evidence=evidence,

@@ -199,7 +199,7 @@ def count(job: DeviceJob, whose: Owner, errand: Errand = PLAIN, *, a3_clicks: in
     if job.sides is None:
         return None
     colour = min(job.sides, job.sides_colour or 0)
-    fewest = sheets_of(job.sides, job.copies, two_sided=bool(job.two_sided), state=job.state)
+    fewest = sheets_of(job.sides, job.copies, two_sided=bool(job.two_sided), state=job.state, banners=errand.banners)
     may_be_both = errand.backs >= errand.banners if job.two_sided is None else job.two_sided
     free, why_free = free_of(errand, job.sides, job.state, both=may_be_both, sheets=job.sheets)
     big = large(job.media)

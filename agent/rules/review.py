@@ -131,7 +131,7 @@ class Doubts:
 
 def _sheets(fact: PagesCounted, sides: int) -> int:
     if isinstance(fact, AttemptKnown) and fact.two_sided:
-        return sheets_of(sides, fact.copies, two_sided=True, state=fact.state)
+        return sheets_of(sides, fact.copies, two_sided=True, state=fact.state, banners=fact.banners)
     saved = fact.sides_mono + fact.sides_colour - fact.sheets  # sheets printed on both sides, as it was counted
     return max(-(-sides // 2), sides - saved)
 

@@ -25,12 +25,13 @@ def large(media: str) -> bool:
     return max(float(found[1]), float(found[2])) * (25.4 if inches else 1.0) >= _LARGE_MM
 
 
-def sheets_of(sides: int, copies: int, *, two_sided: bool, state: str = JobState.COMPLETED) -> int:
+def sheets_of(sides: int, copies: int, *, two_sided: bool, state: str = JobState.COMPLETED, banners: int = 0) -> int:
     """Return the fewest sheets for `sides` in `copies` equal parts, each starting on a new sheet.
 
-    A job that broke off, or whose sides make no equal parts: how long its parts were nobody knows.
+    A job that broke off, whose sides make no equal parts or hold `banners`: how long its parts were nobody knows.
     """
     if not two_sided:
         return sides
     each, rest = divmod(sides, max(1, copies))
-    return max(1, copies) * -(-each // 2) if state == JobState.COMPLETED and not rest else -(-sides // 2)
+    equal = state == JobState.COMPLETED and not rest and not banners
+    return max(1, copies) * -(-each // 2) if equal else -(-sides // 2)

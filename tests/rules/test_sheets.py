@@ -35,4 +35,5 @@ def test_sheets_are_as_few_as_two_sidedness_allows() -> None:
     assert sheets_of(15, 3, two_sided=True) == 9
     assert sheets_of(5, 0, two_sided=True) == 3  # nobody said how many copies
     assert sheets_of(7, 2, two_sided=True) == 4  # broke off: two sheets and two, say
+    assert sheets_of(22, 2, two_sided=True, banners=1) == 11  # a banner and its back, then two of ten sides
     assert sheets_of(27, 3, two_sided=True, state="canceled") == 14  # broke off: 20 and 7, say
