@@ -7,10 +7,10 @@ moment and was lost is one loss, so that a hiccup weighs the same however many p
 for once after ten answers is one more witness. A sum above nought asks for a burst: 30 echoes a second decide within
 seconds what six would in half a minute (tests/lab/test_loss.py). *Delay* compares each target with its own usual round
 trip, once a round whatever the pace; what is usual falls at once and rises slowly; a late answer is a slow one, not a
-lost one. A line whose provider's router is slow together with all targets, unsteadily or very, is *full*: our own
-doing. Which way is told by byte counters where they see everybody's traffic, else by the size of the delay: no usual
-queue takes that long to drain at the contract's downward rate. One target that is alone with its trouble is named and
-has no say. Pure; judged by `rules.links`.
+lost one. A line whose provider's router is slow together with all targets, and unsteadily, is *full*: our own doing. A
+burst shows within a second whether it moves. Which way is told by byte counters where they see everybody's traffic,
+else by the size of the delay: no usual queue takes that long to drain at the contract's downward rate. One target that
+is alone with its trouble is named and has no say. Pure; judged by `rules.links`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ CALM_SEEN = 12
 FALL, RISE, RISE_SLOW = 0.9, 0.01, 0.0002  # of the usual round trip towards the present one; while it is slow
 UNSTEADY_S, HUGE_S, STILL_S = 0.010, 0.150, 0.002  # a queue moves, a very long one a little; a longer way does not
 SWAY, SWAYS = 0.05, 4.0  # an answer's share in the usual sway; a queue moves by more than so many of it
+MOVES_SEEN = 60  # slow answers, at any pace, by which a queue is seen to move
 SHORT_SEEN = 30  # slow answers in a row that are too soon for a queue from us
 PROMPT_SEEN = 4  # prompt answers in a row of the first router, while all targets are slow
 QUEUE_BITS = 256 * 1024 * 8.0  # a usual queue towards us
@@ -52,11 +53,14 @@ class _Usual:
 
     def take(self, rtt_s: float, least_s: float) -> None:
         self.excess_s = rtt_s - self.rtt_s
-        self.slow = self.excess_s > least_s + self.rtt_s
+        self.slow = self.is_slow(self.excess_s, least_s)
         if not self.slow:
             self.sway_s += SWAY * (min(abs(self.excess_s), least_s) - self.sway_s)
         share = FALL if rtt_s < self.rtt_s else RISE_SLOW if self.slow else RISE
         self.rtt_s += share * (rtt_s - self.rtt_s)
+
+    def is_slow(self, excess_s: float, least_s: float) -> bool:
+        return excess_s > least_s + self.rtt_s
 
 
 @dataclass(slots=True)
@@ -88,6 +92,7 @@ class Quality:
     _fates: dict[str, deque[bool]] = field(default_factory=dict)
     _usual: dict[str, _Usual] = field(default_factory=dict)
     _slow: deque[tuple[str, float]] = field(default_factory=lambda: deque(maxlen=CALM_SEEN))  # target, excess; 0 well
+    _moves: tuple[float, ...] = ()  # the excesses of the slow answers of late, in a burst too
     _load: _Load = field(default_factory=_Load)
     _lossy: bool = False
     _calm: int = 0  # answers in a row that were not slow
@@ -127,6 +132,9 @@ class Quality:
 
     def _take_time(self, reply: ProbeReply, rtt_s: float) -> None:
         name = f"{reply.kind}{reply.target}"
+        if reply.kind is ProbeKind.ECHO and (known := self._usual.get(name)) is not None:
+            excess_s = rtt_s - known.rtt_s
+            self._moves = (*self._moves, excess_s)[-MOVES_SEEN:] if known.is_slow(excess_s, self.policy.delay_s) else ()
         if reply.sent_s is not None:
             since_s = reply.sent_s - self._timed_s.get(name, float("-inf"))
             if 0.0 <= since_s < ROUND * self.policy.interval_s:  # below nought: of another boot
@@ -214,8 +222,8 @@ class Quality:
 
     @property
     def wonders(self) -> bool:
-        """Tell whether there were losses, too few to judge by."""
-        return self.loss > 0 and not self._lossy
+        """Tell whether there were losses, or slow answers, too few to judge by."""
+        return (self.loss > 0 and not self._lossy) or (self._state[0] is Health.UP and self._slow_now())
 
     def share(self, *, full: bool) -> float:
         """Return the line's present loss by the last echoes of all targets that have a say (Laplace's estimate)."""
@@ -275,8 +283,9 @@ class Quality:
         hops = [usual for name, usual in self._usual.items() if name.startswith(ProbeKind.HOP)]
         if hops and not any(usual.slow for usual in hops):
             return False
-        excesses = sorted(self._excesses())
-        moves_s = excesses[-2] - excesses[1]  # one that came early or late is none
+        excesses = sorted(self._moves if len(self._moves) >= SLOW_SEEN else self._excesses())
+        aside = max(1, len(excesses) // 10)  # those that came early or late are none
+        moves_s = excesses[-1 - aside] - excesses[aside]
         sways = [usual.sway_s for name, usual in self._usual.items() if name.startswith(ProbeKind.ECHO)]
         least_s = UNSTEADY_S if median(excesses) < HUGE_S else STILL_S
         return moves_s >= max(least_s, SWAYS * median(sways))

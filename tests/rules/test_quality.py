@@ -315,6 +315,16 @@ def test_a_queue_that_did_not_move_at_first_is_not_taken_for_a_longer_way():
     assert full(quality, 72, 80, 88, 70, 80, 88).judge() == DOWNLOAD
 
 
+def test_a_queue_that_is_full_to_the_brim_is_seen_to_move_by_a_burst():
+    quality = full(sound(), *[190, 190.5, 191] * 2)
+    assert (quality.judge(), quality.wonders) == (FINE, True)
+    assert full(sound(), *[190, 190.5, 191] * 4).judge() == SLOW  # twelve that show no more are a longer way
+    for turn in range(12):  # within one round: none of these counts as another slow answer
+        quality.take(echo(A, REPLIED, 2, (220 + 0.8 * (turn % 7)) / 1000, sent=2.0 + 0.03 * turn))
+    assert quality.judge() == DOWNLOAD
+    assert not quality.wonders
+
+
 def test_a_queue_that_drains_does_not_change_its_direction_and_stays_full_till_it_is_calm():
     quality = full(sound(), 300, 500, 600, 700, 750, 800)
     assert quality.judge() == UPLOAD
