@@ -101,10 +101,10 @@ def test_the_link_is_probed_and_up(deployed: Deployed) -> None:
 
 def test_a_job_printed_through_cups_is_counted(deployed: Deployed) -> None:
     (deployed.here.root / "srv/three.pdf").write_bytes(pdf(3, colour=False))
-    deployed.here.do("lp -d copieur -n 2 /srv/three.pdf")
-    eventually(deployed.here, 'gardien ledger export | grep -c \'"kind":"attempt-known"\' || true', "1", 60)
-    facts = [json.loads(line) for line in deployed.here.do("gardien ledger export").splitlines()]
-    (counted,) = [fact["content"]["body"] for fact in facts if fact["kind"] == "attempt-known"]
+    job = deployed.here.do("lp -d copieur -n 2 /srv/three.pdf").split()[3].rpartition("-")[2]  # request id is copieur-7
+    command = f'gardien ledger export | grep \'"spooled":"copieur/{job}/\' | grep attempt-known || true'
+    eventually(deployed.here, command, '"high":6', 60)
+    (counted,) = [json.loads(line)["content"]["body"] for line in deployed.here.do(command).splitlines()]
     assert (counted["low"], counted["high"]) == (6, 6)
 
 
