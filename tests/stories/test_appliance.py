@@ -140,6 +140,7 @@ def month(folder: Path, first: date, count: int, interval_s: float) -> Callable[
     return script
 
 
+@pytest.mark.alone  # beside others the same work takes more processor time
 @pytest.mark.timeout(240)  # wall time: the machine may be busy with others
 def test_thirty_virtual_days_end_in_the_same_statement_twice(tmp_path: Path) -> None:
     began = time.process_time()
