@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -140,13 +141,22 @@ def month(folder: Path, first: date, count: int, interval_s: float) -> Callable[
     return script
 
 
+def yardstick() -> float:
+    """Return the processor time of a fixed piece of work, 0.9 to 1.3 s here: the same machine is not always as fast."""
+    began = time.process_time()
+    for number in range(150_000):
+        json.loads(json.dumps({"at": number, "what": ["a", "b", str(number)], "share": number / 7}))
+    return time.process_time() - began
+
+
 @pytest.mark.alone  # beside others the same work takes more processor time
 @pytest.mark.timeout(240)  # wall time: the machine may be busy with others
 def test_thirty_virtual_days_end_in_the_same_statement_twice(tmp_path: Path) -> None:
-    began = time.process_time()
+    floor_s, began = yardstick(), time.process_time()
     site = write_site(tmp_path, interval_s=120.0, poll_s=60.0)
     live(tmp_path, site, "2026-11-01 00:00", month(tmp_path, date(2026, 11, 1), 30, 30.0))
-    assert time.process_time() - began < 60  # of the processor: a busy machine breaks no law
+    took_s = time.process_time() - began
+    assert took_s < 80 * (floor_s + yardstick()) / 2  # a busy machine breaks no law
     file = tmp_path / "state" / "ledger.db"
     assert verify(file).ok
     tariff = read_tariff(tmp_path / "tariff.toml")
