@@ -52,9 +52,8 @@ def media_of(record: Attributes) -> str:
         return named or ""
     size = asked.collection("media-size")
     wide, high = (size.integer("x-dimension"), size.integer("y-dimension")) if size else (None, None)
-    spelled = (
-        "" if not wide or not high or wide < 0 or high < 0 else f"custom_{wide / 100:g}x{high / 100:g}mm"
-    )  # 1/100 mm (PWG 5100.7)
+    told = wide and high and min(wide, high) > 0  # in 1/100 mm (PWG 5100.7)
+    spelled = f"custom_{(wide or 0) / 100:g}x{(high or 0) / 100:g}mm" if told else ""
     return asked.text("media-size-name") or spelled
 
 

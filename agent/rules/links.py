@@ -294,14 +294,14 @@ class LinkWatch:
         return change
 
     def _suspicion(self) -> str:
-        """Say why one should look hard: "reach", a kind of `rules.usable`, "loss", or "" not at all."""
+        """Say why one should look hard: "reach", a kind of `rules.usable`, "quality", or "" not at all."""
         if self.health in OUT:
             return ""
         if self._reach.suspects():
             return "reach"
         if self.health is Health.SATURATED:
             return ""
-        return self._usable.doubts() or ("loss" if self._quality.wonders else "")
+        return self._usable.doubts() or ("quality" if self._quality.wonders else "")
 
     def _judge(self, at: Moment) -> LinkChanged | None:
         if self._no_carrier:

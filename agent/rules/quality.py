@@ -92,7 +92,9 @@ class Quality:
     _fates: dict[str, deque[bool]] = field(default_factory=dict)
     _usual: dict[str, _Usual] = field(default_factory=dict)
     _slow: deque[tuple[str, float]] = field(default_factory=lambda: deque(maxlen=CALM_SEEN))  # target, excess; 0 well
-    _moves: tuple[float, ...] = ()  # the excesses of the slow answers of late, in a burst too
+    _moves: deque[float] = field(
+        default_factory=lambda: deque(maxlen=MOVES_SEEN)
+    )  # slow answers' excesses, at any pace
     _load: _Load = field(default_factory=_Load)
     _lossy: bool = False
     _calm: int = 0  # answers in a row that were not slow
@@ -134,7 +136,10 @@ class Quality:
         name = f"{reply.kind}{reply.target}"
         if reply.kind is ProbeKind.ECHO and (known := self._usual.get(name)) is not None:
             excess_s = rtt_s - known.rtt_s
-            self._moves = (*self._moves, excess_s)[-MOVES_SEEN:] if known.is_slow(excess_s, self.policy.delay_s) else ()
+            if not known.is_slow(excess_s, self.policy.delay_s):
+                self._moves.clear()
+            else:
+                self._moves.append(excess_s)
         if reply.sent_s is not None:
             since_s = reply.sent_s - self._timed_s.get(name, float("-inf"))
             if 0.0 <= since_s < ROUND * self.policy.interval_s:  # below nought: of another boot
@@ -204,6 +209,7 @@ class Quality:
         """Judge anew a line that comes back: what was slow or full before says nothing about it."""
         self.void()
         self._slow.clear()
+        self._moves.clear()
         self._calm, self._short, self._state = CALM_SEEN, 0, (Health.UP, Cause.NONE)
 
     @property
@@ -277,7 +283,7 @@ class Quality:
         return [excess for _, excess in self._slow if excess > 0]
 
     def _queued(self) -> bool:
-        """Tell a full queue from a longer way: the first router is slow too, and the delay is unsteady or very long."""
+        """Tell a full queue from a longer way: the first router is slow too, and the delay moves."""
         if self._state[0] is Health.SATURATED:
             return self._hop_prompt < PROMPT_SEEN
         hops = [usual for name, usual in self._usual.items() if name.startswith(ProbeKind.HOP)]
@@ -293,7 +299,7 @@ class Quality:
     def _longer(self) -> bool:
         """Tell a longer way from a queue that has not moved yet: the first router is not slow, or much was seen."""
         near = any(usual.slow for name, usual in self._usual.items() if name.startswith(ProbeKind.HOP))
-        return not near or self._state[1] is Cause.DELAY or len(self._excesses()) >= CALM_SEEN - 1
+        return not near or self._state[1] is Cause.DELAY or len(self._excesses()) >= 2 * SLOW_OF
 
     def _full_by_counters(self) -> Cause | None:
         policy, load = self.policy, self._load

@@ -1,9 +1,9 @@
 """What the judge of a link asks of its prober: a closer look when in doubt, a check of the contract rate when idle.
 
 The one idea: slow and polite when all is well, quick when in doubt, and never loud for long. A burst is asked again
-only when the last one nearly ended; lonely losses may cost at most twelve seconds of bursts a minute; an outage is not
-probed harder than health; a rate check waits for a sound line, and its bytes are counted over restarts against a
-monthly budget. Pure; part of `rules.links`.
+only when the last one nearly ended; lonely losses and slow answers may cost at most twelve seconds of bursts a minute;
+an outage is not probed harder than health; a rate check waits for a sound line, and its bytes are counted over restarts
+against a monthly budget. Pure; part of `rules.links`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BURST_S = 2.0
 CLOSE = frozenset({ProbeKind.DNS, ProbeKind.CANARY, ProbeKind.ECHO})  # what may be asked for closely besides
 LEFT_S = 0.3  # a burst with less left than this is asked again
 AGAIN_S, LOOK_S = 5.0, 0.3  # while a portal or a broken resolver stands: so often, so long
-LOSS_S, LOSS_BURSTS, LOSS_WINDOW_S = 3.0, 4, 60.0
+QUALITY_S, QUALITY_BURSTS, QUALITY_WINDOW_S = 3.0, 4, 60.0  # to see how well it works, at most so many in that time
 SETTLED_S = 600.0  # after a start, before the first rate check
 BUSY_S = 3600.0  # after a check that could not be made
 FASTEST_BIT_S = 100e6  # one MiB says nothing about faster lines
@@ -34,7 +34,7 @@ class Wishes:
         self._wanted: list[Ask] = []
         self._burst_until_s = float("-inf")
         self._close_until_s: dict[ProbeKind, float] = {}
-        self._for_loss: deque[float] = deque(maxlen=LOSS_BURSTS)
+        self._for_quality: deque[float] = deque(maxlen=QUALITY_BURSTS)
         self._rate_due: Moment | None = None
         self._rate_wait_s = SETTLED_S
         self._month, self._spent = "", 0
@@ -45,7 +45,7 @@ class Wishes:
         return wanted
 
     def consider(self, at: Moment, health: Health, suspicion: str) -> None:
-        """Ask for what this moment calls for. `suspicion`: "reach", a kind of `CLOSE`, "loss", or ""."""
+        """Ask for what this moment calls for. `suspicion`: "reach", a kind of `CLOSE`, "quality", or ""."""
         if health in STANDS and at.mono_s >= self._burst_until_s + AGAIN_S:
             self._burst(at, LOOK_S, STANDS[health])
         elif suspicion in CLOSE:
@@ -53,11 +53,11 @@ class Wishes:
             if at.mono_s >= self._close_until_s.get(kind, float("-inf")) - LEFT_S:
                 self._burst(at, BURST_S, kind)
         elif suspicion and at.mono_s >= self._burst_until_s - LEFT_S:
-            if suspicion == "loss":
-                if len(self._for_loss) == LOSS_BURSTS and at.mono_s - self._for_loss[0] < LOSS_WINDOW_S:
+            if suspicion == "quality":
+                if len(self._for_quality) == QUALITY_BURSTS and at.mono_s - self._for_quality[0] < QUALITY_WINDOW_S:
                     return
-                self._for_loss.append(at.mono_s)
-            self._burst(at, LOSS_S if suspicion == "loss" else BURST_S)
+                self._for_quality.append(at.mono_s)
+            self._burst(at, QUALITY_S if suspicion == "quality" else BURST_S)
         if health is Health.UP and not suspicion:
             self._check_rate(at)
 

@@ -127,34 +127,41 @@ class Line:
                 self.pace.burst(self.second, ask.for_s, ask.kind)
 
 
-class RefusedLine(Line):
-    """A line behind a Linux box that says when there is no way.
+class Refusals:
+    """What a Linux box may say when there is no way: at most twice at once.
 
-    The box says so at most twice at once: `ip_error` and `icmp_ratelimit` each take a token of the same five, one comes
-    back a second, and the one is taken also where the other is then missing (net/ipv4/route.c, net/ipv4/icmp.c).
+    `ip_error` and `icmp_ratelimit` each take a token of the same five, one comes back a second, and the one is taken
+    also where the other is then missing (net/ipv4/route.c, net/ipv4/icmp.c).
     """
 
     def __init__(self):
-        super().__init__()
         self.tokens, self.filled_s = 5.0, 0.0
 
-    def send(self, kind, target, size=0):
-        if not (self.cut and kind is not ProbeKind.ARP and self.refuses()):
-            super().send(kind, target, size)
-            return
-        self.count += 1
-        error = IcmpError("" if kind is ProbeKind.CANARY else BOX, 3, 1)
-        says = TARGETS[-1] if kind is ProbeKind.HOP else ""
-        self.tell(kind, target, Outcome.UNREACHABLE, 0.001, size=size, error=error, says=says)
-
-    def refuses(self):
-        self.tokens, self.filled_s = min(5.0, self.tokens + self.second - self.filled_s), self.second
+    def may(self, second):
+        self.tokens, self.filled_s = min(5.0, self.tokens + second - self.filled_s), second
         if self.tokens < 1.0:
             return False
         self.tokens -= 1.0
         said = self.tokens >= 1.0
         self.tokens -= said
         return said
+
+
+class RefusedLine(Line):
+    """A line behind a Linux box that says when there is no way."""
+
+    def __init__(self):
+        super().__init__()
+        self.refusals = Refusals()
+
+    def send(self, kind, target, size=0):
+        if not (self.cut and kind is not ProbeKind.ARP and self.refusals.may(self.second)):
+            super().send(kind, target, size)
+            return
+        self.count += 1
+        error = IcmpError("" if kind is ProbeKind.CANARY else BOX, 3, 1)
+        says = TARGETS[-1] if kind is ProbeKind.HOP else ""
+        self.tell(kind, target, Outcome.UNREACHABLE, 0.001, size=size, error=error, says=says)
 
 
 def independent(loss, seed):

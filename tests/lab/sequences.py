@@ -15,7 +15,7 @@ from datetime import timedelta
 from agent.rules.links import LinkPolicy, LinkWatch
 from drivers.contract import Moment, Trust
 from drivers.probing import IcmpError, Outcome, ProbeKind, ProbeReply, WireReading
-from tests.lab.line import BOX, HOP, LINK, NOON, OWN, PAGE_S, SENT_AGAIN_S, TARGETS, Line
+from tests.lab.line import BOX, HOP, LINK, NOON, OWN, PAGE_S, SENT_AGAIN_S, TARGETS, Line, Refusals
 
 FAULTS = {
     "cable": {"down cable"},
@@ -67,7 +67,7 @@ class Played(Line):
         self.sort, self.dice = SORTS[sort], random.Random(f"{sort}:{seed}")
         self.rtt_s = self.dice.uniform(*self.sort.rtt_s)
         self.faults, self.sizes, self.began_s, self.full_s = set(), {}, {}, ("", 0.0, 0.0)
-        self.tokens, self.filled_s, self.heard_s, self.read_s = 5.0, 0.0, 0.0, 0.0
+        self.refusals, self.heard_s, self.read_s = Refusals(), 0.0, 0.0
         self.words = []
         super().__init__()
         self.watch = LinkWatch(
@@ -142,7 +142,12 @@ class Played(Line):
             gone = ProbeReply(self._now(), LINK, kind, target, Outcome.NO_CARRIER, None, None, size=size)
             heapq.heappush(self.told, (self.second, self.count, gone))
             return
-        if "refused" in self.faults and "box" not in self.faults and kind is not ProbeKind.ARP and self._refuses():
+        if (
+            "refused" in self.faults
+            and "box" not in self.faults
+            and kind is not ProbeKind.ARP
+            and self.refusals.may(self.second)
+        ):
             self.count += 1
             error = IcmpError("" if kind is ProbeKind.CANARY else BOX, 3, 1)
             says = TARGETS[-1] if kind is ProbeKind.HOP else ""
@@ -172,15 +177,6 @@ class Played(Line):
             heapq.heapify(self.told)
             late = ProbeReply(sight.at, LINK, kind, target, outcome, after_s, sight.sent_s, size=sight.size)
             heapq.heappush(self.told, (told_s, count, late))
-
-    def _refuses(self):
-        self.tokens, self.filled_s = min(5.0, self.tokens + self.second - self.filled_s), self.second
-        if self.tokens < 1.0:
-            return False
-        self.tokens -= 1.0
-        said = self.tokens >= 1.0
-        self.tokens -= said
-        return said
 
     def takes_s(self, kind, target, size=0):  # noqa: PLR0911  (one line per way a line can be)
         faults = self.faults

@@ -325,6 +325,19 @@ def test_a_queue_that_is_full_to_the_brim_is_seen_to_move_by_a_burst():
     assert not quality.wonders
 
 
+def test_a_longer_way_on_which_one_answer_in_six_is_prompt_is_told():
+    quality = sound()
+    first_router(quality, *[110] * 12)
+    assert heard(quality, *[130, 30, 130, 130, 130, 130] * 2).judge() == SLOW
+
+
+def test_what_moved_before_an_outage_is_no_queue_after_it():
+    quality = full(sound(), 190, 250, 310, 200, 260, 320)
+    assert quality.judge()[0] is Health.SATURATED
+    quality.begin()
+    assert full(quality, *[100] * 12).judge() == SLOW
+
+
 def test_a_queue_that_drains_does_not_change_its_direction_and_stays_full_till_it_is_calm():
     quality = full(sound(), 300, 500, 600, 700, 750, 800)
     assert quality.judge() == UPLOAD

@@ -36,7 +36,7 @@ def test_a_doubt_that_lasts_is_one_burst_after_another():
 
 
 def test_lonely_losses_cost_twelve_seconds_of_bursts_a_minute():
-    wanted = told(Wishes(LinkPolicy()), 130.0, UP, "loss")
+    wanted = told(Wishes(LinkPolicy()), 130.0, UP, "quality")
     assert [second for second, _ in wanted if second < 60] == [0.0, 2.75, 5.5, 8.25]
     assert [second for second, _ in wanted if 60 <= second < 120] == [60.0, 62.75, 65.5, 68.25]
     names = told(Wishes(LinkPolicy()), 60.0, UP, "dns")
@@ -45,11 +45,11 @@ def test_lonely_losses_cost_twelve_seconds_of_bursts_a_minute():
 
 def test_a_name_in_doubt_is_asked_closely_also_while_another_burst_runs():
     wishes = Wishes(LinkPolicy())
-    assert told(wishes, 0.5, UP, "loss") == [(0.0, Burst(3.0))]
+    assert told(wishes, 0.5, UP, "quality") == [(0.0, Burst(3.0))]
     assert told(wishes, 1.0, UP, "dns", begin_s=0.5) == [(0.5, Burst(2.0, ProbeKind.DNS))]
     assert told(wishes, 2.0, UP, "echo", begin_s=1.0) == [(1.0, Burst(2.0, ProbeKind.ECHO))]
     assert told(wishes, 2.5, UP, "dns", begin_s=2.0) == [(2.25, Burst(2.0, ProbeKind.DNS))]
-    assert told(wishes, 4.25, UP, "loss", begin_s=2.5) == [(4.0, Burst(3.0))]  # the last one ends at 4.25
+    assert told(wishes, 4.25, UP, "quality", begin_s=2.5) == [(4.0, Burst(3.0))]  # the last one ends at 4.25
 
 
 def test_an_outage_is_not_probed_harder_than_health():
@@ -93,7 +93,7 @@ def test_no_budget_no_contract_or_too_fast_a_line_is_never_rated(keys):
 
 
 @pytest.mark.parametrize(
-    ("health", "suspicion"), [(UP, "loss"), (Health.SATURATED, ""), (Health.DEGRADED, ""), (DOWN, "")]
+    ("health", "suspicion"), [(UP, "quality"), (Health.SATURATED, ""), (Health.DEGRADED, ""), (DOWN, "")]
 )
 def test_a_line_in_doubt_or_in_use_is_not_rated(health, suspicion):
     assert checks(rating(), 8000.0, health, suspicion) == []

@@ -142,9 +142,9 @@ def month(folder: Path, first: date, count: int, interval_s: float) -> Callable[
 
 
 def yardstick() -> float:
-    """Return the processor time of a fixed piece of work, 0.9 to 1.3 s here: the same machine is not always as fast."""
+    """Return the processor time of a fixed piece of work: the same machine is not always as fast."""
     began = time.process_time()
-    for number in range(150_000):
+    for number in range(186_000):
         json.loads(json.dumps({"at": number, "what": ["a", "b", str(number)], "share": number / 7}))
     return time.process_time() - began
 
@@ -156,7 +156,7 @@ def test_thirty_virtual_days_end_in_the_same_statement_twice(tmp_path: Path) -> 
     site = write_site(tmp_path, interval_s=120.0, poll_s=60.0)
     live(tmp_path, site, "2026-11-01 00:00", month(tmp_path, date(2026, 11, 1), 30, 30.0))
     took_s = time.process_time() - began
-    assert took_s < 80 * (floor_s + yardstick()) / 2  # a busy machine breaks no law
+    assert took_s < 60 * (floor_s + yardstick()) / 2  # a busy machine breaks no law
     file = tmp_path / "state" / "ledger.db"
     assert verify(file).ok
     tariff = read_tariff(tmp_path / "tariff.toml")
